@@ -1,0 +1,213 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+	"go.uber.org/zap"
+)
+
+// Msg is a NATS message.
+type Msg = nats.Msg
+
+// NewMsg returns a message with an empty header.
+func NewMsg(subject string, data []byte) *Msg {
+	msg := nats.NewMsg(subject)
+	msg.Data = data
+	return msg
+}
+
+// Subscription is interest in a subject; Unsubscribe ends it, Drain ends it after what has arrived was handled.
+type Subscription = nats.Subscription
+
+// Config says how to connect.
+type Config struct {
+	URL       string        // of the NATS server or servers, comma-separated; may be empty if Options bring a server
+	Name      string        // shown in the server's connection list
+	Namespace string        // the prefix of every subject and bucket
+	User      string        // the token of this user's reply subjects
+	Options   []nats.Option // credentials, TLS, an in-process server: applied last
+	Storage   jetstream.StorageType
+	Log       *zap.Logger
+}
+
+// Conn is a connection to NATS within one namespace. Its methods are safe for concurrent use.
+type Conn struct {
+	Subjects
+
+	nc      *nats.Conn
+	js      jetstream.JetStream
+	storage jetstream.StorageType
+	log     *zap.Logger
+	inbox   string
+	inboxes atomic.Int64
+	closed  chan struct{} // closed by nats.go when the connection has ended for good
+}
+
+// Connect connects and makes sure that JetStream answers. The error of a server that cannot be reached names its URL;
+// one without JetStream gives [ErrNoJetStream].
+func Connect(ctx context.Context, cfg Config) (*Conn, error) {
+	c := &Conn{
+		Subjects: NewSubjects(cfg.Namespace), storage: cfg.Storage, log: cfg.Log, closed: make(chan struct{}),
+	}
+	c.inbox = c.Reply(cfg.User, nuid.Next())
+	nc, err := nats.Connect(cfg.URL, append(c.options(ctx, cfg), cfg.Options...)...)
+	if err != nil {
+		return nil, fmt.Errorf("cannot connect to NATS at %q: %w", cfg.URL, err)
+	}
+	c.nc = nc
+	if err := c.requireJetStream(ctx); err != nil {
+		c.Close()
+		return nil, fmt.Errorf("NATS at %q: %w", cfg.URL, err)
+	}
+	return c, nil
+}
+
+// options never lets nats.go buffer across a reconnect: what a buffer would send late, the layers above send again by
+// their own rules.
+func (c *Conn) options(ctx context.Context, cfg Config) []nats.Option {
+	timeout := 2 * time.Second
+	if deadline, ok := ctx.Deadline(); ok {
+		timeout = min(timeout, time.Until(deadline))
+	}
+	return []nats.Option{
+		nats.Name(cfg.Name),
+		nats.Timeout(timeout),
+		nats.ReconnectBufSize(-1),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(100 * time.Millisecond),
+		nats.PingInterval(time.Second),
+		nats.MaxPingsOutstanding(2),
+		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
+			subject := ""
+			if sub != nil {
+				subject = sub.Subject
+			}
+			c.log.Error("NATS reports an error", zap.String("subject", subject), zap.Error(err))
+		}),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			if err != nil {
+				c.log.Warn("NATS connection lost, reconnecting", zap.Error(err))
+			}
+		}),
+		nats.ReconnectHandler(func(nc *nats.Conn) {
+			c.log.Info("NATS connection is back", zap.String("url", nc.ConnectedUrlRedacted()))
+		}),
+		nats.ClosedHandler(func(*nats.Conn) { close(c.closed) }),
+	}
+}
+
+func (c *Conn) requireJetStream(ctx context.Context) error {
+	js, err := jetstream.New(c.nc)
+	if err != nil {
+		return err
+	}
+	_, err = js.AccountInfo(ctx)
+	switch {
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount),
+		errors.Is(err, nats.ErrNoResponders):
+		return ErrNoJetStream
+	case err != nil:
+		return fmt.Errorf("JetStream does not answer: %w", err)
+	}
+	c.js = js
+	return nil
+}
+
+// Inbox returns a subject beneath this connection's root of reply subjects, which nobody else uses.
+func (c *Conn) Inbox(token string) string { return c.inbox + "." + token }
+
+// MaxPayload is the largest message in bytes that the server takes.
+func (c *Conn) MaxPayload() int64 { return c.nc.MaxPayload() }
+
+// Server returns the URL at which others reach the connected server; "in process" if it is inside and opens no port.
+func (c *Conn) Server() string {
+	if c.nc.Opts.InProcessServer == nil {
+		return c.nc.ConnectedUrlRedacted()
+	}
+	inside, ok := c.nc.Opts.InProcessServer.(interface {
+		Addr() net.Addr
+		ClientURL() string
+	})
+	if !ok || inside.Addr() == nil {
+		return "in process"
+	}
+	return inside.ClientURL()
+}
+
+// Publish sends data to a subject; reply, if not empty, is where an answer goes. At-most-once.
+func (c *Conn) Publish(subject, reply string, data []byte) error {
+	return c.PublishMsg(&nats.Msg{Subject: subject, Reply: reply, Data: data})
+}
+
+// PublishMsg sends a message with headers. At-most-once.
+func (c *Conn) PublishMsg(msg *Msg) error {
+	err := c.nc.PublishMsg(msg)
+	if errors.Is(err, nats.ErrConnectionClosed) {
+		return ErrClosed
+	}
+	return err
+}
+
+// Subscribe calls handle for every message on subject, one at a time, in order; handle must not block. With a queue each
+// message goes to one of the queue's members.
+func (c *Conn) Subscribe(subject, queue string, handle func(*Msg)) (*Subscription, error) {
+	sub, err := c.nc.QueueSubscribe(subject, queue, handle)
+	if err != nil {
+		return nil, fmt.Errorf("cannot subscribe to %s: %w", subject, err)
+	}
+	return sub, sub.SetPendingLimits(-1, -1) // what may be outstanding is bounded by windows, not by dropping
+}
+
+// SubscribeChan sends every message on subject to ch. NATS drops what finds ch full, so its reader must never block.
+func (c *Conn) SubscribeChan(subject string, ch chan *Msg) (*Subscription, error) {
+	sub, err := c.nc.ChanSubscribe(subject, ch)
+	if err != nil {
+		return nil, fmt.Errorf("cannot subscribe to %s: %w", subject, err)
+	}
+	return sub, nil
+}
+
+// Request sends data and waits for one answer. ErrNoResponders means that it reached nobody.
+func (c *Conn) Request(ctx context.Context, subject string, data []byte) (*Msg, error) {
+	msg, err := c.nc.RequestWithContext(ctx, subject, data)
+	switch {
+	case errors.Is(err, nats.ErrNoResponders):
+		return nil, fmt.Errorf("%s: %w", subject, ErrNoResponders)
+	case errors.Is(err, nats.ErrConnectionClosed):
+		return nil, ErrClosed
+	}
+	return msg, err
+}
+
+// Unserved returns the subject that a message could not be delivered to, if msg is the server's word that nobody serves it.
+func Unserved(msg *Msg) (subject string, ok bool) {
+	if len(msg.Data) > 0 || msg.Header.Get("Status") != "503" {
+		return "", false
+	}
+	return strings.TrimSpace(msg.Header.Get("Nats-Subject")), true
+}
+
+// Flush waits until the server has seen everything sent so far.
+func (c *Conn) Flush(ctx context.Context) error {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+	}
+	return c.nc.FlushWithContext(ctx)
+}
+
+// Close ends the connection at once and waits for nats.go's last callback. It is safe to call twice.
+func (c *Conn) Close() {
+	c.nc.Close()
+	<-c.closed
+}

@@ -1,0 +1,24 @@
+// Package bus is Manta's use of NATS: typed messages, subject names, encodings, buckets.
+//
+// It is the only package that knows nats.go well. Everything above it says what it means (publish a frame, serve a
+// subject, keep a record, store a blob) and leaves to bus how NATS does that.
+//
+// # Delivery
+//
+// [Conn.Publish] is at-most-once, in order from one connection to one subscription. nats.go is told never to buffer
+// across a reconnect: a publish on a broken connection fails at once, and the layer that sent it sends again by its own
+// rule. [Conn.Request] is answered, refused by [ErrNoResponders] (the request reached nobody), or unanswered.
+// A [Bucket] stores what it acknowledged; [Bucket.Read] returns the bytes that were written or an error, never less.
+//
+// # Encodings
+//
+// A [Value] is an encoded Go value. Byte slices, strings and slices of numbers are stored raw, and read back without a
+// copy where alignment allows; all else is MessagePack, with field names as the json tags say. Values that cannot be encoded are
+// refused with the path to the offending field.
+//
+// # Frames
+//
+// Between Manta's own processes messages are frames: a first byte that neither MessagePack nor JSON ever starts with
+// ([FrameMark]), a version, a kind, and fields in order. [Reader] decodes them: no input makes it panic or allocate beyond
+// the input's own size.
+package bus

@@ -1,0 +1,26 @@
+package bus
+
+import "errors"
+
+var (
+	// ErrNoNode is returned by everything that needs a node and finds none in its ctx. Nothing was sent.
+	ErrNoNode = RegisterError("no_node", errors.New("no node in ctx: use the ctx that node.Start or embedded.Start returned, or n.Context(ctx)"))
+
+	// ErrClosed is returned by calls on a node that was closed. Nothing was sent.
+	ErrClosed = RegisterError("closed", errors.New("node is closed: start another with node.Start or embedded.Start"))
+
+	// ErrNoResponders is returned by Conn.Request when nobody serves the subject. The request reached nobody.
+	ErrNoResponders = errors.New("nobody serves the subject")
+
+	// ErrNoJetStream is returned by Connect when the NATS server runs without JetStream.
+	ErrNoJetStream = errors.New("the NATS server has no JetStream: start it with `nats-server -js`, enable JetStream for the account, or use embedded.Start")
+
+	// ErrBlobGone is returned by Bucket.Read when the blob, or a part of it, is not in the bucket.
+	ErrBlobGone = errors.New("blob is not in the bucket")
+
+	// ErrChecksum is returned by Bucket.Read when a chunk's bytes differ from what was written.
+	ErrChecksum = errors.New("checksum mismatch")
+
+	// ErrMalformed is returned for a frame that does not decode: it was cut short, or is of another version.
+	ErrMalformed = errors.New("malformed frame")
+)

@@ -1,0 +1,92 @@
+package bus
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Workers is the queue group of every subject that balances over the nodes which serve it.
+const Workers = "workers"
+
+// Subjects names every subject and bucket of one namespace. No other file spells one.
+type Subjects struct {
+	namespace string
+	prefix    string
+}
+
+// NewSubjects returns the names of a namespace.
+func NewSubjects(namespace string) Subjects {
+	return Subjects{namespace: namespace, prefix: "manta." + namespace + "."}
+}
+
+// Task is the door of a function for plain NATS clients: queue group [Workers].
+func (s Subjects) Task(function string) string { return s.prefix + "task." + function }
+
+// Work is the door of a function for frames: queue group [Workers].
+func (s Subjects) Work(function string) string { return s.prefix + "work." + function }
+
+// NodeTask takes frames for a function at one node.
+func (s Subjects) NodeTask(node, function string) string {
+	return s.prefix + "node." + node + ".task." + function
+}
+
+// NodeTasks matches every NodeTask of one node.
+func (s Subjects) NodeTasks(node string) string { return s.NodeTask(node, "*") }
+
+// ParseNodeTask takes apart what NodeTask made.
+func (s Subjects) ParseNodeTask(subject string) (node, function string, ok bool) {
+	rest, ok := strings.CutPrefix(subject, s.prefix+"node.")
+	if !ok {
+		return "", "", false
+	}
+	node, function, ok = strings.Cut(rest, ".task.")
+	return node, function, ok
+}
+
+// NodeObject answers questions about the objects that a node owns.
+func (s Subjects) NodeObject(node string) string { return s.prefix + "node." + node + ".object" }
+
+// Actor is the mailbox of one actor, a token a method.
+func (s Subjects) Actor(id, method string) string { return s.prefix + "actor." + id + "." + method }
+
+// ActorMailbox matches every method of one actor.
+func (s Subjects) ActorMailbox(id string) string { return s.Actor(id, "*") }
+
+// Create is the door for creating actors of a class: queue group [Workers].
+func (s Subjects) Create(class string) string { return s.prefix + "create." + class }
+
+// Reply is the root of one process's reply subjects.
+func (s Subjects) Reply(user, random string) string { return s.prefix + "reply." + user + "." + random }
+
+// NodesTable names the bucket of node records.
+func (s Subjects) NodesTable() string { return s.bucket("nodes") }
+
+// LeasesTable names the bucket of node leases.
+func (s Subjects) LeasesTable() string { return s.bucket("leases") }
+
+// ActorsTable names the bucket of the actor directory.
+func (s Subjects) ActorsTable() string { return s.bucket("actors") }
+
+// ObjectsBucket names the object store bucket.
+func (s Subjects) ObjectsBucket() string { return s.bucket("objects") }
+
+func (s Subjects) bucket(name string) string { return "manta_" + s.namespace + "_" + name }
+
+// LastToken returns what follows the last dot of a subject: a function's or a method's name.
+func LastToken(subject string) string { return subject[strings.LastIndexByte(subject, '.')+1:] }
+
+// CheckName returns an error unless name can stand in a subject as one token: letters, digits, '_' and '-', at least one.
+// The error names what, for example "task name".
+func CheckName(what, name string) error {
+	if name == "" {
+		return fmt.Errorf("%s is empty: use letters, digits, '_' and '-'", what)
+	}
+	for _, r := range name {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_', r == '-':
+		default:
+			return fmt.Errorf("%s %q contains %q: use letters, digits, '_' and '-'", what, name, r)
+		}
+	}
+	return nil
+}

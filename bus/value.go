@@ -1,0 +1,140 @@
+package bus
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"reflect"
+
+	"github.com/vmihailenco/msgpack/v5"
+)
+
+// Format says how a Value's bytes are to be read.
+type Format byte
+
+// The formats that are not numeric slices; those are in raw.go.
+const (
+	Msgpack Format = 'm' // MessagePack, as package msgpack writes it
+	JSON    Format = 'j' // JSON, from and for plain NATS clients
+	Bytes   Format = 'b' // a []byte as it is
+	Text    Format = 's' // a string as it is
+)
+
+// Value is an encoded Go value. A numeric, []byte or string value is a view of the original's memory: whoever encodes it
+// hands it over.
+type Value struct {
+	Format Format
+	Data   []byte
+}
+
+// Clone returns the value with bytes of its own.
+func (v Value) Clone() Value { return Value{Format: v.Format, Data: bytes.Clone(v.Data)} }
+
+// AppendTo appends the value to a frame.
+func (v Value) AppendTo(b []byte) []byte { return AppendBytes(append(b, byte(v.Format)), v.Data) }
+
+// ReadValue reads what AppendTo wrote, as a view into the frame.
+func (r *Reader) ReadValue() Value { return Value{Format: Format(r.Byte()), Data: r.Bytes()} }
+
+// Encode encodes v. The error of a value that cannot be encoded names its type and the field.
+func Encode[T any](v T) (Value, error) { return EncodeFrom(reflect.ValueOf(&v).Elem()) }
+
+// EncodeFrom is Encode of an addressable value.
+func EncodeFrom(v reflect.Value) (Value, error) {
+	if value, ok := encodeRaw(v); ok {
+		return value, nil
+	}
+	if err := checkEncodable(v); err != nil {
+		return Value{}, err
+	}
+	data, err := marshalMsgpack(v.Addr().Interface())
+	if err != nil {
+		return Value{}, fmt.Errorf("cannot encode %s: %w", v.Type(), err)
+	}
+	return Value{Format: Msgpack, Data: data}, nil
+}
+
+// Decode decodes a value into a T. The error of one that does not fit names both types.
+func Decode[T any](value Value) (T, error) {
+	var v T
+	return v, decodeInto(value, &v)
+}
+
+// DecodeTo decodes a value into what target, a non-nil pointer, points to.
+func DecodeTo(value Value, target reflect.Value) error { return decodeInto(value, target.Interface()) }
+
+func decodeInto(value Value, target any) error {
+	var err error
+	switch value.Format {
+	case Msgpack:
+		err = unmarshalMsgpack(value.Data, target)
+	case JSON:
+		err = json.Unmarshal(value.Data, target)
+	default:
+		return decodeRaw(value, target)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot decode into %s: %w", reflect.TypeOf(target).Elem(), err)
+	}
+	return nil
+}
+
+// EncodeJSON encodes v for a plain client.
+func EncodeJSON(v any) (Value, error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return Value{}, fmt.Errorf("cannot encode %T as JSON: %w", v, err)
+	}
+	return Value{Format: JSON, Data: data}, nil
+}
+
+// Recode turns a raw value into MessagePack or JSON, for a plain client; what is in that format already stays as it is.
+func Recode(value Value, format Format) (Value, error) {
+	if value.Format == format {
+		return value, nil
+	}
+	v, err := Decode[any](value)
+	if err != nil {
+		return Value{}, err
+	}
+	if format == JSON {
+		return EncodeJSON(v)
+	}
+	data, err := marshalMsgpack(&v)
+	return Value{Format: Msgpack, Data: data}, err
+}
+
+// marshalMsgpack writes integers in their own width, so that inside an `any` a signed number comes back as int64 and
+// an unsigned one as uint64.
+func marshalMsgpack(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := msgpack.GetEncoder()
+	defer msgpack.PutEncoder(enc)
+	enc.Reset(&buf)
+	enc.SetCustomStructTag("json")
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return buf.Bytes(), nil
+}
+
+func unmarshalMsgpack(data []byte, target any) (err error) {
+	defer func() {
+		if r := recover(); r != nil { // package msgpack sets fields by reflection: hostile input must not take the node down
+			err = fmt.Errorf("malformed MessagePack: %v", r)
+		}
+	}()
+	r := bytes.NewReader(data)
+	dec := msgpack.GetDecoder()
+	defer msgpack.PutDecoder(dec)
+	dec.Reset(r)
+	dec.SetCustomStructTag("json")
+	dec.UseLooseInterfaceDecoding(true)
+	if err := dec.Decode(target); err != nil {
+		return err
+	}
+	if r.Len() > 0 {
+		return fmt.Errorf("%d bytes follow the value", r.Len())
+	}
+	return nil
+}
