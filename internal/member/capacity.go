@@ -1,0 +1,88 @@
+package member
+
+import (
+	"maps"
+	"sync"
+)
+
+// Capacity is what a node has and what is free of it. Free never goes below zero.
+//
+// Work that blocks gives its need back and stands in line to go on; whoever stands there is served before new work.
+type Capacity struct {
+	mu    sync.Mutex
+	total Amounts
+	free  Amounts
+	line  []waiting // blocked work that wants to go on, first come first served
+}
+
+type waiting struct {
+	need   Amounts
+	resume func()
+}
+
+// NewCapacity returns the capacity of a node that has total.
+func NewCapacity(total Amounts) *Capacity {
+	return &Capacity{total: total, free: maps.Clone(total)}
+}
+
+// Take takes need if it is free and nobody stands in line for capacity.
+func (c *Capacity) Take(need Amounts) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(need) > 0 && len(c.line) > 0 || !c.free.Covers(need) {
+		return false
+	}
+	c.free.subtract(need)
+	return true
+}
+
+// Give returns need and lets those in line go on for whom there is room.
+func (c *Capacity) Give(need Amounts) {
+	c.mu.Lock()
+	c.free.add(need)
+	resumed := c.admit()
+	c.mu.Unlock()
+	for _, w := range resumed {
+		w.resume()
+	}
+}
+
+// Retake takes need as soon as it is free and everyone before in line has gone on; then it calls resume, which must not block.
+func (c *Capacity) Retake(need Amounts, resume func()) {
+	c.mu.Lock()
+	c.line = append(c.line, waiting{need, resume})
+	resumed := c.admit()
+	c.mu.Unlock()
+	for _, w := range resumed {
+		w.resume()
+	}
+}
+
+func (c *Capacity) admit() (resumed []waiting) {
+	for len(c.line) > 0 && c.free.Covers(c.line[0].need) {
+		c.free.subtract(c.line[0].need)
+		resumed = append(resumed, c.line[0])
+		c.line = c.line[1:]
+	}
+	return resumed
+}
+
+// Slots says how many more needs fit, at most limit.
+func (c *Capacity) Slots(need Amounts, limit int) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.line) > 0 && len(need) > 0 {
+		return 0
+	}
+	return c.free.Times(need, limit)
+}
+
+// Total returns what the node has.
+func (c *Capacity) Total() Amounts { return c.total }
+
+// Free returns what is not taken.
+func (c *Capacity) Free() Amounts {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.free)
+}

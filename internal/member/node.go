@@ -1,0 +1,86 @@
+package member
+
+import (
+	"context"
+	"sync/atomic"
+
+	"go.uber.org/zap"
+
+	"manta/bus"
+)
+
+// Node is this process's node, as the layers beneath package node see it.
+type Node struct {
+	ID        ID
+	Conn      *bus.Conn
+	Capacity  *Capacity
+	Members   *Table
+	Log       *zap.Logger
+	Closing   <-chan struct{} // closed when Close begins: the Done of the ctx that Start returned
+
+	parts [maxParts]any
+}
+
+const maxParts = 4
+
+var lastPart atomic.Int32
+
+// Part is the place of one layer's own state in every Node: each layer has one, made when its package is initialised.
+type Part[T any] struct{ index int32 }
+
+// NewPart reserves a place.
+func NewPart[T any]() Part[T] { return Part[T]{index: lastPart.Add(1) - 1} }
+
+// Set puts the layer's state in its place. It must be called before the node is used.
+func (p Part[T]) Set(n *Node, v T) { n.parts[p.index] = v }
+
+// Of returns the layer's state.
+func (p Part[T]) Of(n *Node) T { return n.parts[p.index].(T) }
+
+// Scope is what a ctx carries: the node, and the work that runs in the ctx, if any does.
+type Scope struct {
+	Node *Node
+	Work Work // nil outside of tasks
+}
+
+// Work is a running task, which lends its capacity to others while it waits.
+type Work interface {
+	// Block gives the capacity back. Calls nest.
+	Block()
+	// Unblock returns when the capacity is there again.
+	Unblock()
+}
+
+type scopeKey struct{}
+
+// NewContext returns a ctx that carries a scope.
+func NewContext(ctx context.Context, s *Scope) context.Context {
+	return context.WithValue(ctx, scopeKey{}, s)
+}
+
+// FromContext returns the scope that ctx carries, or bus.ErrNoNode.
+func FromContext(ctx context.Context) (*Scope, error) {
+	if s, ok := ctx.Value(scopeKey{}).(*Scope); ok {
+		return s, nil
+	}
+	return nil, bus.ErrNoNode
+}
+
+// Await waits until done is closed or ctx ends, and lends the capacity of the work that runs in ctx meanwhile.
+func (s *Scope) Await(ctx context.Context, done <-chan struct{}) error {
+	select {
+	case <-done:
+		return nil
+	default:
+	}
+	if s.Work != nil {
+		s.Work.Block()
+		defer s.Work.Unblock()
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
