@@ -1,0 +1,28 @@
+// Package objstore is values that live elsewhere.
+//
+// A [Ref] names an immutable value that exists or will exist: one that was [Put], or the result of a task or an actor
+// call. It is comparable, can be a map key, travels inside arguments and results, and works in every process of the cluster.
+//
+//	data := objstore.Put(ctx, bigSlice)    // hands the value over: do not change it afterwards
+//	means := mean.On(ctx, data)            // a task that gets the value, wherever it runs
+//	v, err := means.Get(ctx)
+//
+// # Where values live
+//
+// A value's owner is the node that put it or submitted the task. Values up to 64 KiB ([InlineLimit]) stay in the owner's
+// memory and travel inside messages. Larger ones are stored once as a blob in a JetStream object store bucket, in the
+// public format, in the background; [Ref.Stored] waits for that. A node reads a blob once, however many of its tasks want
+// it, and keeps the bytes in a bounded cache; slices of numbers, byte slices and strings are views into those bytes.
+//
+// # What you must do
+//
+// Treat values as read-only: Put hands its value over, and Get may hand out the same memory to every reader in the process.
+// [Free] what is large and no longer needed. What you do not free is deleted when the last Ref in the owner's process
+// is collected, if no Ref to it ever travelled inside another value, else when the owner's node closes.
+// Values live no longer than their owner.
+//
+// # Guarantees
+//
+// A read returns the bytes that were written (each chunk's checksum is verified) or an error. Get and Wait obey their ctx
+// and lend the CPUs of the task that calls them to others while they wait.
+package objstore

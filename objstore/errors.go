@@ -1,0 +1,24 @@
+package objstore
+
+import (
+	"errors"
+
+	"manta/bus"
+)
+
+var (
+	// ErrFreed is returned by reads of an object that was freed, or collected by its owner.
+	ErrFreed = bus.RegisterError("freed", errors.New("object was freed"))
+
+	// ErrOwnerDead is returned by reads of an object whose owner has left the cluster.
+	ErrOwnerDead = bus.RegisterError("owner_dead", errors.New("the object's owner has left the cluster"))
+
+	// ErrLost is returned by reads of an object whose bytes are gone or damaged though its owner lives; the message has the reason.
+	ErrLost = bus.RegisterError("object_lost", errors.New("object is lost"))
+
+	// ErrNoObject is returned by reads of the zero Ref.
+	ErrNoObject = errors.New("zero Ref: it names no object")
+
+	// ErrDuplicate is returned by Wait when a ref is given twice.
+	ErrDuplicate = errors.New("duplicate ref")
+)

@@ -1,0 +1,205 @@
+package objstore
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"manta/bus"
+	"manta/internal/member"
+)
+
+// InlineLimit is the largest encoded value, in bytes, that travels inside messages and lives in its owner's memory.
+const InlineLimit = 64 << 10
+
+// closeTimeout bounds how long Close deletes blobs.
+const closeTimeout = 5 * time.Second
+
+var part = member.NewPart[*Store]()
+
+// Store is one node's share of the object store. Package node makes it; packages task and actor work with it; users hold Refs.
+type Store struct {
+	node   *member.Node
+	bucket *bus.Bucket
+	last   atomic.Uint64 // number of the newest object
+	stats  counters
+
+	group *member.Group // uploads, downloads and questions under way
+	asked *bus.Subscription
+	cache *cache
+
+	mu        sync.Mutex
+	exported  map[ID]*export
+	uploads   map[*upload]struct{} // under way
+	blobs     map[string]ID        // the blobs of objects that this node owns
+	collected []collected          // objects whose last ref in this process is gone
+}
+
+// export is an object that other processes may ask for.
+type export struct {
+	state   *state
+	pins    int  // tasks under way that have it as an argument
+	escaped bool // its name travelled inside a value: only Free and Close end it
+}
+
+// Open starts a node's share of the object store. cacheBytes bounds what it keeps of other nodes' blobs.
+func Open(ctx context.Context, node *member.Node, cacheBytes int64) (*Store, error) {
+	bucket, err := node.Conn.OpenBucket(ctx, node.Conn.ObjectsBucket())
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		node: node, bucket: bucket, group: member.NewGroup(ctx), cache: newCache(cacheBytes),
+		exported: make(map[ID]*export), uploads: make(map[*upload]struct{}), blobs: make(map[string]ID),
+	}
+	if s.asked, err = node.Conn.Subscribe(node.Conn.NodeObject(node.ID.String()), "", s.answer); err != nil {
+		return nil, err
+	}
+	part.Set(node, s)
+	s.group.Go(s.sweep)
+	return s, nil
+}
+
+// StoreOf returns a node's share of the object store.
+func StoreOf(n *member.Node) *Store { return part.Of(n) }
+
+func storeIn(ctx context.Context) (*Store, error) {
+	scope, err := member.FromContext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return part.Of(scope.Node), nil
+}
+
+// NextID returns a name that this node gives to nothing else.
+func (s *Store) NextID() ID { return NewID(s.node.ID, s.last.Add(1)) }
+
+// Promise makes an object that has no value yet.
+func (s *Store) Promise() *Object { return &Object{id: s.NextID(), home: s, origin: &state{}} }
+
+// ID returns the object's name.
+func (o *Object) ID() ID { return o.id }
+
+// Settle gives a promise its outcome. If the object has one already (it was freed, say) the given one is dropped, and its blob deleted.
+func (s *Store) Settle(o *Object, out Outcome) {
+	if out.Blob != nil {
+		s.own(o, out.Blob.Blob.ID)
+	}
+	if !o.origin.settle(out, true) {
+		s.Discard(o.id, out)
+	}
+}
+
+// Pin keeps an object of this node askable while a task that has it as an argument is under way. It returns the undoing.
+func (s *Store) Pin(o *Object) (unpin func()) {
+	if o.home != s {
+		return func() {}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.entry(o.id, o.origin)
+	e.pins++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if e.pins--; e.pins == 0 && !e.escaped {
+			delete(s.exported, o.id)
+		}
+	}
+}
+
+// export makes an object askable until it is freed.
+func (s *Store) export(id ID, st *state) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.entry(id, st).escaped = true
+}
+
+func (s *Store) entry(id ID, st *state) *export {
+	e := s.exported[id]
+	if e == nil {
+		e = &export{state: st}
+		s.exported[id] = e
+	}
+	return e
+}
+
+// When calls f with the object's outcome as soon as there is one on this node. f must not block. The function it returns
+// forgets f, unless it was called already.
+func (s *Store) When(o *Object, f func(Outcome)) (forget func()) {
+	st := s.stateOf(o)
+	return st.whenSettled(func() {
+		out, _ := st.peek()
+		f(out)
+	})
+}
+
+// stateOf returns what this node knows of an object, and starts to ask its owner if that is another node.
+func (s *Store) stateOf(o *Object) *state {
+	switch {
+	case o == nil:
+		return failedState(ErrNoObject)
+	case o.err != nil:
+		return failedState(o.err)
+	case o.home == s:
+		return o.origin
+	}
+	if o.home != nil { // owned by another node of this process
+		o.home.export(o.id, o.origin)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	st := o.mirrors[s]
+	if st == nil {
+		st = &state{}
+		if o.mirrors == nil {
+			o.mirrors = make(map[*Store]*state)
+		}
+		o.mirrors[s] = st
+		s.follow(o.id, st)
+	}
+	return st
+}
+
+func failedState(err error) *state {
+	return &state{outcome: Outcome{Err: err}, settled: latch{done: true}, portable: latch{done: true}}
+}
+
+// Drain waits until what was put is in the bucket, digest and all.
+func (s *Store) Drain(ctx context.Context) error {
+	s.mu.Lock()
+	uploads := slices.Collect(maps.Keys(s.uploads))
+	s.mu.Unlock()
+	for _, u := range uploads {
+		select {
+		case <-u.ended:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// Close ends all work under way and deletes the blobs that this node owns.
+func (s *Store) Close() {
+	_ = s.asked.Unsubscribe() // its one error is that the connection is closed
+	s.group.Stop(bus.ErrClosed)
+	s.group.Wait()
+
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for blob, id := range s.blobs {
+		if err := s.bucket.Delete(ctx, id.String(), bus.Blob{ID: blob}); err != nil {
+			s.node.Log.Warn("blobs of this node stay in the bucket", zap.Int("blobs", len(s.blobs)), zap.Error(err))
+			return
+		}
+		delete(s.blobs, blob)
+	}
+}

@@ -1,0 +1,106 @@
+package objstore
+
+import (
+	"context"
+
+	"go.uber.org/zap"
+
+	"manta/bus"
+)
+
+// upload is a large value on its way to the bucket.
+type upload struct {
+	blob   bus.Blob
+	cancel context.CancelCauseFunc
+	ended  chan struct{} // closed when nothing more will be written
+}
+
+// Keep makes an object of an encoded value, whose memory it takes over; a large one goes to the bucket behind it.
+func (s *Store) Keep(value bus.Value) *Object {
+	o := s.Promise()
+	large := len(value.Data) > InlineLimit
+	o.origin.settle(Outcome{Value: value}, !large)
+	if large {
+		s.startUpload(o, value)
+	}
+	return o
+}
+
+func (s *Store) startUpload(o *Object, value bus.Value) {
+	u := &upload{blob: s.bucket.NewBlob(int64(len(value.Data))), ended: make(chan struct{})}
+	st, id := o.origin, o.id // not o: the upload must not keep the object from being collected
+	st.upload = u
+	var ctx context.Context
+	ctx, u.cancel = context.WithCancelCause(s.group.Context())
+	s.mu.Lock()
+	s.uploads[u] = struct{}{}
+	s.mu.Unlock()
+	s.own(o, u.blob.ID)
+	started := s.group.Go(func(context.Context) {
+		defer s.endUpload(u)
+		if err := s.store(ctx, id, u.blob, value, func() { st.stored(&StoredBlob{u.blob, value.Format}, nil) }); err != nil {
+			st.stored(nil, err)
+			if context.Cause(ctx) == err { // freed or closed
+				return
+			}
+			s.node.Log.Warn("an object was not stored", zap.Stringer("object", id), zap.Error(err))
+		}
+	})
+	if !started {
+		s.endUpload(u)
+		st.stored(nil, bus.ErrClosed)
+	}
+}
+
+func (s *Store) endUpload(u *upload) {
+	u.cancel(nil)
+	close(u.ended)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.uploads, u)
+}
+
+// store writes a blob, calls readable once Manta can read it, and describes it for stock clients after that.
+func (s *Store) store(ctx context.Context, id ID, blob bus.Blob, value bus.Value, readable func()) error {
+	if err := s.bucket.Write(ctx, blob, value.Data); err != nil {
+		return err
+	}
+	s.stats.uploads.Add(1)
+	s.stats.uploadedBytes.Add(blob.Size)
+	readable()
+	if err := s.bucket.Describe(ctx, id.String(), blob, value); err != nil && ctx.Err() == nil {
+		s.node.Log.Warn("a stored object stays invisible to stock clients", zap.Stringer("object", id), zap.Error(err))
+	}
+	return nil
+}
+
+// Seal makes the outcome of a value that another node may own: a small one as it is, a large one in the bucket, with the
+// value in this node's cache. It returns once the blob is stored.
+func (s *Store) Seal(ctx context.Context, id ID, value bus.Value) Outcome {
+	if len(value.Data) <= InlineLimit {
+		return Outcome{Value: value}
+	}
+	stored := &StoredBlob{s.bucket.NewBlob(int64(len(value.Data))), value.Format}
+	s.cache.keep(stored.Blob, value)
+	if err := s.store(ctx, id, stored.Blob, value, func() {}); err != nil {
+		return Outcome{Err: err}
+	}
+	return Outcome{Blob: stored}
+}
+
+// stored waits until an object is in the bucket, or has turned out to be small.
+func stored(ctx context.Context, o *Object) error {
+	if o != nil && o.err != nil {
+		return o.err
+	}
+	s, scope, err := storeAndScope(ctx)
+	if err != nil {
+		return err
+	}
+	st := s.stateOf(o)
+	if err := scope.Await(ctx, st.done(&st.portable)); err != nil {
+		return err
+	}
+	out, _ := st.peek()
+	return out.Err
+}
