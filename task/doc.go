@@ -1,0 +1,30 @@
+// Package task is functions that run elsewhere.
+//
+//	var load = task.Define("load", func(ctx context.Context, file string) (File, error) { … })
+//
+//	r := load.Go(ctx, "a.csv")            // runs somewhere; r is the name of its result
+//	s := summarise.On(ctx, r)             // runs when r has a value: this is the dependency graph
+//	v, err := s.Get(ctx)
+//	vs, err := objstore.GetAll(ctx, load.Map(ctx, files))
+//
+// A function value is a registration: what is not registered is not served. Every node serves all functions that its
+// program defined before the node started.
+//
+// # Delivery
+//
+// A task whose node is lost is sent again, three times by default ([Retries]): at-least-once. With Retries(0) it runs
+// at most once and fails with [ErrWorkerLost], which means that it may have run. A function's own error is its outcome and is never
+// retried. Whatever happens, a ref gets exactly one outcome.
+//
+// # Where tasks run
+//
+// A task needs resources ([CPUs], 1 by default, and [Resources]); a node runs it only while it has them free. The first task of an
+// idle lane (one function, one need, one owner) knocks at the function's queue group, so NATS picks the node; every reply
+// tells how many more that node has room for, and the rest go straight there. What no node has room for waits at its owner.
+// A task that waits for a ref lends its CPUs to others meanwhile.
+//
+// # What you must do
+//
+// Obey ctx: it ends when the task is cancelled, its deadline passes or its node closes. Make functions safe to run twice, or
+// use Retries(0). Do not keep arguments that are slices beyond the call, and do not change them.
+package task

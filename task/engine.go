@@ -1,0 +1,76 @@
+package task
+
+import (
+	"context"
+
+	"manta/internal/member"
+)
+
+var part = member.NewPart[*Engine]()
+
+// Engine is one node's share of running tasks: the owner of those that it submitted, and the host of those that it runs.
+// Package node makes it.
+type Engine struct {
+	owner *owner
+	host  *host // nil on a node that only submits
+}
+
+// Start starts a node's engine. With serve, the node serves every function that the program has defined.
+func Start(ctx context.Context, node *member.Node, serve bool) (*Engine, error) {
+	e := &Engine{}
+	var err error
+	if e.owner, err = startOwner(ctx, node); err != nil {
+		return nil, err
+	}
+	part.Set(node, e)
+	if serve {
+		if e.host, err = startHost(ctx, node, e.owner); err != nil {
+			e.owner.close()
+			return nil, err
+		}
+	}
+	return e, nil
+}
+
+// Functions are the names of the functions that the node serves.
+func (e *Engine) Functions() []string {
+	if e.host == nil {
+		return nil
+	}
+	return registered.names()
+}
+
+// Drain waits until what this node submitted has its outcome, then takes no more tasks and waits for those that run here.
+func (e *Engine) Drain(ctx context.Context) error {
+	if err := e.owner.drain(ctx); err != nil {
+		return err
+	}
+	if e.host == nil {
+		return nil
+	}
+	return e.host.drain(ctx)
+}
+
+// Close cancels what runs here, waits for it, and fails what this node submitted.
+func (e *Engine) Close() {
+	if e.host != nil {
+		e.host.close()
+	}
+	e.owner.close()
+}
+
+// Stats counts tasks since the node started.
+type Stats struct {
+	Submitted int64 // by this node
+	Ran       int64 // on this node, whoever submitted them
+	Refused   int64 // sent to this node when it had no room
+}
+
+// Stats returns the node's counters.
+func (e *Engine) Stats() Stats {
+	s := Stats{Submitted: e.owner.submitted.Load()}
+	if e.host != nil {
+		s.Ran, s.Refused = e.host.ran.Load(), e.host.refused.Load()
+	}
+	return s
+}

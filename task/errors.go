@@ -1,0 +1,62 @@
+package task
+
+import (
+	"errors"
+	"fmt"
+
+	"manta/bus"
+	"manta/internal/call"
+)
+
+var (
+	// ErrNotRegistered is the outcome of a task whose function no node serves. It did not run.
+	ErrNotRegistered = bus.RegisterError("not_registered", errors.New("no node serves the function"))
+
+	// ErrWorkerLost is the outcome of a task whose node was lost, after all retries. It may have run.
+	ErrWorkerLost = bus.RegisterError("worker_lost", errors.New("the node that ran the task was lost"))
+
+	// ErrInfeasible is the outcome of a task whose need no node could ever meet. It did not run.
+	ErrInfeasible = bus.RegisterError("infeasible", errors.New("no node could ever meet the need"))
+
+	// ErrCancelled is the outcome of a task whose ctx was cancelled. It may have run, in part or in whole. errors.Is finds context.Canceled too.
+	ErrCancelled = call.ErrCancelled
+
+	// ErrDeadline is the outcome of a task whose ctx or Timeout ended. It may have run. errors.Is finds context.DeadlineExceeded too.
+	ErrDeadline = call.ErrDeadline
+)
+
+// Error is a function's own word that it failed: it returned an error or panicked. It ran.
+//
+// errors.Is finds the error that was registered under Code with RegisterError.
+type Error struct {
+	Func    string // its name; for an actor's method, class and method
+	Node    string // id of the node that ran it
+	Attempt int    // 1 the first time
+	Code    string // of the registered error that it returned, else "error"
+	Message string
+	Stack   string // of a panic, else empty
+}
+
+func (e *Error) Error() string {
+	return fmt.Sprintf("%s failed on node %s: %s", e.Func, e.Node, e.Message)
+}
+
+// Unwrap returns the registered error.
+func (e *Error) Unwrap() error { return bus.Sentinel(e.Code) }
+
+// EncodeFailure implements bus.FailureEncoder: the error can travel on.
+func (e *Error) EncodeFailure() bus.Failure { return (*call.Failure)(e).EncodeFailure() }
+
+func init() {
+	bus.RegisterFailure(call.FailedCode, func(f bus.Failure) error { return (*Error)(call.DecodeFailure(f)) })
+}
+
+// RegisterError makes errors.Is(err, sentinel) true at the caller when a function returned sentinel, or an error that wraps
+// it. Every process that is to recognise it registers it under the same code: letters, digits, '_' and '-'. It panics if the
+// code is taken.
+func RegisterError(code string, sentinel error) {
+	if err := bus.CheckName("error code", code); err != nil {
+		panic("task.RegisterError: " + err.Error())
+	}
+	bus.RegisterError("user."+code, sentinel)
+}

@@ -1,0 +1,63 @@
+package task
+
+import (
+	"context"
+	"fmt"
+
+	"manta/bus"
+	"manta/internal/call"
+)
+
+// handle makes a handler of a function of one argument.
+func handle[A, R any](fn func(context.Context, A) (R, error)) call.Handler {
+	return func(ctx context.Context, args []bus.Value, plain bool) (v bus.Value, err error) {
+		if err := checkCount(args, 1); err != nil {
+			return v, err
+		}
+		a, err := bus.Decode[A](args[0])
+		if err != nil {
+			return v, err
+		}
+		r, err := fn(ctx, a)
+		return call.EncodeResult(r, err, plain)
+	}
+}
+
+func handle0[R any](fn func(context.Context) (R, error)) call.Handler {
+	return func(ctx context.Context, args []bus.Value, plain bool) (v bus.Value, err error) {
+		if err := checkCount(args, 0); err != nil {
+			return v, err
+		}
+		r, err := fn(ctx)
+		return call.EncodeResult(r, err, plain)
+	}
+}
+
+func handle2[A, B, R any](fn func(context.Context, A, B) (R, error)) call.Handler {
+	return func(ctx context.Context, args []bus.Value, plain bool) (v bus.Value, err error) {
+		if err := checkCount(args, 2); err != nil {
+			return v, err
+		}
+		a, err := bus.Decode[A](args[0])
+		if err != nil {
+			return v, err
+		}
+		b, err := bus.Decode[B](args[1])
+		if err != nil {
+			return v, err
+		}
+		r, err := fn(ctx, a, b)
+		return call.EncodeResult(r, err, plain)
+	}
+}
+
+func checkCount(args []bus.Value, want int) error {
+	if len(args) != want {
+		return fmt.Errorf("%d arguments were sent, the function takes %d", len(args), want)
+	}
+	return nil
+}
+
+func unequal(function string, as, bs int) error {
+	return fmt.Errorf("%s: Map of %d and %d arguments: want equally many", function, as, bs)
+}

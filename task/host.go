@@ -1,0 +1,232 @@
+package task
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"go.uber.org/zap"
+
+	"manta/bus"
+	"manta/internal/call"
+	"manta/internal/member"
+	"manta/objstore"
+)
+
+// windowLimit bounds the window of tasks that need nothing.
+const windowLimit = 1024
+
+// host is the serving half of a node: it runs a task if the resources that it needs are free, else says busy at once.
+type host struct {
+	node  *member.Node
+	owner *owner // takes on what plain clients ask for
+	group *member.Group
+	doors []*bus.Subscription // queue groups, left when the node drains
+	own   *bus.Subscription   // this node's own subject
+
+	ran, refused atomic.Int64
+
+	mu       sync.Mutex
+	draining bool
+	running  map[runKey]*running
+	lanes    map[hostLane]int // how many run, by owner and function
+	emptied  chan struct{}    // closed when nothing runs, if somebody waits for that
+}
+
+type runKey struct {
+	owner  member.ID
+	number uint64
+}
+
+type hostLane struct {
+	owner    member.ID
+	function string
+}
+
+func startHost(ctx context.Context, node *member.Node, o *owner) (*host, error) {
+	h := &host{
+		node: node, owner: o, group: member.NewGroup(ctx),
+		running: make(map[runKey]*running), lanes: make(map[hostLane]int),
+	}
+	var err error
+	if h.own, err = node.Conn.Subscribe(node.Conn.NodeTasks(node.ID.String()), "", h.asked); err != nil {
+		return nil, err
+	}
+	for _, name := range registered.names() {
+		for subject, handle := range map[string]func(*bus.Msg){
+			node.Conn.Work(name): h.knocked, node.Conn.Task(name): h.askedPlainly,
+		} {
+			sub, err := node.Conn.Subscribe(subject, bus.Workers, handle)
+			if err != nil {
+				h.close()
+				return nil, err
+			}
+			h.doors = append(h.doors, sub)
+		}
+	}
+	return h, nil
+}
+
+// asked handles a frame on the node's own subject.
+func (h *host) asked(msg *bus.Msg) {
+	if c, ok := call.ReadCancel(msg.Data); ok {
+		h.cancel(c)
+		return
+	}
+	h.admit(msg, false)
+}
+
+// knocked handles a frame that came through a function's queue group.
+func (h *host) knocked(msg *bus.Msg) { h.admit(msg, true) }
+
+// admit runs a task if there is room for it, and says busy if not. A task that knocked has an owner who does not know where
+// it is: it is told at once.
+func (h *host) admit(msg *bus.Msg, door bool) {
+	q, err := call.ReadRequest(msg.Data)
+	if err != nil {
+		h.node.Log.Warn("a malformed task", zap.String("subject", msg.Subject), zap.Error(err))
+		return
+	}
+	name := bus.LastToken(msg.Subject)
+	f, ok := registered.lookup(name)
+	if !ok {
+		h.reply(msg.Reply, name, q, call.Refused, objstore.Outcome{Err: fmt.Errorf("task %q: %w by node %s", name, ErrNotRegistered, h.node.ID)})
+		return
+	}
+	r := h.begin(q, name)
+	if r == nil {
+		h.refused.Add(1)
+		h.reply(msg.Reply, name, q, call.Busy, objstore.Outcome{})
+		return
+	}
+	if door {
+		h.reply(msg.Reply, name, q, call.Accepted, objstore.Outcome{})
+	}
+	if !h.group.Go(func(ctx context.Context) { h.run(ctx, r, f.handler, msg.Reply) }) {
+		h.end(r)
+	}
+}
+
+// begin takes what the task needs and enters it, or returns nil.
+func (h *host) begin(q call.Request, function string) *running {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	key := runKey{q.Owner, q.Number}
+	if h.draining || h.running[key] != nil || !h.node.Capacity.Take(q.Need) {
+		return nil
+	}
+	r := &running{host: h, request: q, function: function}
+	h.running[key] = r
+	h.lanes[hostLane{q.Owner, function}]++
+	return r
+}
+
+// run runs a task and replies with its outcome.
+func (h *host) run(ctx context.Context, r *running, handler call.Handler, reply string) {
+	ctx, cancel := r.context(ctx)
+	out := call.Run(ctx, h.node, r.function, handler, r.request, func() { h.end(r) })
+	cancel(call.ErrReturned)
+	h.ran.Add(1)
+	if out.Err != nil && h.group.Context().Err() != nil {
+		return // Close cancelled it: that is no outcome, its owner sends it elsewhere
+	}
+	h.reply(reply, r.function, r.request, call.Done, out)
+}
+
+// end gives back what a task took.
+func (h *host) end(r *running) {
+	r.release()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.running, runKey{r.request.Owner, r.request.Number})
+	lane := hostLane{r.request.Owner, r.function}
+	if h.lanes[lane]--; h.lanes[lane] == 0 {
+		delete(h.lanes, lane)
+	}
+	if len(h.running) == 0 && h.emptied != nil {
+		close(h.emptied)
+		h.emptied = nil
+	}
+}
+
+func (h *host) reply(subject, function string, q call.Request, status call.Status, out objstore.Outcome) {
+	p := call.Reply{
+		Host: h.node.ID, Number: q.Number, Attempt: q.Attempt, Window: h.window(q, function), Status: status, Outcome: out,
+	}
+	frame := p.AppendTo(nil)
+	if err := h.node.Conn.Publish(subject, "", frame); err != nil {
+		h.node.Log.Warn("a reply was not sent", zap.String("task", function), zap.Error(err))
+	}
+}
+
+// window says how many tasks of the request's lane its owner may have outstanding here.
+func (h *host) window(q call.Request, function string) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	window := h.lanes[hostLane{q.Owner, function}]
+	if !h.draining {
+		window += h.node.Capacity.Slots(q.Need, windowLimit)
+	}
+	return window
+}
+
+// cancel ends the ctx of a task that runs here.
+func (h *host) cancel(c call.Cancel) {
+	h.mu.Lock()
+	r := h.running[runKey{c.Owner, c.Number}]
+	h.mu.Unlock()
+	if r != nil {
+		r.cancel(call.ErrCancelled)
+	}
+}
+
+// drain leaves the queue groups and waits for what runs.
+func (h *host) drain(ctx context.Context) error {
+	for _, sub := range h.doors {
+		if err := sub.Drain(); err != nil {
+			return fmt.Errorf("leaving the queue group of %s: %w", sub.Subject, err)
+		}
+	}
+	h.mu.Lock()
+	h.draining = true
+	if len(h.running) == 0 {
+		h.mu.Unlock()
+		return nil
+	}
+	if h.emptied == nil {
+		h.emptied = make(chan struct{})
+	}
+	emptied := h.emptied
+	h.mu.Unlock()
+	select {
+	case <-emptied:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("still running: %s: %w", h.names(), context.Cause(ctx))
+	}
+}
+
+// names lists the functions that run here.
+func (h *host) names() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var names []string
+	for lane, n := range h.lanes {
+		names = append(names, fmt.Sprintf("%d × %s", n, lane.function))
+	}
+	return strings.Join(names, ", ")
+}
+
+// close cancels what runs and waits for it.
+func (h *host) close() {
+	h.mu.Lock()
+	h.draining = true
+	h.mu.Unlock()
+	for _, sub := range append(h.doors, h.own) {
+		_ = sub.Unsubscribe() // its one error is that the connection is closed, or the subscription drained
+	}
+	h.group.Stop(bus.ErrClosed)
+	h.group.Wait()
+}

@@ -1,0 +1,130 @@
+package task
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/vmihailenco/msgpack/v5"
+	"go.uber.org/zap"
+
+	"manta/bus"
+	"manta/internal/call"
+	"manta/internal/member"
+	"manta/objstore"
+)
+
+// The door for plain NATS clients: the payload is the argument, as JSON, or as MessagePack if the Content-Type header says
+// so, and the reply is encoded alike. Nothing for a function of no argument, an array of two for one of two.
+const (
+	contentType     = "Content-Type"
+	msgpackType     = "application/msgpack"
+	errorHeader     = "Nats-Service-Error"
+	errorCodeHeader = "Nats-Service-Error-Code"
+	mantaError      = "Manta-Error"
+)
+
+// askedPlainly takes on a plain request as an owner would: the task runs here when there is room, else wherever there is.
+func (h *host) askedPlainly(msg *bus.Msg) {
+	name := bus.LastToken(msg.Subject)
+	f, ok := registered.lookup(name)
+	if !ok || msg.Reply == "" {
+		return
+	}
+	format := bus.JSON
+	if msg.Header.Get(contentType) == msgpackType {
+		format = bus.Msgpack
+	}
+	values, err := plainArgs(format, f.arity, msg.Data)
+	if err != nil {
+		h.refusePlainly(msg, "400", fmt.Errorf("task %q: %w", name, err))
+		return
+	}
+	args := make([]call.Arg, len(values))
+	for i, v := range values {
+		args[i] = call.Encoded(v)
+	}
+	ctx := member.NewContext(h.group.Context(), &member.Scope{Node: h.node})
+	c := call.New(h.node, f.target, args)
+	c.Plain = format == bus.JSON
+	result := h.owner.submit(ctx, c)
+	objstore.StoreOf(h.node).When(result, func(objstore.Outcome) {
+		h.group.Go(func(ctx context.Context) { h.answerPlainly(ctx, msg, result, format) })
+	})
+}
+
+// plainArgs takes a payload apart into a function's arguments.
+func plainArgs(format bus.Format, arity int, payload []byte) ([]bus.Value, error) {
+	switch {
+	case arity == 0 && len(payload) == 0:
+		return nil, nil
+	case arity == 0:
+		return nil, fmt.Errorf("a payload of %d bytes was sent, the function takes no argument", len(payload))
+	case len(payload) == 0:
+		return nil, fmt.Errorf("an empty payload was sent, the function takes %d arguments", arity)
+	case arity == 1:
+		return []bus.Value{{Format: format, Data: payload}}, nil
+	}
+	var parts [][]byte
+	var err error
+	if format == bus.JSON {
+		parts, err = split[json.RawMessage](payload, json.Unmarshal)
+	} else {
+		parts, err = split[msgpack.RawMessage](payload, msgpack.Unmarshal)
+	}
+	if err != nil || len(parts) != arity {
+		return nil, fmt.Errorf("the function takes %d arguments: send an array of %d", arity, arity)
+	}
+	values := make([]bus.Value, arity)
+	for i, p := range parts {
+		values[i] = bus.Value{Format: format, Data: p}
+	}
+	return values, nil
+}
+
+func split[Raw ~[]byte, F ~func([]byte, any) error](payload []byte, unmarshal F) ([][]byte, error) {
+	var raw []Raw
+	if err := unmarshal(payload, &raw); err != nil {
+		return nil, err
+	}
+	parts := make([][]byte, len(raw))
+	for i, r := range raw {
+		parts[i] = r
+	}
+	return parts, nil
+}
+
+// answerPlainly replies with a task's result or error.
+func (h *host) answerPlainly(ctx context.Context, msg *bus.Msg, result *objstore.Object, format bus.Format) {
+	value, err := objstore.StoreOf(h.node).Value(member.NewContext(ctx, &member.Scope{Node: h.node}), result)
+	if err == nil {
+		value, err = bus.Recode(value, format)
+	}
+	if err == nil && int64(len(value.Data)) > h.node.Conn.MaxPayload() {
+		err = fmt.Errorf("the result has %d bytes, the server takes messages of %d", len(value.Data), h.node.Conn.MaxPayload())
+	}
+	if err != nil {
+		h.refusePlainly(msg, "500", err)
+		return
+	}
+	reply := bus.NewMsg(msg.Reply, value.Data)
+	if format == bus.Msgpack {
+		reply.Header.Set(contentType, msgpackType)
+	}
+	h.publishPlainly(reply)
+}
+
+func (h *host) refusePlainly(msg *bus.Msg, code string, err error) {
+	detail, _ := json.Marshal(map[string]string{"error": err.Error()}) // strings always encode
+	reply := bus.NewMsg(msg.Reply, detail)
+	reply.Header.Set(errorHeader, err.Error())
+	reply.Header.Set(errorCodeHeader, code)
+	reply.Header.Set(mantaError, bus.EncodeFailure(err).Code)
+	h.publishPlainly(reply)
+}
+
+func (h *host) publishPlainly(reply *bus.Msg) {
+	if err := h.node.Conn.PublishMsg(reply); err != nil {
+		h.node.Log.Warn("a reply to a plain client was not sent", zap.String("subject", reply.Subject), zap.Error(err))
+	}
+}

@@ -1,0 +1,64 @@
+package task
+
+// queue is a backlog: first in, first out, with a way back to the front. Cancelled submissions stay in it until they
+// come to the front.
+type queue struct {
+	front []*submission // returned ones, the last one first
+	rest  []*submission
+	head  int // of rest
+}
+
+func (q *queue) push(s *submission)      { q.rest = append(q.rest, s) }
+func (q *queue) pushFront(s *submission) { q.front = append(q.front, s) }
+
+// empty drops cancelled submissions at the front and says whether anything is left.
+func (q *queue) empty() bool {
+	for {
+		s := q.peek()
+		if s == nil {
+			return true
+		}
+		if !s.cancelled {
+			return false
+		}
+		q.pop()
+	}
+}
+
+func (q *queue) peek() *submission {
+	switch {
+	case len(q.front) > 0:
+		return q.front[len(q.front)-1]
+	case q.head < len(q.rest):
+		return q.rest[q.head]
+	default:
+		return nil
+	}
+}
+
+// pop returns the first submission; there must be one.
+func (q *queue) pop() *submission {
+	if n := len(q.front); n > 0 {
+		s := q.front[n-1]
+		q.front[n-1] = nil
+		q.front = q.front[:n-1]
+		return s
+	}
+	s := q.rest[q.head]
+	q.rest[q.head] = nil
+	q.head++
+	if q.head*2 >= len(q.rest) { // more holes than submissions: close ranks, at a constant cost each
+		n := copy(q.rest, q.rest[q.head:])
+		clear(q.rest[n:])
+		q.rest, q.head = q.rest[:n], 0
+	}
+	return s
+}
+
+// drain empties the queue and returns what was in it, in order.
+func (q *queue) drain() (all []*submission) {
+	for !q.empty() {
+		all = append(all, q.pop())
+	}
+	return all
+}
