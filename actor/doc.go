@@ -1,0 +1,35 @@
+// Package actor is state with a name and an order.
+//
+//	type ModelServer struct {
+//		Path  string // exported fields are the start value and travel
+//		model *Model // the rest is the instance's own
+//	}
+//
+//	func (m *ModelServer) Start(ctx context.Context) error { … }                    // optional: runs once, where it lives
+//	func (m *ModelServer) Predict(ctx context.Context, x float64) (float64, error) { … }
+//	func (m *ModelServer) Close() error { … }                                       // optional: runs last
+//
+//	var modelServers = actor.Define[ModelServer]("model_server")
+//
+//	server := modelServers.New(ctx, ModelServer{Path: "/models/m.pt"})
+//	predict := actor.Method(server, (*ModelServer).Predict)   // a task.Func: Go, On, Call, Map, With
+//	y, err := predict.Call(ctx, 10)
+//
+// An actor is a value of a struct type that lives on one node, in one cell, with a mailbox that is a NATS subject. Its
+// methods with the signatures func(ctx), func(ctx, A) and func(ctx, A, B), returning (R, error), can be called from every node.
+//
+// # Order
+//
+// Calls from one process to one actor run in the order they were made, one at a time, also when an argument is a ref that
+// has no value yet: later calls of that process wait behind it. [Concurrency] drops the order and runs several at a time.
+//
+// # Delivery
+//
+// A call runs at most once. If the actor's node is lost, calls under way fail with [ErrUnavailable], which means that they may have
+// run; later ones fail with [ErrDead]. A Start that fails kills the actor, and every call fails with its error.
+//
+// # What you must do
+//
+// Obey ctx. Methods of a sequential actor need no locks; with Concurrency they do. [Ref.Stop] what is no longer needed: an
+// actor lives until it is stopped or its node closes.
+package actor

@@ -1,0 +1,64 @@
+package actor
+
+import (
+	"context"
+	"errors"
+
+	"manta/internal/member"
+)
+
+var part = member.NewPart[*Engine]()
+
+// Engine is one node's share of actors: the calls that it made, and the cells that live on it. Package node makes it.
+type Engine struct {
+	node      *member.Node
+	callers   *callers
+	directory *directory
+	host      *host // nil on a node that only calls
+}
+
+// Start starts a node's engine. With serve, the node hosts actors of every class that the program has defined.
+func Start(ctx context.Context, node *member.Node, serve bool) (*Engine, error) {
+	table, err := node.Conn.OpenTable(ctx, node.Conn.ActorsTable())
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{node: node, directory: &directory{table: table, members: node.Members}}
+	if e.callers, err = startCallers(ctx, node); err != nil {
+		return nil, err
+	}
+	part.Set(node, e)
+	if serve {
+		if e.host, err = startHost(ctx, node, e.directory); err != nil {
+			e.callers.close()
+			return nil, err
+		}
+	}
+	return e, nil
+}
+
+// Classes are the names of the classes whose actors can live on the node.
+func (e *Engine) Classes() []string {
+	if e.host == nil {
+		return nil
+	}
+	return classNames()
+}
+
+// Drain waits until every call that this node made has its outcome, then stops the actors that live here, each after the
+// calls in its mailbox.
+func (e *Engine) Drain(ctx context.Context) error {
+	err := e.callers.drain(ctx)
+	if e.host != nil {
+		err = errors.Join(err, e.host.drain(ctx))
+	}
+	return err
+}
+
+// Close cancels what runs here, waits for it, and fails what this node called.
+func (e *Engine) Close() {
+	if e.host != nil {
+		e.host.close()
+	}
+	e.callers.close()
+}

@@ -1,0 +1,25 @@
+package actor
+
+import (
+	"errors"
+
+	"manta/bus"
+)
+
+var (
+	// ErrDead is the outcome of a call to an actor that was stopped or killed, could not be created, or lived on a node that
+	// is gone. The call did not run.
+	ErrDead = bus.RegisterError("actor_dead", errors.New("actor is dead"))
+
+	// ErrUnavailable is the outcome of a call that was under way when the actor's node was lost. It may have run.
+	ErrUnavailable = bus.RegisterError("actor_unavailable", errors.New("actor is unavailable"))
+
+	// ErrNotFound is returned by Lookup of a name that no actor has.
+	ErrNotFound = bus.RegisterError("actor_not_found", errors.New("no actor has the name"))
+
+	// ErrExists is the outcome of calls to an actor that could not be created because its name is taken.
+	ErrExists = bus.RegisterError("actor_exists", errors.New("actor already exists"))
+
+	// ErrNotRegistered is the outcome of calls to an actor whose class no node serves.
+	ErrNotRegistered = bus.RegisterError("class_not_registered", errors.New("no node serves the class"))
+)

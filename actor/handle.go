@@ -1,0 +1,95 @@
+package actor
+
+import (
+	"runtime"
+	"sync"
+	"weak"
+
+	"manta/internal/member"
+)
+
+// handle is one actor as this process knows it: refs that name the same actor share it, so that they compare as pointers.
+type handle struct {
+	id    string // token of the mailbox subject
+	class *class
+	err   error // of an actor that was never asked for; every call fails with it
+
+	mu      sync.Mutex
+	callers map[*callers]*caller // how each node of this process stands with the actor
+}
+
+// handles finds the handle of an actor by its name on the wire.
+var handles struct {
+	sync.Mutex
+	known map[wireRef]weak.Pointer[handle]
+}
+
+// wireRef is how a Ref travels.
+type wireRef struct {
+	Class string `json:"class"`
+	ID    string `json:"$actor"`
+}
+
+func (h *handle) wire() wireRef { return wireRef{Class: h.class.name, ID: h.id} }
+
+// enter makes a handle the one that others with its name on the wire resolve to.
+func (h *handle) enter() {
+	handles.Lock()
+	defer handles.Unlock()
+	h.enterLocked()
+}
+
+func (h *handle) enterLocked() {
+	if handles.known == nil {
+		handles.known = make(map[wireRef]weak.Pointer[handle])
+	}
+	pointer := weak.Make(h)
+	handles.known[h.wire()] = pointer
+	runtime.AddCleanup(h, func(key wireRef) {
+		handles.Lock()
+		defer handles.Unlock()
+		if handles.known[key] == pointer {
+			delete(handles.known, key)
+		}
+	}, h.wire())
+}
+
+// known returns the handle of an actor that lives, or has lived, elsewhere.
+func known(c *class, id string) *handle {
+	handles.Lock()
+	defer handles.Unlock()
+	h := &handle{id: id, class: c}
+	if old := handles.known[h.wire()].Value(); old != nil {
+		return old
+	}
+	h.enterLocked()
+	return h
+}
+
+// forget makes the next Lookup of the name find whoever has it then.
+func (h *handle) forget() {
+	handles.Lock()
+	defer handles.Unlock()
+	if handles.known[h.wire()].Value() == h {
+		delete(handles.known, h.wire())
+	}
+}
+
+// at returns how a node of this process stands with the actor.
+func (h *handle) at(cs *callers, node member.ID) *caller {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c := h.callers[cs]
+	if c == nil {
+		c = &caller{id: h.id, ordered: h.class.concurrency == 1, state: alive, node: node}
+		h.set(cs, c)
+	}
+	return c
+}
+
+func (h *handle) set(cs *callers, c *caller) {
+	if h.callers == nil {
+		h.callers = make(map[*callers]*caller)
+	}
+	h.callers[cs] = c
+}

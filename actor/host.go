@@ -1,0 +1,240 @@
+package actor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"manta/bus"
+	"manta/internal/call"
+	"manta/internal/member"
+	"manta/objstore"
+)
+
+const (
+	// mailRoom is how many messages may wait for the goroutine that moves them to their cells. NATS drops what finds it
+	// full; that goroutine never blocks, so it takes a stall of the whole process to fill it.
+	mailRoom = 1 << 16
+	// releaseTimeout bounds how long an ended actor's name takes to free.
+	releaseTimeout = 5 * time.Second
+)
+
+// The tokens that stand for a method in a mailbox subject and are words to the cell; methods start with a capital letter.
+const (
+	controlStop   = "stop"
+	controlKill   = "kill"
+	controlCancel = "cancel"
+)
+
+// host is the serving half of a node: the cells that live here. All mailboxes share one channel, so an idle actor costs no
+// goroutine.
+type host struct {
+	node      *member.Node
+	directory *directory
+	group     *member.Group
+	doors     []*bus.Subscription // queue groups of the classes
+	mail      chan *bus.Msg
+
+	mu       sync.Mutex
+	draining bool
+	cells    map[string]*cell
+	emptied  chan struct{} // closed when no cell is left, if somebody waits for that
+}
+
+func startHost(ctx context.Context, node *member.Node, d *directory) (*host, error) {
+	h := &host{
+		node: node, directory: d, group: member.NewGroup(ctx), mail: make(chan *bus.Msg, mailRoom), cells: make(map[string]*cell),
+	}
+	h.group.Go(h.deliver)
+	for _, name := range classNames() {
+		sub, err := node.Conn.Subscribe(node.Conn.Create(name), bus.Workers, h.asked)
+		if err != nil {
+			h.close()
+			return nil, err
+		}
+		h.doors = append(h.doors, sub)
+	}
+	return h, nil
+}
+
+// deliver moves mail to the cells. It never blocks.
+func (h *host) deliver(ctx context.Context) {
+	for {
+		select {
+		case msg := <-h.mail:
+			method := bus.LastToken(msg.Subject)
+			id := bus.LastToken(strings.TrimSuffix(msg.Subject, "."+method))
+			h.mu.Lock()
+			c := h.cells[id]
+			h.mu.Unlock()
+			if c != nil {
+				c.deliver(msg, method)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// asked handles a request to create an actor, on a goroutine of its own: it talks to the directory.
+func (h *host) asked(msg *bus.Msg) {
+	q, err := call.ReadRequest(msg.Data)
+	if err != nil || len(q.Args) != argCount {
+		h.node.Log.Warn("a malformed request for an actor", zap.String("subject", msg.Subject), zap.Error(err))
+		return
+	}
+	h.group.Go(func(ctx context.Context) {
+		status, err := h.create(ctx, bus.LastToken(msg.Subject), q)
+		p := call.Reply{Host: h.node.ID, Number: q.Number, Attempt: q.Attempt, Status: status, Outcome: objstore.Outcome{Err: err}}
+		if err := h.node.Conn.Publish(msg.Reply, "", p.AppendTo(nil)); err != nil {
+			h.node.Log.Warn("an answer to a request for an actor was not sent", zap.Error(err))
+		}
+	})
+}
+
+// create makes a cell, if there is room for it and its name is free.
+func (h *host) create(ctx context.Context, className string, q call.Request) (call.Status, error) {
+	c := lookupClass(className)
+	if c == nil {
+		return call.Refused, ErrNotRegistered
+	}
+	var ask asked
+	if err := ask.read(q); err != nil {
+		return call.Refused, err
+	}
+	instance := reflect.New(c.typ)
+	if err := bus.DecodeTo(q.Args[argStart].Value, instance); err != nil {
+		return call.Refused, err
+	}
+	if !h.node.Capacity.Take(q.Need) {
+		return call.Busy, nil
+	}
+	cl := &cell{
+		host: h, id: ask.id, named: ask.named, class: c, creation: q, creator: ask.inbox, instance: instance,
+		group: member.NewGroup(ctx), running: make(map[visitKey]*visit),
+	}
+	if status, err := h.enter(ctx, cl); status != call.Accepted {
+		h.node.Capacity.Give(q.Need)
+		return status, err
+	}
+	cl.begin()
+	return call.Accepted, nil
+}
+
+// asked is what a request for an actor says beside the start value.
+type asked struct {
+	id    string
+	named bool
+	inbox string // of the creator, to be told if Start fails
+}
+
+func (a *asked) read(q call.Request) (err error) {
+	if a.id, err = bus.Decode[string](q.Args[argName].Value); err != nil {
+		return err
+	}
+	if a.named = a.id != ""; !a.named {
+		a.id = objstore.NewID(q.Owner, q.Number).String()
+	}
+	if err := bus.CheckName("actor name", a.id); err != nil {
+		return err
+	}
+	a.inbox, err = bus.Decode[string](q.Args[argInbox].Value)
+	return err
+}
+
+// enter gives a cell its name and its mailbox.
+func (h *host) enter(ctx context.Context, cl *cell) (call.Status, error) {
+	if cl.named {
+		if err := h.directory.claim(ctx, cl.id, record{Class: cl.class.name, Node: h.node.ID}); err != nil {
+			return call.Refused, err
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.draining {
+		return call.Busy, h.free(cl)
+	}
+	sub, err := h.node.Conn.SubscribeChan(h.node.Conn.ActorMailbox(cl.id), h.mail)
+	if err != nil {
+		return call.Refused, errors.Join(err, h.free(cl))
+	}
+	cl.mailbox = sub
+	h.cells[cl.id] = cl
+	return call.Accepted, nil
+}
+
+// free frees an actor's name.
+func (h *host) free(cl *cell) error {
+	if !cl.named {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
+	defer cancel()
+	return h.directory.release(ctx, cl.id)
+}
+
+// leave removes a cell that has ended.
+func (h *host) leave(cl *cell) {
+	_ = cl.mailbox.Unsubscribe() // its one error is that the connection is closed
+	if err := h.free(cl); err != nil {
+		h.node.Log.Warn("an actor's name stays taken", zap.String("actor", cl.id), zap.Error(err))
+	}
+	h.node.Capacity.Give(cl.creation.Need)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.cells, cl.id)
+	if len(h.cells) == 0 && h.emptied != nil {
+		close(h.emptied)
+		h.emptied = nil
+	}
+}
+
+// drain takes no more actors and stops those that live here.
+func (h *host) drain(ctx context.Context) error {
+	h.mu.Lock()
+	h.draining = true
+	cells := slices.Collect(maps.Values(h.cells))
+	emptied := h.emptied
+	if len(cells) > 0 && emptied == nil {
+		emptied = make(chan struct{})
+		h.emptied = emptied
+	}
+	h.mu.Unlock()
+	if len(cells) == 0 {
+		return nil
+	}
+	for _, cl := range cells {
+		cl.stop(nil)
+	}
+	select {
+	case <-emptied:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("actors still live here: %w", context.Cause(ctx))
+	}
+}
+
+// close kills the cells and waits for what runs in them.
+func (h *host) close() {
+	h.mu.Lock()
+	h.draining = true
+	cells := slices.Collect(maps.Values(h.cells))
+	h.mu.Unlock()
+	for _, sub := range h.doors {
+		_ = sub.Unsubscribe() // its one error is that the connection is closed
+	}
+	for _, cl := range cells {
+		cl.kill(nil, fmt.Errorf("actor %s: %w: its node closed", cl.id, ErrDead))
+		cl.group.Wait()
+	}
+	h.group.Stop(bus.ErrClosed)
+	h.group.Wait()
+}

@@ -1,0 +1,69 @@
+package actor
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"runtime"
+	"strings"
+
+	"manta/bus"
+	"manta/internal/call"
+	"manta/internal/member"
+	"manta/objstore"
+	"manta/task"
+)
+
+// Method makes a method of an actor callable, by its method expression:
+//
+//	predict := actor.Method(server, (*ModelServer).Predict)
+//
+// The result is a task.Func: Go, On, Call, Map and With work as they do for tasks; the call runs where the actor lives. A
+// function that is no exported method of T gives an error at the first Get.
+func Method[T, A, R any](r Ref[T], m func(*T, context.Context, A) (R, error)) task.Func[A, R] {
+	return task.Bind[A, R](r.target(m))
+}
+
+// Method0 is Method for a method of no argument.
+func Method0[T, R any](r Ref[T], m func(*T, context.Context) (R, error)) task.Func0[R] {
+	return task.Bind0[R](r.target(m))
+}
+
+// Method2 is Method for a method of two arguments.
+func Method2[T, A, B, R any](r Ref[T], m func(*T, context.Context, A, B) (R, error)) task.Func2[A, B, R] {
+	return task.Bind2[A, B, R](r.target(m))
+}
+
+// target returns what a call of a method expression calls.
+func (r Ref[T]) target(expression any) *call.Target {
+	if r.handle == nil {
+		return &call.Target{Name: reflect.TypeFor[T]().String(), Err: errZeroRef}
+	}
+	name, err := methodName(r.handle.class, expression)
+	t := &call.Target{Name: r.handle.class.name + "." + name, Err: err}
+	t.Submit = func(ctx context.Context, t *call.Target, args []call.Arg) *objstore.Object {
+		scope, err := member.FromContext(ctx)
+		if err != nil {
+			return objstore.FailedObject(fmt.Errorf("%s: %w", t.Name, err))
+		}
+		return part.Of(scope.Node).callers.submit(ctx, r.handle, name, call.New(scope.Node, t, args))
+	}
+	return t
+}
+
+// methodName returns the name of the method that a method expression stands for. The runtime calls a method expression's
+// function pkg.(*T).Name, a closure pkg.f.func1 and a method value pkg.(*T).Name-fm.
+func methodName(c *class, expression any) (string, error) {
+	v := reflect.ValueOf(expression)
+	if v.IsNil() {
+		return "", fmt.Errorf("class %s: the method is nil: want a method expression such as (*%s).Name", c.name, c.typ.Name())
+	}
+	full := runtime.FuncForPC(v.Pointer()).Name()
+	name := bus.LastToken(full)
+	m, ok := c.methods[name]
+	if !ok || m.typ != v.Type() || !strings.HasSuffix(full, ")."+name) {
+		return name, fmt.Errorf("class %s: %s is no method that can be called from elsewhere: want a method expression such as (*%s).Name, "+
+			"of an exported method that takes a ctx and up to two arguments and returns a value and an error", c.name, full, c.typ.Name())
+	}
+	return name, nil
+}
