@@ -1,0 +1,113 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"runtime"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+
+	"manta/bus"
+	"manta/internal/member"
+)
+
+// Config says what a node is. The zero Config is a node on the local NATS server with as many CPUs as GOMAXPROCS.
+type Config struct {
+	// URL of the NATS server, or several, comma-separated. Default nats://127.0.0.1:4222.
+	URL string
+	// Name is shown to people; it need not be unique. Default: the node's id.
+	Name string
+	// Namespace separates clusters that share a NATS server: letters, digits, '_' and '-'. Default "default".
+	Namespace string
+	// CPUs is how many CPUs the node offers: a logical number, enforced by admission. 0 means GOMAXPROCS; for none say
+	// Resources{"CPU": 0}.
+	CPUs float64
+	// Resources are what else the node offers, by name, in any unit that tasks ask in. "CPU" here takes the place of CPUs.
+	Resources map[string]float64
+	// Labels describe the node to others.
+	Labels map[string]string
+	// ClientOnly nodes submit and serve nothing.
+	ClientOnly bool
+	// Logger hears of what goes wrong behind the scenes. Default: silence.
+	Logger *zap.Logger
+	// CacheBytes bounds what the node keeps of other nodes' large objects. Default 1 GiB.
+	CacheBytes int64
+	// DrainTimeout bounds the Drain that Run does. Default 30 s.
+	DrainTimeout time.Duration
+	// Storage of large objects when this node is the first to make their bucket: jetstream.FileStorage, the default, or
+	// jetstream.MemoryStorage.
+	Storage jetstream.StorageType
+	// Options go to nats.go as they are: credentials, TLS, an in-process server.
+	Options []nats.Option
+	// OnClosed, if not nil, is called once after Close has ended the connection.
+	OnClosed func()
+}
+
+// withDefaults returns the config with defaults filled in.
+func (c Config) withDefaults(id member.ID) Config {
+	if c.URL == "" {
+		c.URL = nats.DefaultURL
+	}
+	if c.Name == "" {
+		c.Name = id.String()
+	}
+	if c.Namespace == "" {
+		c.Namespace = "default"
+	}
+	if c.CPUs == 0 {
+		c.CPUs = float64(runtime.GOMAXPROCS(0))
+	}
+	if c.Logger == nil {
+		c.Logger = zap.NewNop()
+	}
+	if c.CacheBytes == 0 {
+		c.CacheBytes = 1 << 30
+	}
+	if c.DrainTimeout == 0 {
+		c.DrainTimeout = 30 * time.Second
+	}
+	return c
+}
+
+// validate names the first field that is wrong.
+func (c Config) validate() error {
+	if err := bus.CheckName("Config.Namespace", c.namespaceOrDefault()); err != nil {
+		return err
+	}
+	switch {
+	case c.CPUs < 0:
+		return fmt.Errorf("Config.CPUs is %v: want a number from 0, where 0 means GOMAXPROCS", c.CPUs)
+	case c.CacheBytes < 0:
+		return fmt.Errorf("Config.CacheBytes is %d: want a number from 0, where 0 means 1 GiB", c.CacheBytes)
+	case c.DrainTimeout < 0:
+		return fmt.Errorf("Config.DrainTimeout is %v: want a duration from 0, where 0 means 30 s", c.DrainTimeout)
+	}
+	if _, both := c.Resources[member.CPU]; both && c.CPUs > 0 {
+		return errors.New(`Config.CPUs and Config.Resources["CPU"] are both set: set one`)
+	}
+	if _, err := member.NewAmounts(c.Resources); err != nil {
+		return fmt.Errorf("Config.Resources: %w", err)
+	}
+	return nil
+}
+
+func (c Config) namespaceOrDefault() string {
+	if c.Namespace == "" {
+		return "default"
+	}
+	return c.Namespace
+}
+
+// amounts are what the node offers, of a config with defaults. A client offers nothing.
+func (c Config) amounts() (member.Amounts, error) {
+	if c.ClientOnly {
+		return nil, nil
+	}
+	quantities := map[string]float64{member.CPU: c.CPUs}
+	maps.Copy(quantities, c.Resources)
+	return member.NewAmounts(quantities)
+}

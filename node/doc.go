@@ -1,0 +1,21 @@
+// Package node is one process in the cluster.
+//
+//	n, ctx, err := node.Start(ctx, node.Config{URL: "nats://127.0.0.1:4222"})
+//	if err != nil { … }
+//	defer n.Close()
+//
+// [Start] connects to NATS, makes the process a member of the cluster, and serves every task and actor class that the
+// program has defined. The ctx that it returns carries the node: whatever is called with it, or with a ctx made from it,
+// runs in this cluster. Tasks and actors get such a ctx too, so the same line works in main, in a task and in an actor; an
+// HTTP handler gets one from [Node.Context]. To run NATS inside the process, see package node/embedded.
+//
+// # Stopping
+//
+// [Node.Drain] finishes what was begun: it waits for the results of what this node submitted, takes no more work, waits for
+// what runs, and for uploads. [Node.Close] cancels what still runs and waits for it; other nodes' tasks that it cut short are
+// sent elsewhere by their owners. [Node.Run] waits for a ctx, then does both. The library installs no signal handler.
+//
+// # Needs
+//
+// The NATS server must have JetStream; Start refuses one that does not.
+package node

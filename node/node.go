@@ -1,0 +1,185 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"manta/actor"
+	"manta/bus"
+	"manta/internal/member"
+	"manta/objstore"
+	"manta/task"
+)
+
+// Version of Manta.
+const Version = "0.1.0"
+
+// goodbyeTimeout bounds what Close waits for the cluster to hear that the node leaves.
+const goodbyeTimeout = 2 * time.Second
+
+// Node is this process's place in the cluster. Its methods are safe for concurrent use.
+//
+//	started ── Drain ──► drained ──┐
+//	   └────────────────────── Close ──► closed
+type Node struct {
+	config Config
+	self   *member.Node
+	end    context.CancelCauseFunc // ends the ctx that Start returned
+	group  *member.Group
+
+	objects *objstore.Store
+	tasks   *task.Engine
+	actors  *actor.Engine
+	undo    []func() // what Close does, the last one first
+
+	closing sync.Once
+	closed  chan struct{}
+}
+
+// Start makes this process a node of the cluster. ctx bounds the start; the ctx that is returned carries the node, keeps
+// ctx's values, not its cancellation, and ends with Close. The error names what is wrong: a field of cfg, a server that
+// cannot be reached, one without JetStream.
+func Start(ctx context.Context, cfg Config) (*Node, context.Context, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, nil, err
+	}
+	id := member.NewID()
+	cfg = cfg.withDefaults(id)
+	running, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	n := &Node{config: cfg, end: end, closed: make(chan struct{})}
+	if err := n.start(ctx, id, running.Done()); err != nil {
+		_ = n.Close() // the start's error says more
+		return nil, nil, fmt.Errorf("cannot start a node: %w", err)
+	}
+	return n, n.Context(running), nil
+}
+
+// start starts the parts, each on top of those before.
+func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{}) error {
+	total, err := n.config.amounts()
+	if err != nil {
+		return err
+	}
+	log := n.config.Logger.With(zap.Stringer("node", id))
+	conn, err := bus.Connect(ctx, bus.Config{
+		URL: n.config.URL, Name: "manta " + n.config.Name, Namespace: n.config.Namespace, User: "node",
+		Options: n.config.Options, Storage: n.config.Storage, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	n.onClose(conn.Close)
+	members, err := member.OpenTable(ctx, conn, id, log)
+	if err != nil {
+		return err
+	}
+	n.onClose(members.Close)
+	n.self = &member.Node{
+		ID: id, Conn: conn, Capacity: member.NewCapacity(total), Members: members, Log: log, Closing: closing,
+	}
+	if n.objects, err = objstore.Open(ctx, n.self, n.config.CacheBytes); err != nil {
+		return err
+	}
+	n.onClose(n.objects.Close)
+	serve := !n.config.ClientOnly
+	if n.tasks, err = task.Start(ctx, n.self, serve); err != nil {
+		return err
+	}
+	n.onClose(n.tasks.Close)
+	if n.actors, err = actor.Start(ctx, n.self, serve); err != nil {
+		return err
+	}
+	n.onClose(n.actors.Close)
+	return n.join(ctx)
+}
+
+// join makes the node known, once its subscriptions are with the server.
+func (n *Node) join(ctx context.Context) error {
+	if err := n.self.Conn.Flush(ctx); err != nil {
+		return err
+	}
+	lease, err := n.self.Members.Join(ctx, member.Info{
+		ID: n.self.ID, Name: n.config.Name, Resources: n.self.Capacity.Total().Quantities(), Labels: n.config.Labels,
+		Functions: n.tasks.Functions(), Classes: n.actors.Classes(), Version: Version, Started: time.Now(),
+	})
+	if err != nil {
+		return err
+	}
+	n.group = member.NewGroup(ctx)
+	n.group.Go(lease.Serve)
+	n.onClose(func() {
+		n.group.Stop(bus.ErrClosed)
+		n.group.Wait()
+		ctx, cancel := context.WithTimeout(context.Background(), goodbyeTimeout)
+		defer cancel()
+		if err := lease.Leave(ctx); err != nil {
+			n.self.Log.Warn("the cluster will learn of the node's leave by its silence", zap.Error(err))
+		}
+	})
+	return nil
+}
+
+func (n *Node) onClose(f func()) { n.undo = append(n.undo, f) }
+
+// ID returns the node's id, which is never used twice.
+func (n *Node) ID() string { return n.self.ID.String() }
+
+// Server returns the URL of the NATS server that the node is connected to, or "in process".
+func (n *Node) Server() string { return n.self.Conn.Server() }
+
+// Context returns a ctx that carries the node and ends with parent: for HTTP handlers and the like.
+func (n *Node) Context(parent context.Context) context.Context {
+	return member.NewContext(parent, &member.Scope{Node: n.self})
+}
+
+// Drain finishes: it waits for the results of what this node submitted, takes no more work, and waits for what runs here
+// and for uploads. If ctx ends first, the error names what is left. The node can still be used for what others serve;
+// follow it by Close.
+func (n *Node) Drain(ctx context.Context) error {
+	select {
+	case <-n.closed:
+		return nil
+	default:
+	}
+	for _, drain := range []func(context.Context) error{n.tasks.Drain, n.actors.Drain, n.objects.Drain} {
+		if err := drain(ctx); err != nil {
+			return fmt.Errorf("drain is not complete: %w", err)
+		}
+	}
+	return nil
+}
+
+// Close cancels what runs here, waits for it, and leaves the cluster. Large objects that this node owns are deleted. Safe to call twice.
+func (n *Node) Close() error {
+	n.closing.Do(func() {
+		n.end(bus.ErrClosed)
+		for i := len(n.undo) - 1; i >= 0; i-- {
+			n.undo[i]()
+		}
+		if n.config.OnClosed != nil {
+			n.config.OnClosed()
+		}
+		close(n.closed)
+	})
+	<-n.closed
+	return nil
+}
+
+// Run waits until ctx ends, then drains, for at most Config.DrainTimeout, and closes. It returns Drain's error.
+func (n *Node) Run(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+	case <-n.closed:
+		return nil
+	}
+	draining, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), n.config.DrainTimeout, errDrainTimeout)
+	defer cancel()
+	return errors.Join(n.Drain(draining), n.Close())
+}
+
+var errDrainTimeout = errors.New("Config.DrainTimeout has passed")

@@ -1,0 +1,64 @@
+package node
+
+import (
+	"context"
+	"time"
+
+	"manta/internal/member"
+	"manta/objstore"
+	"manta/task"
+)
+
+// Resources are quantities by name; "CPU" counts CPUs.
+type Resources map[string]float64
+
+// String returns for example "CPU:4 gpu:1".
+func (r Resources) String() string {
+	amounts, err := member.NewAmounts(r)
+	if err != nil {
+		return err.Error()
+	}
+	return amounts.String()
+}
+
+// Resources returns what the node has, and what of it no running task or actor holds.
+func (n *Node) Resources() (total, free Resources) {
+	return n.self.Capacity.Total().Quantities(), n.self.Capacity.Free().Quantities()
+}
+
+// Stats counts what a node did since it started.
+type Stats struct {
+	Objects objstore.Stats
+	Tasks   task.Stats
+}
+
+// Stats returns the node's counters.
+func (n *Node) Stats() Stats { return Stats{Objects: n.objects.Stats(), Tasks: n.tasks.Stats()} }
+
+// Info describes a node of the cluster.
+type Info struct {
+	ID        string
+	Name      string
+	Resources Resources // in all
+	Labels    map[string]string
+	Functions []string // tasks that it serves
+	Classes   []string // actor classes that it serves
+	Version   string   // of Manta
+	Started   time.Time
+}
+
+// Members returns the nodes that are there, by name.
+func Members(ctx context.Context) ([]Info, error) {
+	scope, err := member.FromContext(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var infos []Info
+	for _, m := range scope.Node.Members.All() {
+		infos = append(infos, Info{
+			ID: m.ID.String(), Name: m.Name, Resources: m.Resources, Labels: m.Labels,
+			Functions: m.Functions, Classes: m.Classes, Version: m.Version, Started: m.Started,
+		})
+	}
+	return infos, nil
+}
