@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -133,14 +132,10 @@ func (c *Conn) Server() string {
 	if c.nc.Opts.InProcessServer == nil {
 		return c.nc.ConnectedUrlRedacted()
 	}
-	inside, ok := c.nc.Opts.InProcessServer.(interface {
-		Addr() net.Addr
-		ClientURL() string
-	})
-	if !ok || inside.Addr() == nil {
-		return "in process"
+	if inside, ok := c.nc.Opts.InProcessServer.(interface{ URL() string }); ok && inside.URL() != "" {
+		return inside.URL()
 	}
-	return inside.ClientURL()
+	return "in process"
 }
 
 // Publish sends data to a subject; reply, if not empty, is where an answer goes. At-most-once.

@@ -53,12 +53,26 @@ func Members(ctx context.Context) ([]Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	var infos []Info
-	for _, m := range scope.Node.Members.All() {
+	return infosOf(scope.Node.Members.All()), nil
+}
+
+// AwaitMembers waits until the nodes that are there satisfy enough, and returns ctx's cause if it ends first. A program that
+// has just started can wait for its peers with it.
+func AwaitMembers(ctx context.Context, enough func([]Info) bool) error {
+	scope, err := member.FromContext(ctx)
+	if err != nil {
+		return err
+	}
+	return scope.Node.Members.Await(ctx, func(members []member.Info) bool { return enough(infosOf(members)) })
+}
+
+func infosOf(members []member.Info) []Info {
+	infos := make([]Info, 0, len(members))
+	for _, m := range members {
 		infos = append(infos, Info{
 			ID: m.ID.String(), Name: m.Name, Resources: m.Resources, Labels: m.Labels,
 			Functions: m.Functions, Classes: m.Classes, Version: m.Version, Started: m.Started,
 		})
 	}
-	return infos, nil
+	return infos
 }

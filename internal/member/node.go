@@ -11,12 +11,12 @@ import (
 
 // Node is this process's node, as the layers beneath package node see it.
 type Node struct {
-	ID        ID
-	Conn      *bus.Conn
-	Capacity  *Capacity
-	Members   *Table
-	Log       *zap.Logger
-	Closing   <-chan struct{} // closed when Close begins: the Done of the ctx that Start returned
+	ID       ID
+	Conn     *bus.Conn
+	Capacity *Capacity
+	Members  *Table
+	Log      *zap.Logger
+	Closing  <-chan struct{} // closed when Close begins: the Done of the ctx that Start returned
 
 	parts [maxParts]any
 }

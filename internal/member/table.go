@@ -47,7 +47,8 @@ type Table struct {
 	mu       sync.Mutex
 	known    map[ID]Info
 	leased   map[ID]bool
-	alive    map[ID]Info // known and leased
+	alive    map[ID]Info   // known and leased
+	changed  chan struct{} // closed at the next change of alive
 	watchers []Watcher
 }
 
@@ -59,7 +60,7 @@ type Watcher struct {
 
 // OpenTable opens the two buckets and watches them. It returns when it knows all nodes that were there.
 func OpenTable(ctx context.Context, conn *bus.Conn, self ID, log *zap.Logger) (*Table, error) {
-	t := &Table{self: self, log: log, known: map[ID]Info{}, leased: map[ID]bool{}, alive: map[ID]Info{}}
+	t := &Table{self: self, log: log, known: map[ID]Info{}, leased: map[ID]bool{}, alive: map[ID]Info{}, changed: make(chan struct{})}
 	var err error
 	if t.records, err = conn.OpenTable(ctx, conn.NodesTable()); err != nil {
 		return nil, err
@@ -164,6 +165,7 @@ func (t *Table) refresh(id ID, changed bool) {
 	_, was := t.alive[id]
 	switch is := known && t.leased[id]; {
 	case is && was && !changed:
+		return
 	case is:
 		t.alive[id] = info
 		for _, w := range t.watchers {
@@ -173,6 +175,25 @@ func (t *Table) refresh(id ID, changed bool) {
 		delete(t.alive, id)
 		for _, w := range t.watchers {
 			w.Left(id)
+		}
+	}
+	close(t.changed)
+	t.changed = make(chan struct{})
+}
+
+// Await waits until the nodes that are there satisfy enough.
+func (t *Table) Await(ctx context.Context, enough func([]Info) bool) error {
+	for {
+		t.mu.Lock()
+		changed := t.changed
+		t.mu.Unlock()
+		if enough(t.All()) {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 	}
 }

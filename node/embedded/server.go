@@ -1,0 +1,116 @@
+package embedded
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"go.uber.org/zap"
+)
+
+// readyTimeout bounds how long the server may take to start.
+const readyTimeout = 10 * time.Second
+
+// Server is a NATS server with JetStream inside the process. Start makes one for its node; RunServer makes one for several
+// nodes, which connect by nats.InProcessServer in their Config.Options.
+type Server struct {
+	server *server.Server
+	remove func() error // what the server put on disk for this process alone
+	log    *zap.Logger
+	closed sync.Once
+}
+
+// RunServer starts a server. Of cfg it uses Listen, Insecure, Dir and Logger.
+func RunServer(cfg Config) (*Server, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	s := &Server{log: cfg.Logger}
+	if s.log == nil {
+		s.log = zap.NewNop()
+	}
+	if err := s.run(cfg); err != nil {
+		return nil, fmt.Errorf("cannot start the NATS server inside: %w", err)
+	}
+	return s, nil
+}
+
+func (s *Server) run(cfg Config) (err error) {
+	opts, err := s.options(cfg)
+	if err != nil {
+		return err
+	}
+	if s.server, err = server.NewServer(opts); err != nil {
+		return errors.Join(err, s.remove())
+	}
+	s.server.SetLoggerV2(serverLog{s.log.Sugar()}, false, false, false)
+	s.server.Start()
+	if !s.server.ReadyForConnections(readyTimeout) {
+		s.Close()
+		return fmt.Errorf("not ready within %v", readyTimeout)
+	}
+	return nil
+}
+
+func (s *Server) options(cfg Config) (*server.Options, error) {
+	opts := &server.Options{
+		JetStream: true, StoreDir: cfg.Dir, DontListen: cfg.Listen == "", NoSigs: true,
+		PingInterval: time.Second, MaxPingsOut: 2,
+	}
+	if cfg.Listen != "" {
+		host, port, _ := net.SplitHostPort(cfg.Listen) // validated
+		number, _ := strconv.Atoi(port)
+		opts.Host, opts.Port = host, number
+		if number == 0 {
+			opts.Port = server.RANDOM_PORT
+		}
+	}
+	s.remove = func() error { return nil }
+	if cfg.Dir != "" {
+		return opts, nil
+	}
+	dir, err := os.MkdirTemp("", "manta-") // JetStream wants a directory also for what it keeps in memory
+	if err != nil {
+		return nil, err
+	}
+	opts.StoreDir = dir
+	s.remove = func() error { return os.RemoveAll(dir) }
+	return opts, nil
+}
+
+// InProcessConn returns a connection to the server that crosses no network: it makes *Server a nats.InProcessConnProvider.
+func (s *Server) InProcessConn() (net.Conn, error) { return s.server.InProcessConn() }
+
+// URL returns where other processes reach the server; empty if it opens no port.
+func (s *Server) URL() string {
+	if s.server.Addr() == nil {
+		return ""
+	}
+	return s.server.ClientURL()
+}
+
+// Close stops the server and waits until it has stopped. Safe to call twice.
+func (s *Server) Close() {
+	s.closed.Do(func() {
+		s.server.Shutdown()
+		s.server.WaitForShutdown()
+		if err := s.remove(); err != nil {
+			s.log.Warn("a temporary directory stays behind", zap.Error(err))
+		}
+	})
+}
+
+// serverLog passes the server's warnings and errors on.
+type serverLog struct{ log *zap.SugaredLogger }
+
+func (l serverLog) Warnf(format string, v ...any)  { l.log.Warnf(format, v...) }
+func (l serverLog) Errorf(format string, v ...any) { l.log.Errorf(format, v...) }
+func (l serverLog) Fatalf(format string, v ...any) { l.log.Errorf(format, v...) }
+func (serverLog) Noticef(string, ...any)           {} // starting and stopping is no news
+func (serverLog) Debugf(string, ...any)            {}
+func (serverLog) Tracef(string, ...any)            {}
