@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -24,6 +25,10 @@ const (
 	// readBatch bounds what one request to the server may send at once, in bytes: under the 64 MiB that the server
 	// buffers for a client before it calls it slow.
 	readBatch = 32 << 20
+
+	// readStall is how long nothing may come before the rest is asked for again; maxStalls is how often in a row.
+	readStall = 5 * time.Second
+	maxStalls = 3
 
 	chunkHeader    = "Manta-Chunk"  // index of a chunk, from 0
 	checksumHeader = "Manta-Crc32c" // of a chunk's bytes, hexadecimal
@@ -66,7 +71,13 @@ func (r *Reader) ReadBlob() Blob {
 	return blob
 }
 
-func (b Blob) chunks() int { return int((b.Size + int64(b.Chunk) - 1) / int64(b.Chunk)) }
+func (b Blob) chunks() int {
+	n := b.Size / int64(b.Chunk)
+	if b.Size%int64(b.Chunk) > 0 {
+		n++
+	}
+	return int(n)
+}
 
 // OpenBucket opens an object store bucket, and creates it if it is not there.
 func (c *Conn) OpenBucket(ctx context.Context, name string) (*Bucket, error) {
@@ -164,37 +175,47 @@ func (b *Bucket) Describe(ctx context.Context, name string, blob Blob, value Val
 }
 
 // Read returns a blob's bytes. It fails with [ErrBlobGone] if a chunk is missing and with [ErrChecksum] if one was changed.
+// When nothing comes for a while it asks again, and gives up after three times without a chunk between.
 func (b *Bucket) Read(ctx context.Context, blob Blob) ([]byte, error) {
-	inbox := b.conn.Inbox("blob." + strconv.FormatInt(b.conn.inboxes.Add(1), 10))
-	sub, err := b.conn.nc.SubscribeSync(inbox)
-	if err != nil {
-		return nil, fmt.Errorf("cannot subscribe to %s: %w", inbox, err)
-	}
-	defer func() { _ = sub.Unsubscribe() }() // its one error is that the connection is closed
-	if err := sub.SetPendingLimits(-1, 2*readBatch); err != nil {
-		return nil, err
-	}
-	r := blobReader{bucket: b, blob: blob, sub: sub, inbox: inbox}
-	for r.next < blob.chunks() {
-		if err := r.readBatch(ctx); err != nil {
+	r := blobReader{bucket: b, blob: blob}
+	for stalls := 0; r.next < blob.chunks(); {
+		before := r.next
+		err := r.readBatch(ctx)
+		switch {
+		case err == nil, r.next > before && errors.Is(err, errStalled):
+			stalls = 0
+		case errors.Is(err, errStalled) && stalls < maxStalls:
+			stalls++
+		default:
 			return nil, fmt.Errorf("reading blob %s: %w", blob.ID, err)
 		}
 	}
 	return r.data, nil
 }
 
+var errStalled = errors.New("JetStream sends nothing")
+
 // blobReader asks for chunks a batch at a time by JetStream's direct get: no consumer has to be made or kept.
 type blobReader struct {
 	bucket *Bucket
 	blob   Blob
-	sub    *nats.Subscription
-	inbox  string
 	data   []byte // allocated when the first chunk has proved that the blob is there
 	next   int    // index of the chunk that must come next
 	seq    uint64 // stream sequence to go on from
 }
 
+// readBatch asks for the next chunks at an inbox of their own, so that late ones of an earlier batch do not mix in.
 func (r *blobReader) readBatch(ctx context.Context) error {
+	conn := r.bucket.conn
+	inbox := conn.Inbox("blob." + strconv.FormatInt(conn.inboxes.Add(1), 10))
+	sub, err := conn.nc.SubscribeSync(inbox)
+	if err != nil {
+		return fmt.Errorf("cannot subscribe to %s: %w", inbox, err)
+	}
+	defer func() { _ = sub.Unsubscribe() }() // its one error is that the connection is closed
+	if err := sub.SetPendingLimits(-1, 2*readBatch); err != nil {
+		return err
+	}
 	want := min(r.blob.chunks()-r.next, max(1, readBatch/r.blob.Chunk))
 	ask, err := json.Marshal(map[string]any{
 		"seq": r.seq, "next_by_subj": r.bucket.chunkSubject(r.blob), "batch": want, "max_bytes": readBatch + r.blob.Chunk,
@@ -202,11 +223,16 @@ func (r *blobReader) readBatch(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.bucket.conn.Publish("$JS.API.DIRECT.GET.OBJ_"+r.bucket.name, r.inbox, ask); err != nil {
+	if err := conn.Publish("$JS.API.DIRECT.GET.OBJ_"+r.bucket.name, inbox, ask); err != nil {
 		return err
 	}
+	return r.takeAll(ctx, sub)
+}
+
+// takeAll takes chunks until the server says that the batch has ended.
+func (r *blobReader) takeAll(ctx context.Context, sub *nats.Subscription) error {
 	for {
-		msg, err := r.sub.NextMsgWithContext(ctx)
+		msg, err := nextMsg(ctx, sub)
 		if err != nil {
 			return err
 		}
@@ -223,6 +249,16 @@ func (r *blobReader) readBatch(ctx context.Context) error {
 			return fmt.Errorf("JetStream answers %s %s", status, msg.Header.Get("Description"))
 		}
 	}
+}
+
+func nextMsg(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
+	bounded, cancel := context.WithTimeout(ctx, readStall)
+	defer cancel()
+	msg, err := sub.NextMsgWithContext(bounded)
+	if err != nil && ctx.Err() == nil && bounded.Err() != nil {
+		return nil, errStalled
+	}
+	return msg, err
 }
 
 func (r *blobReader) take(msg *nats.Msg) error {

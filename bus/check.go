@@ -4,8 +4,10 @@ import (
 	"encoding"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
+	"unsafe"
 
 	"github.com/vmihailenco/msgpack/v5"
 )
@@ -14,24 +16,34 @@ import (
 type shape struct {
 	problem error // the type holds what cannot be encoded
 	walk    bool  // values must be walked: they may hold other types in interfaces, or cycles
+	untyped bool  // values may hold interfaces
 }
 
 var shapes sync.Map // reflect.Type → shape
 
-// checkEncodable returns an error, with the path to the culprit, if v holds a channel, a function, an unsafe pointer or
-// a cycle. Package msgpack would answer the first three without a path and the last with a stack overflow.
+// checkEncodable returns an error, with the path to the culprit, if v holds what has no encoding (a channel, a function, a
+// complex number), a cycle, or more levels than decoding allows. Package msgpack would answer the first without a path,
+// and the others with a stack overflow.
 func checkEncodable(v reflect.Value) error {
-	known, ok := shapes.Load(v.Type())
-	if !ok {
-		sh := shape{}
-		sh.problem = sh.learn(v.Type(), v.Type().String(), nil)
-		known, _ = shapes.LoadOrStore(v.Type(), sh)
-	}
-	sh := known.(shape)
+	sh := shapeOf(v.Type())
 	if sh.problem != nil || !sh.walk {
 		return sh.problem
 	}
-	return walkValue(v, v.Type().String(), nil)
+	w := walk{above: make(map[visit]struct{})}
+	if found := w.value(v); found != nil {
+		return found.err(v.Type())
+	}
+	return nil
+}
+
+func shapeOf(t reflect.Type) shape {
+	known, ok := shapes.Load(t)
+	if !ok {
+		sh := shape{}
+		sh.problem = sh.learn(t, t.String(), nil)
+		known, _ = shapes.LoadOrStore(t, sh)
+	}
+	return known.(shape)
 }
 
 // learn looks through a type's parts; above are the types that hold it.
@@ -39,18 +51,14 @@ func (sh *shape) learn(t reflect.Type, path string, above []reflect.Type) error 
 	if encodesItself(t) {
 		return nil
 	}
-	for _, a := range above {
-		if a == t {
-			sh.walk = true
-			return nil
-		}
+	if slices.Contains(above, t) {
+		sh.walk = true
+		return nil
 	}
 	above = append(above, t)
 	switch t.Kind() {
-	case reflect.Chan, reflect.Func, reflect.UnsafePointer:
-		return unencodable(t, path)
 	case reflect.Interface:
-		sh.walk = true
+		sh.walk, sh.untyped = true, true
 	case reflect.Pointer:
 		return sh.learn(t.Elem(), path, above)
 	case reflect.Slice, reflect.Array:
@@ -68,13 +76,30 @@ func (sh *shape) learn(t reflect.Type, path string, above []reflect.Type) error 
 				}
 			}
 		}
+	default:
+		if !plain(t.Kind()) {
+			return fmt.Errorf("cannot encode %s: %w", path, noEncoding(t))
+		}
 	}
 	return nil
 }
 
-// walkValue looks through a value's parts; above are the pointers, maps and slices that hold it.
-func walkValue(v reflect.Value, path string, above []uintptr) error {
-	if encodesItself(v.Type()) {
+// walk looks through a value's parts.
+type walk struct {
+	above map[visit]struct{} // the pointers, maps and slices that hold the part at hand
+	depth int                // how many structs, maps, slices and arrays do
+}
+
+// visit is one pointer, map or slice. Its type tells a pointer to a struct from one to the struct's first field, its length
+// a slice from a shorter one of the same elements.
+type visit struct {
+	kind   reflect.Type
+	memory unsafe.Pointer
+	length int
+}
+
+func (w *walk) value(v reflect.Value) *culprit {
+	if plain(v.Kind()) || encodesItself(v.Type()) {
 		return nil
 	}
 	switch v.Kind() {
@@ -82,53 +107,64 @@ func walkValue(v reflect.Value, path string, above []uintptr) error {
 		if v.IsNil() {
 			return nil
 		}
-		if v.Elem().Kind() == reflect.Chan || v.Elem().Kind() == reflect.Func || v.Elem().Kind() == reflect.UnsafePointer {
-			return unencodable(v.Elem().Type(), path)
-		}
-		return walkValue(v.Elem(), path, above)
-	case reflect.Chan, reflect.Func, reflect.UnsafePointer:
-		return unencodable(v.Type(), path)
+		return w.value(v.Elem())
 	case reflect.Pointer, reflect.Map, reflect.Slice:
 		if v.IsNil() {
 			return nil
 		}
-		for _, a := range above {
-			if a == v.Pointer() && (v.Kind() != reflect.Slice || v.Len() > 0) {
-				return fmt.Errorf("cannot encode %s: %s leads back to itself", path, v.Type())
-			}
-		}
-		return walkParts(v, path, append(above, v.Pointer()))
+		return w.reference(v)
 	case reflect.Array, reflect.Struct:
-		return walkParts(v, path, above)
+		return w.parts(v)
 	}
-	return nil
+	return &culprit{problem: noEncoding(v.Type())}
 }
 
-func walkParts(v reflect.Value, path string, above []uintptr) error {
+// reference looks behind a pointer, map or slice, unless that leads back to it.
+func (w *walk) reference(v reflect.Value) *culprit {
+	here := visit{kind: v.Type(), memory: v.UnsafePointer()}
+	if v.Kind() == reflect.Slice {
+		here.length = v.Len()
+	}
+	if _, back := w.above[here]; back {
+		return &culprit{problem: fmt.Errorf("%s leads back to itself", v.Type())}
+	}
+	w.above[here] = struct{}{}
+	defer delete(w.above, here)
+	if v.Kind() == reflect.Pointer {
+		return w.value(v.Elem())
+	}
+	return w.parts(v)
+}
+
+func (w *walk) parts(v reflect.Value) *culprit {
+	if w.depth++; w.depth > maxDepth {
+		return &culprit{problem: errTooDeep}
+	}
+	defer func() { w.depth-- }()
 	switch v.Kind() {
-	case reflect.Pointer:
-		return walkValue(v.Elem(), path, above)
 	case reflect.Slice, reflect.Array:
 		if plain(v.Type().Elem().Kind()) {
 			return nil
 		}
 		for i := range v.Len() {
-			if err := walkValue(v.Index(i), fmt.Sprintf("%s[%d]", path, i), above); err != nil {
-				return err
+			if found := w.value(v.Index(i)); found != nil {
+				return found.in(fmt.Sprintf("[%d]", i))
 			}
 		}
 	case reflect.Map:
 		for it := v.MapRange(); it.Next(); {
-			at := fmt.Sprintf("%s[%v]", path, it.Key())
-			if err := walkValue(it.Value(), at, above); err != nil {
-				return err
+			if found := w.value(it.Key()); found != nil {
+				return found.in(" key")
+			}
+			if found := w.value(it.Value()); found != nil {
+				return found.in(fmt.Sprintf("[%v]", it.Key()))
 			}
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
 			if f := v.Type().Field(i); travels(f) {
-				if err := walkValue(v.Field(i), path+"."+f.Name, above); err != nil {
-					return err
+				if found := w.value(v.Field(i)); found != nil {
+					return found.in("." + f.Name)
 				}
 			}
 		}
@@ -136,24 +172,50 @@ func walkParts(v reflect.Value, path string, above []uintptr) error {
 	return nil
 }
 
-func unencodable(t reflect.Type, path string) error {
-	return fmt.Errorf("cannot encode %s: a %s (%s) has no encoding; leave it out with the tag `json:\"-\"`", path, t.Kind(), t)
+// culprit is what keeps a value from being encoded, and the way to it. The way is written only when there is a culprit:
+// writing it ahead would make a long list cost the square of its length.
+type culprit struct {
+	problem error
+	steps   []string // the innermost first
 }
 
-// travels says whether a struct field is part of the encoding.
-func travels(f reflect.StructField) bool {
-	if tag, _, _ := strings.Cut(f.Tag.Get("json"), ","); tag == "-" {
-		return false
+func (c *culprit) in(step string) *culprit {
+	c.steps = append(c.steps, step)
+	return c
+}
+
+func (c *culprit) err(t reflect.Type) error {
+	const shown = 16 // steps that say where to look; a cycle or a deep list has many more
+	path := t.String()
+	for i, step := range slices.Backward(c.steps) {
+		if len(c.steps)-i > shown {
+			path += "…"
+			break
+		}
+		path += step
 	}
-	if tag, _, _ := strings.Cut(f.Tag.Get("msgpack"), ","); tag == "-" {
+	return fmt.Errorf("cannot encode %s: %w", path, c.problem)
+}
+
+func noEncoding(t reflect.Type) error {
+	return fmt.Errorf("a %s (%s) has no encoding; leave it out with the tag `json:\"-\"`", t.Kind(), t)
+}
+
+// travels says whether a struct field is part of the encoding. As in package msgpack, a msgpack tag hides a json tag.
+func travels(f reflect.StructField) bool {
+	tag := f.Tag.Get("msgpack")
+	if tag == "" {
+		tag = f.Tag.Get("json")
+	}
+	if name, _, _ := strings.Cut(tag, ","); name == "-" {
 		return false
 	}
 	return f.IsExported() || f.Anonymous
 }
 
-// plain says whether values of a kind can hold nothing else.
+// plain says whether values of a kind hold nothing else and have a form in MessagePack.
 func plain(k reflect.Kind) bool {
-	return k >= reflect.Bool && k <= reflect.Complex128 || k == reflect.String
+	return k >= reflect.Bool && k <= reflect.Uint64 || k == reflect.Float32 || k == reflect.Float64 || k == reflect.String
 }
 
 var encoders = []reflect.Type{

@@ -58,7 +58,7 @@ func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 		Subjects: NewSubjects(cfg.Namespace), storage: cfg.Storage, log: cfg.Log, closed: make(chan struct{}),
 	}
 	c.inbox = c.Reply(cfg.User, nuid.Next())
-	nc, err := nats.Connect(cfg.URL, append(c.options(ctx, cfg), cfg.Options...)...)
+	nc, err := nats.Connect(cfg.URL, append(append(c.options(ctx, cfg), cfg.Options...), c.noteClosed)...)
 	if err != nil {
 		return nil, fmt.Errorf("cannot connect to NATS at %q: %w", cfg.URL, err)
 	}
@@ -100,8 +100,20 @@ func (c *Conn) options(ctx context.Context, cfg Config) []nats.Option {
 		nats.ReconnectHandler(func(nc *nats.Conn) {
 			c.log.Info("NATS connection is back", zap.String("url", nc.ConnectedUrlRedacted()))
 		}),
-		nats.ClosedHandler(func(*nats.Conn) { close(c.closed) }),
 	}
+}
+
+// noteClosed is the option that tells Close when nats.go is done, after the handler that the user's options may have set.
+func (c *Conn) noteClosed(opts *nats.Options) error {
+	theirs := opts.ClosedCB
+	opts.ClosedCB = func(nc *nats.Conn) {
+		defer close(c.closed)
+		if theirs != nil {
+			theirs(nc)
+		}
+	}
+	opts.NoCallbacksAfterClientClose = false
+	return nil
 }
 
 func (c *Conn) requireJetStream(ctx context.Context) error {

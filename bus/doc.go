@@ -16,6 +16,11 @@
 // copy where alignment allows; all else is MessagePack, with field names as the json tags say. Values that cannot be encoded are
 // refused with the path to the offending field.
 //
+// A value comes back equal and of the same type, but for this: a [time.Time] keeps its instant and not its location. What an
+// `any` holds comes back as nil, bool, int64 (uint64 above its range), float64, string, []byte, time.Time, []any or
+// map[string]any. An embedded pointer to a struct that is nil comes back as a pointer to a zero struct, and an embedded
+// struct's field that an outer one hides does not travel.
+//
 // # Frames
 //
 // Between Manta's own processes messages are frames: a first byte that neither MessagePack nor JSON ever starts with

@@ -43,12 +43,16 @@ func RegisterError(code string, sentinel error) error {
 	return sentinel
 }
 
-// RegisterFailure registers the decoder of a [FailureEncoder] type's code.
+// RegisterFailure registers the decoder of a [FailureEncoder] type's code. Two decoders of one code are a programming
+// error: it panics.
 func RegisterFailure(code string, decode func(Failure) error) {
 	codes.Lock()
 	defer codes.Unlock()
 	if codes.decoders == nil {
 		codes.decoders = make(map[string]func(Failure) error)
+	}
+	if _, taken := codes.decoders[code]; taken {
+		panic("bus: two decoders are registered for error code " + code)
 	}
 	codes.decoders[code] = decode
 }
@@ -61,16 +65,35 @@ func EncodeFailure(err error) Failure {
 	return Failure{Code: ErrorCode(err), Message: err.Error()}
 }
 
-// ErrorCode returns the code of the registered sentinel that err is, or UnknownCode.
+// ErrorCode returns the code of the registered sentinel that err is, or UnknownCode. Of several that it wraps, the outermost
+// and then the first counts.
 func ErrorCode(err error) string {
 	codes.RLock()
 	defer codes.RUnlock()
-	for code, sentinel := range codes.sentinels {
-		if errors.Is(err, sentinel) {
-			return code
+	for _, e := range unwrapped(err) {
+		for code, sentinel := range codes.sentinels {
+			if e == sentinel { //nolint:errorlint // unwrapped has taken the chain apart
+				return code
+			}
 		}
 	}
 	return UnknownCode
+}
+
+// unwrapped returns err and all that it wraps, level by level.
+func unwrapped(err error) []error {
+	all := []error{err}
+	for i := 0; i < len(all); i++ {
+		switch e := all[i].(type) { //nolint:errorlint // this is the walk that errors.Is does
+		case interface{ Unwrap() error }:
+			if inner := e.Unwrap(); inner != nil {
+				all = append(all, inner)
+			}
+		case interface{ Unwrap() []error }:
+			all = append(all, e.Unwrap()...)
+		}
+	}
+	return all
 }
 
 // Err turns the travelling form back into an error: errors.Is finds the registered sentinel.

@@ -92,16 +92,21 @@ func (t *Table) Get(ctx context.Context, key string) (Entry, error) {
 }
 
 // Delete removes a record; one that is not there is no error.
-func (t *Table) Delete(ctx context.Context, key string) error { return t.kv.Purge(ctx, key) }
+func (t *Table) Delete(ctx context.Context, key string) error {
+	return t.kv.Purge(ctx, key, jetstream.PurgeTTL(markerTTL))
+}
 
-// Watch calls handle for every record and then for every change, one at a time, until the watch is stopped. It returns
-// once handle has seen all records that existed when it began.
+// Watch calls handle for every record and then for every change, one at a time and in order, until the watch is stopped. Of
+// changes that follow each other at once, it may see the last one only. It returns once handle has seen all records that
+// existed when it began.
 func (t *Table) Watch(ctx context.Context, handle func(Entry)) (*Watch, error) {
-	watcher, err := t.kv.WatchAll(context.WithoutCancel(ctx))
+	watching, end := context.WithCancel(context.WithoutCancel(ctx))
+	watcher, err := t.kv.WatchAll(watching)
 	if err != nil {
+		end()
 		return nil, fmt.Errorf("cannot watch bucket %s: %w", t.kv.Bucket(), err)
 	}
-	w := &Watch{watcher: watcher}
+	w := &Watch{watcher: watcher, end: end}
 	caughtUp := make(chan struct{})
 	w.done.Go(func() { w.run(handle, caughtUp) })
 	select {
@@ -116,6 +121,7 @@ func (t *Table) Watch(ctx context.Context, handle func(Entry)) (*Watch, error) {
 // Watch is a running Table.Watch.
 type Watch struct {
 	watcher jetstream.KeyWatcher
+	end     context.CancelFunc // of what nats.go keeps for a watcher that its connection has ended
 	done    sync.WaitGroup
 }
 
@@ -135,5 +141,6 @@ func (w *Watch) run(handle func(Entry), caughtUp chan struct{}) {
 // Stop ends the watch and waits until handle has returned for the last time.
 func (w *Watch) Stop() {
 	_ = w.watcher.Stop() // its one error is that the connection is already closed
+	w.end()
 	w.done.Wait()
 }

@@ -104,8 +104,6 @@ func Recode(value Value, format Format) (Value, error) {
 	return Value{Format: Msgpack, Data: data}, err
 }
 
-// marshalMsgpack writes integers in their own width, so that inside an `any` a signed number comes back as int64 and
-// an unsigned one as uint64.
 func marshalMsgpack(v any) ([]byte, error) {
 	var buf bytes.Buffer
 	enc := msgpack.GetEncoder()
@@ -119,6 +117,9 @@ func marshalMsgpack(v any) ([]byte, error) {
 }
 
 func unmarshalMsgpack(data []byte, target any) (err error) {
+	if err := scanMsgpack(data); err != nil {
+		return err
+	}
 	defer func() {
 		if r := recover(); r != nil { // package msgpack sets fields by reflection: hostile input must not take the node down
 			err = fmt.Errorf("malformed MessagePack: %v", r)
@@ -129,12 +130,11 @@ func unmarshalMsgpack(data []byte, target any) (err error) {
 	defer msgpack.PutDecoder(dec)
 	dec.Reset(r)
 	dec.SetCustomStructTag("json")
-	dec.UseLooseInterfaceDecoding(true)
 	if err := dec.Decode(target); err != nil {
-		return err
+		return fmt.Errorf("the value is a MessagePack %s: %w", msgpackForms[data[0]].kind, err)
 	}
-	if r.Len() > 0 {
-		return fmt.Errorf("%d bytes follow the value", r.Len())
+	if into := reflect.ValueOf(target).Elem(); shapeOf(into.Type()).untyped {
+		widen(into)
 	}
 	return nil
 }

@@ -96,11 +96,16 @@ func (c *Call) WhenReady(f func(error)) {
 	c.mu.Unlock()
 	for i := range args {
 		if o := args[i].object; o != nil {
-			forget := c.store.When(o, func(out objstore.Outcome) { c.arrived(i, out, f) })
-			c.hold(forget)
+			c.hold(c.store.When(o, func(out objstore.Outcome) { c.arrived(i, o, out, f) }))
 		}
 	}
-	c.arrived(-1, objstore.Outcome{}, f)
+	c.mu.Lock()
+	c.missing--
+	ready, err := c.missing == 0, c.err
+	c.mu.Unlock()
+	if ready && err == nil {
+		f(nil)
+	}
 }
 
 // hold adds something to undo, at once if the call has ended.
@@ -115,27 +120,25 @@ func (c *Call) hold(undo func()) {
 	undo()
 }
 
-// arrived notes the outcome of argument i.
-func (c *Call) arrived(i int, out objstore.Outcome, f func(error)) {
-	var pinned func()
-	if i >= 0 && out.Err == nil && !inline(out) {
-		pinned = c.store.Pin(c.args[i].object)
+// arrived notes the outcome of argument i, object o.
+func (c *Call) arrived(i int, o *objstore.Object, out objstore.Outcome, f func(error)) {
+	large := out.Err == nil && !inline(out)
+	if large {
+		c.hold(c.store.Pin(o))
 	}
 	c.mu.Lock()
-	if out.Err != nil && c.err == nil {
+	c.missing--
+	first := out.Err != nil && c.err == nil
+	if first {
 		c.err = out.Err
 	}
-	if i >= 0 && inline(out) {
+	if !large && c.args != nil { // nil once the call has ended
 		c.args[i] = Arg{value: out.Value}
 	}
-	c.missing--
-	ready, err := c.missing == 0, c.err
+	ready := c.missing == 0 && c.err == nil
 	c.mu.Unlock()
-	if pinned != nil {
-		c.hold(pinned)
-	}
-	if ready || err != nil && out.Err != nil {
-		f(err)
+	if first || ready {
+		f(out.Err)
 	}
 }
 

@@ -31,14 +31,21 @@ const (
 	argObject = 'r'
 )
 
+// The flags of a request.
+const (
+	flagPlain = 1 << iota
+	flagBirth // a birth follows
+)
+
 // Request asks a host to run a call.
 type Request struct {
 	Owner    member.ID // node that submitted the call
 	Number   uint64    // the owner's number of the result object
 	Attempt  int       // 1 the first time
 	Need     member.Amounts
-	Deadline time.Time // zero means none
-	Plain    bool      // the result is wanted as JSON, for a plain client
+	Deadline time.Time   // zero means none
+	Plain    bool        // the result is wanted as JSON, for a plain client
+	Birth    objstore.ID // of the actor that is meant, zero for a task
 	Args     []WireArg
 }
 
@@ -62,11 +69,17 @@ func (q *Request) AppendTo(b []byte) []byte {
 		deadline = q.Deadline.UnixNano()
 	}
 	b = bus.AppendInt(b, deadline)
-	plain := byte(0)
+	flags := byte(0)
 	if q.Plain {
-		plain = 1
+		flags |= flagPlain
 	}
-	b = append(b, plain)
+	if q.Birth != (objstore.ID{}) {
+		flags |= flagBirth
+	}
+	b = append(b, flags)
+	if flags&flagBirth != 0 {
+		b = append(b, q.Birth[:]...)
+	}
 	b = bus.AppendUint(b, uint64(len(q.Args)))
 	for _, a := range q.Args {
 		if a.Value.Format != 0 {
@@ -101,7 +114,11 @@ func ReadRequest(frame []byte) (q Request, err error) {
 	if d := r.Int(); d != 0 {
 		q.Deadline = time.Unix(0, d)
 	}
-	q.Plain = r.Byte() == 1
+	flags := r.Byte()
+	q.Plain = flags&flagPlain != 0
+	if flags&flagBirth != 0 {
+		copy(q.Birth[:], r.Raw(len(q.Birth)))
+	}
 	for range r.Count() {
 		q.Args = append(q.Args, readArg(&r))
 		if r.Err() != nil {

@@ -1,11 +1,11 @@
 package call
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
-
-	"github.com/vmihailenco/msgpack/v5"
 
 	"manta/bus"
 	"manta/internal/member"
@@ -35,7 +35,7 @@ func Run(ctx context.Context, node *member.Node, function string, h Handler, q R
 	value, err := run(ctx, store, h, q)
 	done()
 	if err != nil {
-		return objstore.Outcome{Err: newFailure(err, function, node.ID, q.Attempt)}
+		return objstore.Outcome{Err: cmp.Or(ended(ctx, function, err), error(newFailure(err, function, node.ID, q.Attempt)))}
 	}
 	return store.Seal(ctx, objstore.NewID(q.Owner, q.Number), value)
 }
@@ -55,6 +55,20 @@ func run(ctx context.Context, store *objstore.Store, h Handler, q Request) (valu
 		}
 	}()
 	return h(ctx, args, q.Plain)
+}
+
+// ended returns the outcome of a call that says no more than that its ctx has ended, nil if it says something else.
+func ended(ctx context.Context, function string, err error) error {
+	cause := context.Cause(ctx)
+	switch {
+	case cause == nil || !errors.Is(err, cause) && !errors.Is(err, ctx.Err()):
+		return nil
+	case errors.Is(cause, context.DeadlineExceeded):
+		return fmt.Errorf("%s: %w", function, ErrDeadline)
+	case errors.Is(cause, ErrCancelled):
+		return fmt.Errorf("%s: %w", function, ErrCancelled)
+	}
+	return nil
 }
 
 // panicked is a panic of user code.
@@ -99,18 +113,18 @@ func (f *Failure) Error() string {
 
 // EncodeFailure implements bus.FailureEncoder.
 func (f *Failure) EncodeFailure() bus.Failure {
-	detail, err := msgpack.Marshal(f)
+	detail, err := bus.Encode(*f)
 	if err != nil {
 		return bus.Failure{Code: f.Code, Message: f.Error()}
 	}
-	return bus.Failure{Code: FailedCode, Message: f.Error(), Detail: detail}
+	return bus.Failure{Code: FailedCode, Message: f.Error(), Detail: detail.Data}
 }
 
 // DecodeFailure reads the detail that EncodeFailure wrote.
 func DecodeFailure(b bus.Failure) *Failure {
-	f := &Failure{Code: bus.UnknownCode, Message: b.Message}
-	if err := msgpack.Unmarshal(b.Detail, f); err != nil {
-		f.Message = b.Message
+	f, err := bus.Decode[Failure](bus.Value{Format: bus.Msgpack, Data: b.Detail})
+	if err != nil {
+		return &Failure{Code: bus.UnknownCode, Message: b.Message}
 	}
-	return f
+	return &f
 }

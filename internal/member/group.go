@@ -48,6 +48,26 @@ func (g *Group) Stop(cause error) {
 // Wait returns when every goroutine has. Call it after Stop.
 func (g *Group) Wait() { g.running.Wait() }
 
+// WaitFor is Wait with a bound, for goroutines that run user code. It returns false if one is still running.
+func (g *Group) WaitFor(limit time.Duration) bool {
+	done := make(chan struct{})
+	go func() { // ends with the last of the goroutines that it waits for
+		g.running.Wait()
+		close(done)
+	}()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// UserGrace is how long a node that closes waits for user code whose ctx has ended.
+const UserGrace = 10 * time.Second
+
 // Pause waits for d, or until ctx ends.
 func Pause(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)

@@ -71,7 +71,7 @@ func (l *Lease) renew(ctx context.Context) error {
 	revision, err := l.table.leases.Renew(ctx, l.table.self.String(), nil, l.revision, LeaseTTL)
 	if err == nil {
 		l.revision = revision
-		return nil
+		return l.assert(ctx)
 	}
 	if ctx.Err() != nil {
 		return err // unknown whether it was renewed: the next try tells
@@ -86,6 +86,15 @@ func (l *Lease) renew(ctx context.Context) error {
 	default:
 		return err
 	}
+}
+
+// assert writes the node's record again if it is gone: whoever saw the lease end removed it, maybe after the lease was taken again.
+func (l *Lease) assert(ctx context.Context) error {
+	if l.table.recorded(l.table.self) {
+		return nil
+	}
+	_, err := l.table.records.Put(ctx, l.table.self.String(), l.record)
+	return err
 }
 
 // Leave says goodbye: the others know at once.

@@ -116,6 +116,14 @@ func (t *Table) Alive(id ID) bool {
 	return ok
 }
 
+// recorded says whether a node has a record, its lease alive or not.
+func (t *Table) recorded(id ID) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, ok := t.known[id]
+	return ok
+}
+
 func (t *Table) recordChanged(e bus.Entry) {
 	id, err := ParseID(e.Key)
 	if err != nil {
