@@ -6,28 +6,27 @@ import (
 	"fmt"
 	"time"
 
-	"go.uber.org/zap"
-
 	"manta/bus"
 	"manta/internal/member"
 )
 
-// The conversation between a node that wants an object and its owner, on the owner's object subject. A question about an
+// The conversation between a node that wants an object and its owner, on each other's object subjects. A question about an
 // object that has no value yet is answered "pending" after a while, and asked again: so a lost message costs a moment, and
 // a dead owner is noticed, whatever happens.
 const (
-	askFrame    = 'a' // id → outcome, pending or gone
-	freeFrame   = 'f' // id → gone
+	askFrame    = 'a' // to the owner → outcome, pending or gone
+	freeFrame   = 'f' // to the owner → gone
+	goneFrame   = 'g' // from the owner, to a node that asked: it is freed → gone
 	answerFrame = 'o'
 
 	answerOutcome = 'o'
 	answerPending = 'p'
 	answerGone    = 'g'
 
-	longPoll     = 2 * time.Second       // how long an owner keeps a question
-	askTimeout   = 3 * longPoll          // after which the question is taken for lost
-	askAgain     = 50 * time.Millisecond // pause after a question that reached nobody
-	ownerUnheard = 3 * time.Second       // how long nobody may serve the owner's subject before it counts as gone
+	longPoll     = 2 * time.Second        // how long an owner keeps a question
+	askTimeout   = longPoll + time.Second // after which the question is taken for lost
+	askAgain     = 50 * time.Millisecond  // pause after a question that reached nobody
+	ownerUnheard = 3 * time.Second        // how long nobody may serve the owner's subject before it counts as gone
 )
 
 const (
@@ -67,7 +66,7 @@ func ReadOutcome(r *bus.Reader) (o Outcome) {
 // follow asks an object's owner until it has a settled outcome.
 func (s *Store) follow(id ID, st *state) {
 	started := s.group.Go(func(ctx context.Context) {
-		out, err := s.ask(ctx, askFrame, id)
+		out, err := s.ask(ctx, id.owner(), s.question(askFrame, id))
 		if err != nil {
 			out = Outcome{Err: err}
 		}
@@ -79,7 +78,7 @@ func (s *Store) follow(id ID, st *state) {
 }
 
 func (s *Store) askFree(ctx context.Context, id ID) error {
-	out, err := s.ask(ctx, freeFrame, id)
+	out, err := s.ask(ctx, id.owner(), s.question(freeFrame, id))
 	if err != nil {
 		return err
 	}
@@ -89,10 +88,31 @@ func (s *Store) askFree(ctx context.Context, id ID) error {
 	return out.Err
 }
 
-// ask puts a question to an object's owner until it is answered, or the owner is gone.
-func (s *Store) ask(ctx context.Context, kind byte, id ID) (Outcome, error) {
-	subject := s.node.Conn.NodeObject(id.owner().String())
-	question := append(bus.AppendFrame(nil, kind), id[:]...)
+// tellGone tells the nodes that asked for an object that it is freed. It returns when those that are there know.
+func (s *Store) tellGone(ctx context.Context, id ID, readers []member.ID) error {
+	told := make(chan error, len(readers))
+	for _, reader := range readers {
+		go func() {
+			_, err := s.ask(ctx, reader, s.question(goneFrame, id))
+			told <- err
+		}()
+	}
+	var failed error
+	for range readers {
+		if err := <-told; err != nil && !errors.Is(err, ErrOwnerDead) {
+			failed = err
+		}
+	}
+	return failed
+}
+
+func (s *Store) question(kind byte, id ID) []byte {
+	return append(append(bus.AppendFrame(nil, kind), id[:]...), s.node.ID[:]...)
+}
+
+// ask puts a question to a node until it is answered, or the node is gone.
+func (s *Store) ask(ctx context.Context, node member.ID, question []byte) (Outcome, error) {
+	subject := s.node.Conn.NodeObject(node.String())
 	heard := time.Now()
 	for {
 		msg, err := s.askOnce(ctx, subject, question)
@@ -100,11 +120,13 @@ func (s *Store) ask(ctx context.Context, kind byte, id ID) (Outcome, error) {
 		case ctx.Err() != nil:
 			return Outcome{}, context.Cause(ctx)
 		case errors.Is(err, bus.ErrNoResponders):
-			if !s.node.Members.Alive(id.owner()) || time.Since(heard) > ownerUnheard {
-				return Outcome{}, fmt.Errorf("%w: node %s of object %s", ErrOwnerDead, id.owner(), id)
+			if !s.node.Members.Alive(node) || time.Since(heard) > ownerUnheard {
+				return Outcome{}, fmt.Errorf("%w: node %s", ErrOwnerDead, node)
 			}
 			member.Pause(ctx, askAgain)
 			continue
+		case errors.Is(err, bus.ErrClosed):
+			return Outcome{}, err
 		case err != nil:
 			member.Pause(ctx, askAgain)
 			continue
@@ -143,72 +165,4 @@ func readAnswer(data []byte) (Outcome, bool) {
 		return Outcome{Err: fmt.Errorf("%w: %w", ErrLost, r.Err())}, true
 	}
 	return out, true
-}
-
-// answer serves this node's object subject. It never blocks.
-func (s *Store) answer(msg *bus.Msg) {
-	r, kind := bus.ReadFrame(msg.Data)
-	var id ID
-	copy(id[:], r.Raw(len(id)))
-	if r.Err() != nil || kind != askFrame && kind != freeFrame {
-		s.node.Log.Warn("a malformed question about an object", zap.String("subject", msg.Subject), zap.Error(r.Err()))
-		return
-	}
-	s.mu.Lock()
-	e := s.exported[id]
-	s.mu.Unlock()
-	switch {
-	case e == nil:
-		s.reply(msg, append(bus.AppendFrame(nil, answerFrame), answerGone))
-	case kind == freeFrame:
-		s.answerFree(msg, id, e.state)
-	default:
-		s.answerWhenPortable(msg, e.state)
-	}
-}
-
-func (s *Store) answerFree(msg *bus.Msg, id ID, st *state) {
-	s.group.Go(func(ctx context.Context) {
-		if err := s.freeOwn(ctx, id, st); err != nil {
-			s.reply(msg, Outcome{Err: err}.AppendTo(append(bus.AppendFrame(nil, answerFrame), answerOutcome)))
-			return
-		}
-		s.reply(msg, append(bus.AppendFrame(nil, answerFrame), answerGone))
-	})
-}
-
-// answerWhenPortable answers as soon as any node can read the object, or "pending" if that takes too long.
-func (s *Store) answerWhenPortable(msg *bus.Msg, st *state) {
-	portable := st.done(&st.portable)
-	select {
-	case <-portable:
-		s.answerOutcome(msg, st)
-		return
-	default:
-	}
-	s.group.Go(func(ctx context.Context) {
-		timer := time.NewTimer(longPoll)
-		defer timer.Stop()
-		select {
-		case <-portable:
-			s.answerOutcome(msg, st)
-		case <-timer.C:
-			s.reply(msg, append(bus.AppendFrame(nil, answerFrame), answerPending))
-		case <-ctx.Done():
-		}
-	})
-}
-
-func (s *Store) answerOutcome(msg *bus.Msg, st *state) {
-	out, _ := st.peek()
-	if out.Blob != nil {
-		out.Value = bus.Value{} // the asking node reads the blob
-	}
-	s.reply(msg, out.AppendTo(append(bus.AppendFrame(nil, answerFrame), answerOutcome)))
-}
-
-func (s *Store) reply(msg *bus.Msg, frame []byte) {
-	if err := s.node.Conn.Publish(msg.Reply, "", frame); err != nil {
-		s.node.Log.Info("an answer about an object was not sent; it will be asked for again", zap.Error(err))
-	}
 }

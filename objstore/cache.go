@@ -46,10 +46,10 @@ func (c *cache) entry(blob bus.Blob) (e *cached, fresh bool) {
 
 // fill completes a fresh entry. A failed one leaves the cache, so that the next reader tries again.
 func (c *cache) fill(e *cached, value bus.Value, err error) {
-	e.value, e.err = value, err
-	close(e.done)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	e.value, e.err = value, err
+	close(e.done)
 	if err != nil {
 		c.remove(e.blob.ID)
 	}

@@ -27,6 +27,15 @@ func (id ID) Number() uint64 { return binary.BigEndian.Uint64(id[8:]) }
 // String returns 26 characters of base 32.
 func (id ID) String() string { return member.IDText.EncodeToString(id[:]) }
 
+// MarshalText makes an ID travel as its text.
+func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (id *ID) UnmarshalText(text []byte) (err error) {
+	*id, err = ParseID(string(text))
+	return err
+}
+
 // ParseID reads what String wrote.
 func ParseID(s string) (id ID, err error) {
 	b, err := member.IDText.DecodeString(strings.ToLower(s))

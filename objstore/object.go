@@ -41,6 +41,13 @@ func intern(id ID) *Object {
 	return o
 }
 
+// lookup returns the process's object of that name if there is one.
+func lookup(id ID) *Object {
+	interned.Lock()
+	defer interned.Unlock()
+	return interned.objects[id].Value()
+}
+
 // enter makes the object findable by its name; interned is locked.
 func (o *Object) enter() {
 	if interned.objects == nil {

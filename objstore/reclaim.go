@@ -2,7 +2,10 @@ package objstore
 
 import (
 	"context"
+	"errors"
+	"maps"
 	"runtime"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -13,11 +16,13 @@ import (
 // sweepInterval is how often objects that were collected are deleted from the bucket.
 const sweepInterval = time.Second
 
-// collected is an object of this node whose last ref in this process is gone.
+// collected is a blob of this node that can go: of an object whose last ref in this process is gone, or a stray one, which
+// is no object's value.
 type collected struct {
 	store *Store
 	id    ID
 	blob  string
+	stray bool
 }
 
 // own remembers a blob as this node's to delete: when the last ref in this process is collected, if the object's name never
@@ -30,7 +35,7 @@ func (s *Store) own(o *Object, blob string) {
 		c.store.mu.Lock()
 		defer c.store.mu.Unlock()
 		c.store.collected = append(c.store.collected, c)
-	}, collected{s, o.id, blob})
+	}, collected{s, o.id, blob, false})
 }
 
 // Discard deletes the blob, if any, of an outcome that nobody will read.
@@ -41,7 +46,7 @@ func (s *Store) Discard(id ID, out Outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.blobs[out.Blob.Blob.ID] = id
-	s.collected = append(s.collected, collected{s, id, out.Blob.Blob.ID})
+	s.collected = append(s.collected, collected{s, id, out.Blob.Blob.ID, true})
 }
 
 // sweep deletes the blobs of collected objects until ctx ends.
@@ -62,7 +67,7 @@ func (s *Store) sweep(ctx context.Context) {
 	}
 }
 
-// takeCollected returns what can be deleted: an object that is askable stays, and so does one whose upload still runs.
+// takeCollected returns what can be deleted now: an object that is askable stays, and so does one whose upload still runs.
 func (s *Store) takeCollected() (ready []collected) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,6 +78,8 @@ func (s *Store) takeCollected() (ready []collected) {
 	var later []collected
 	for _, c := range s.collected {
 		switch e := s.exported[c.id]; {
+		case c.stray:
+			ready = append(ready, c)
 		case e != nil && e.escaped: // Free and Close know it
 		case e != nil || uploading[c.blob]:
 			later = append(later, c)
@@ -93,7 +100,13 @@ func (s *Store) deleteBlob(ctx context.Context, id ID, blob string) error {
 		return nil
 	}
 	s.cache.drop(bus.Blob{ID: blob})
-	return s.bucket.Delete(ctx, id.String(), bus.Blob{ID: blob})
+	err := s.bucket.Delete(ctx, id.String(), bus.Blob{ID: blob})
+	if err != nil {
+		s.mu.Lock()
+		s.blobs[blob] = id // for Close to try again
+		s.mu.Unlock()
+	}
+	return err
 }
 
 // free deletes an object of this node, or asks its owner to.
@@ -103,10 +116,13 @@ func (s *Store) free(ctx context.Context, o *Object) error {
 		return ErrNoObject
 	case o.err != nil:
 		return nil
-	case o.home != s:
-		return s.askFree(ctx, o.id)
+	case o.home == s:
+		return s.freeOwn(ctx, o.id, o.origin)
 	}
-	return s.freeOwn(ctx, o.id, o.origin)
+	if err := o.escape(); err != nil { // its owner may be another node of this process
+		return err
+	}
+	return s.askFree(ctx, o.id)
 }
 
 func (s *Store) freeOwn(ctx context.Context, id ID, st *state) error {
@@ -120,13 +136,18 @@ func (s *Store) freeOwn(ctx context.Context, id ID, st *state) error {
 	}
 	blob := st.free()
 	s.mu.Lock()
+	e := s.exported[id]
 	delete(s.exported, id)
 	s.mu.Unlock()
+	var told error
+	if e != nil {
+		told = s.tellGone(ctx, id, slices.Collect(maps.Keys(e.readers)))
+	}
 	switch {
 	case st.upload != nil:
-		return s.deleteBlob(ctx, id, st.upload.blob.ID)
+		return errors.Join(told, s.deleteBlob(ctx, id, st.upload.blob.ID))
 	case blob != nil:
-		return s.deleteBlob(ctx, id, blob.Blob.ID)
+		return errors.Join(told, s.deleteBlob(ctx, id, blob.Blob.ID))
 	}
-	return nil
+	return told
 }

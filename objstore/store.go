@@ -43,8 +43,16 @@ type Store struct {
 // export is an object that other processes may ask for.
 type export struct {
 	state   *state
-	pins    int  // tasks under way that have it as an argument
-	escaped bool // its name travelled inside a value: only Free and Close end it
+	pins    int                    // tasks under way that have it as an argument
+	escaped bool                   // its name travelled inside a value: only Free and Close end it
+	readers map[member.ID]struct{} // nodes that asked for it, to be told when it is freed
+}
+
+func (e *export) asked(by member.ID) {
+	if e.readers == nil {
+		e.readers = make(map[member.ID]struct{})
+	}
+	e.readers[by] = struct{}{}
 }
 
 // Open starts a node's share of the object store. cacheBytes bounds what it keeps of other nodes' blobs.
@@ -149,9 +157,7 @@ func (s *Store) stateOf(o *Object) *state {
 	case o.home == s:
 		return o.origin
 	}
-	if o.home != nil { // owned by another node of this process
-		o.home.export(o.id, o.origin)
-	}
+	_ = o.escape() // its owner may be another node of this process; o.err was asked for above
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	st := o.mirrors[s]
@@ -194,12 +200,14 @@ func (s *Store) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for blob, id := range s.blobs {
+	blobs := s.blobs
+	s.blobs = make(map[string]ID)
+	s.mu.Unlock()
+	for blob, id := range blobs {
 		if err := s.bucket.Delete(ctx, id.String(), bus.Blob{ID: blob}); err != nil {
-			s.node.Log.Warn("blobs of this node stay in the bucket", zap.Int("blobs", len(s.blobs)), zap.Error(err))
+			s.node.Log.Warn("blobs of this node stay in the bucket", zap.Int("blobs", len(blobs)), zap.Error(err))
 			return
 		}
-		delete(s.blobs, blob)
+		delete(blobs, blob)
 	}
 }

@@ -83,6 +83,7 @@ func (s *Store) Seal(ctx context.Context, id ID, value bus.Value) Outcome {
 	stored := &StoredBlob{s.bucket.NewBlob(int64(len(value.Data))), value.Format}
 	s.cache.keep(stored.Blob, value)
 	if err := s.store(ctx, id, stored.Blob, value, func() {}); err != nil {
+		s.Discard(id, Outcome{Blob: stored}) // what of it was written
 		return Outcome{Err: err}
 	}
 	return Outcome{Blob: stored}

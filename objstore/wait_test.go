@@ -1,0 +1,179 @@
+package objstore_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"manta/node/nodetest"
+	"manta/objstore"
+)
+
+// puts returns refs of 0, 1, 2, …
+func puts(ctx context.Context, n int) (refs []objstore.Ref[int]) {
+	for i := range n {
+		refs = append(refs, objstore.Put(ctx, i))
+	}
+	return refs
+}
+
+func TestWaitReturnsExactlyAsManyAsItWasAskedForInTheirOrder(t *testing.T) {
+	c := nodetest.Start(t, 1)
+	for _, test := range []struct{ refs, n int }{{4, 1}, {4, 4}, {10, 2}, {3, 0}} {
+		refs := puts(c.Context(0), test.refs)
+		ready, rest, err := objstore.Wait(c.Context(0), refs, test.n)
+		if err != nil {
+			t.Errorf("%+v: %v", test, err)
+		}
+		if !slices.Equal(ready, refs[:test.n]) || !slices.Equal(rest, refs[test.n:]) {
+			t.Errorf("%+v: ready %v, rest %v, of %v", test, ready, rest, refs)
+		}
+	}
+}
+
+func TestWaitKeepsTheOrderAlsoWhenLaterRefsAreReadyFirst(t *testing.T) {
+	c := nodetest.Start(t, 1)
+	a, b, d, e := promise[int](t, c.Context(0)), promise[int](t, c.Context(0)), promise[int](t, c.Context(0)), promise[int](t, c.Context(0))
+	e.keep(t, 1)
+	b.keep(t, 1)
+	ready, rest, err := objstore.Wait(c.Context(0), []objstore.Ref[int]{a.Ref, b.Ref, d.Ref, e.Ref}, 2)
+	if err != nil || !slices.Equal(ready, []objstore.Ref[int]{b.Ref, e.Ref}) || !slices.Equal(rest, []objstore.Ref[int]{a.Ref, d.Ref}) {
+		t.Errorf("ready %v, rest %v, %v", ready, rest, err)
+	}
+}
+
+func TestWaitRefusesWhatMakesNoSense(t *testing.T) {
+	c := nodetest.Start(t, 1)
+	refs := puts(c.Context(0), 2)
+	for name, test := range map[string]struct {
+		refs []objstore.Ref[int]
+		n    int
+	}{
+		"a ref twice":         {[]objstore.Ref[int]{refs[0], refs[1], refs[0]}, 1},
+		"more than there are": {refs, 3},
+		"less than none":      {refs, -1},
+	} {
+		ready, rest, err := objstore.Wait(c.Context(0), test.refs, test.n)
+		if err == nil || len(ready) > 0 || len(rest) != len(test.refs) {
+			t.Errorf("%s: ready %v, rest %v, %v", name, ready, rest, err)
+		}
+		if errors.Is(err, objstore.ErrDuplicate) != (name == "a ref twice") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if ready, rest, err := objstore.Wait[int](c.Context(0), nil, 0); err != nil || len(ready)+len(rest) > 0 {
+		t.Errorf("nothing: %v, %v, %v", ready, rest, err)
+	}
+}
+
+func TestWaitWhoseCtxEndsReturnsWhatIsReadyAndTheCause(t *testing.T) {
+	c := nodetest.Start(t, 1)
+	done, never := objstore.Put(c.Context(0), 1), promise[int](t, c.Context(0))
+	bored := errors.New("bored")
+	ctx, cancel := context.WithCancelCause(c.Context(0))
+	cancel(bored)
+	ready, rest, err := objstore.Wait(ctx, []objstore.Ref[int]{never.Ref, done}, 2)
+	if !errors.Is(err, bored) || !slices.Equal(ready, []objstore.Ref[int]{done}) || !slices.Equal(rest, []objstore.Ref[int]{never.Ref}) {
+		t.Errorf("ready %v, rest %v, %v", ready, rest, err)
+	}
+}
+
+func TestAFailedRefIsReady(t *testing.T) {
+	c := nodetest.Start(t, 1)
+	failed, never := promise[int](t, c.Context(0)), promise[int](t, c.Context(0))
+	failed.fail(errors.New("no"))
+	ready, _, err := objstore.Wait(c.Context(0), []objstore.Ref[int]{never.Ref, failed.Ref}, 1)
+	if err != nil || !slices.Equal(ready, []objstore.Ref[int]{failed.Ref}) {
+		t.Errorf("ready %v, %v", ready, err)
+	}
+}
+
+func TestWaitWorksOnRefsOfOtherNodesAndOfMixedTypes(t *testing.T) {
+	c := nodetest.Start(t, 2)
+	number, text := promise[int](t, c.Context(0)), promise[string](t, c.Context(1))
+	refs := []objstore.Ref[any]{number.Any(), text.Any()}
+	text.keep(t, "x")
+	ready, rest, err := objstore.Wait(c.Context(0), refs, 1)
+	if err != nil || ready[0] != refs[1] || rest[0] != refs[0] {
+		t.Errorf("ready %v, rest %v, %v", ready, rest, err)
+	}
+	number.keep(t, 1)
+	if ready, _, err := objstore.Wait(c.Context(1), refs, 2); err != nil || len(ready) != 2 {
+		t.Errorf("ready %v, %v", ready, err)
+	}
+}
+
+func TestReadyYieldsTenThousandRefsOnceEachInTheOrderTheyComplete(t *testing.T) {
+	c := nodetest.Start(t, 1)
+	ctx := c.Context(0)
+	const n = 10_000
+	promises, refs := make([]promised[int], n), make([]objstore.Ref[int], n)
+	for i := range promises {
+		promises[i] = promise[int](t, ctx)
+		refs[i] = promises[i].Ref
+	}
+	order := rand.Perm(n)
+	promises[order[0]].keep(t, order[0])
+	seen := 0
+	for r := range objstore.Ready(ctx, refs) {
+		if seen == 0 {
+			go func() {
+				for _, i := range order[1:] {
+					promises[i].keep(t, i)
+				}
+			}()
+		}
+		if r != refs[order[seen]] {
+			t.Fatalf("ref %d to complete was not yielded at its turn", seen)
+		}
+		seen++
+	}
+	if seen != n {
+		t.Errorf("%d refs were yielded, want %d", seen, n)
+	}
+}
+
+func TestReadyEndsWithItsCtxAndWhenItsReaderStops(t *testing.T) {
+	c := nodetest.Start(t, 1)
+	refs := append(puts(c.Context(0), 3), promise[int](t, c.Context(0)).Ref)
+	for range objstore.Ready(c.Context(0), refs) {
+		break
+	}
+	ctx, cancel := context.WithCancel(c.Context(0))
+	defer cancel()
+	seen := 0
+	for range objstore.Ready(ctx, refs) {
+		if seen++; seen == 3 {
+			cancel()
+		}
+	}
+	if seen != 3 {
+		t.Errorf("%d refs were yielded, want 3", seen)
+	}
+	for range objstore.Ready[int](c.Context(0), nil) {
+		t.Error("nothing yields something")
+	}
+}
+
+func TestGetAllKeepsTheOrder(t *testing.T) {
+	c := nodetest.Start(t, 2)
+	values, err := objstore.GetAll(c.Context(1), puts(c.Context(0), 100))
+	if err != nil || len(values) != 100 || !slices.IsSorted(values) {
+		t.Errorf("got %v, %v", values, err)
+	}
+	if values, err := objstore.GetAll[int](c.Context(0), nil); err != nil || len(values) > 0 {
+		t.Errorf("of nothing: %v, %v", values, err)
+	}
+}
+
+func TestGetAllReturnsTheFirstFailureWhileOthersStillRun(t *testing.T) {
+	c := nodetest.Start(t, 1)
+	slow, failed := promise[int](t, c.Context(0)), promise[int](t, c.Context(0))
+	no := errors.New("no")
+	failed.fail(no)
+	if _, err := objstore.GetAll(c.Context(0), []objstore.Ref[int]{slow.Ref, failed.Ref}); !errors.Is(err, no) {
+		t.Errorf("got %v, want the failure", err)
+	}
+}
