@@ -175,16 +175,16 @@ func (b *Bucket) Describe(ctx context.Context, name string, blob Blob, value Val
 }
 
 // Read returns a blob's bytes. It fails with [ErrBlobGone] if a chunk is missing and with [ErrChecksum] if one was changed.
-// When nothing comes for a while it asks again, and gives up after three times without a chunk between.
+// When nothing comes for a while, or a chunk is left out, it asks again, and gives up after three times without a chunk between.
 func (b *Bucket) Read(ctx context.Context, blob Blob) ([]byte, error) {
 	r := blobReader{bucket: b, blob: blob}
 	for stalls := 0; r.next < blob.chunks(); {
 		before := r.next
 		err := r.readBatch(ctx)
 		switch {
-		case err == nil, r.next > before && errors.Is(err, errStalled):
+		case err == nil, r.next > before && mayHelp(err):
 			stalls = 0
-		case errors.Is(err, errStalled) && stalls < maxStalls:
+		case mayHelp(err) && stalls < maxStalls:
 			stalls++
 		default:
 			return nil, fmt.Errorf("reading blob %s: %w", blob.ID, err)
@@ -193,7 +193,14 @@ func (b *Bucket) Read(ctx context.Context, blob Blob) ([]byte, error) {
 	return r.data, nil
 }
 
-var errStalled = errors.New("JetStream sends nothing")
+var (
+	errStalled = errors.New("JetStream sends nothing")
+	errGap     = fmt.Errorf("%w: a chunk is missing", ErrBlobGone)
+)
+
+// mayHelp says whether asking again may help. A chunk can be missing only on the way: when a connection is lost and comes
+// back, what the server sent meanwhile is left out.
+func mayHelp(err error) bool { return errors.Is(err, errStalled) || errors.Is(err, errGap) }
 
 // blobReader asks for chunks a batch at a time by JetStream's direct get: no consumer has to be made or kept.
 type blobReader struct {
@@ -267,7 +274,7 @@ func (r *blobReader) take(msg *nats.Msg) error {
 	seq, err := strconv.ParseUint(msg.Header.Get(jetstream.SequenceHeader), 10, 64)
 	if err != nil || msg.Header.Get(chunkHeader) != strconv.Itoa(r.next) || size != len(msg.Data) {
 		return fmt.Errorf("%w: found chunk %s (%d bytes), want %d (%d bytes)",
-			ErrBlobGone, msg.Header.Get(chunkHeader), len(msg.Data), r.next, size)
+			errGap, msg.Header.Get(chunkHeader), len(msg.Data), r.next, size)
 	}
 	if msg.Header.Get(checksumHeader) != checksum(msg.Data) {
 		return fmt.Errorf("%w in chunk %d", ErrChecksum, r.next)

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -244,4 +246,47 @@ func TestReadingAndWritingEndWithTheirContext(t *testing.T) {
 	if err := bucket.Write(ctx, bucket.NewBlob(int64(len(data))), data); err == nil {
 		t.Error("Write: no error")
 	}
+}
+
+func TestAReadGoesOnWhenItsConnectionIsBack(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits 5 s until a batch counts as stalled")
+	}
+	srv := runServer(t)
+	line := &cutLine{server: srv}
+	reader := openBucket(t, connectTo(t, line))
+	blob, want := write(t, openBucket(t, connectTo(t, srv)), 20*chunk)
+	line.cutAfter.Store(5 * chunk)
+	got, err := reader.Read(within(t, 60*time.Second), blob)
+	if err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%d bytes were read, %v; want the %d that were written", len(got), err, len(want))
+	}
+	if line.cutAfter.Load() > 0 {
+		t.Error("the connection was never cut")
+	}
+}
+
+// cutLine is the way to a server that breaks once, after some bytes.
+type cutLine struct {
+	server   nats.InProcessConnProvider
+	cutAfter atomic.Int64 // bytes; breaks when it falls to 0 or below from above
+}
+
+func (l *cutLine) InProcessConn() (net.Conn, error) {
+	conn, err := l.server.InProcessConn()
+	return &cutConn{conn, l}, err
+}
+
+type cutConn struct {
+	net.Conn
+	line *cutLine
+}
+
+func (c *cutConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if left := c.line.cutAfter.Add(int64(-n)); left <= 0 && left+int64(n) > 0 {
+		_ = c.Close() // this is the cut
+		return 0, net.ErrClosed
+	}
+	return n, err
 }

@@ -46,6 +46,9 @@ func (s Subjects) ParseNodeTask(subject string) (node, function string, ok bool)
 // NodeObject answers questions about the objects that a node owns.
 func (s Subjects) NodeObject(node string) string { return s.prefix + "node." + node + ".object" }
 
+// NodeActors answers questions about the actors that a node has asked for.
+func (s Subjects) NodeActors(node string) string { return s.prefix + "node." + node + ".actor" }
+
 // Actor is the mailbox of one actor, a token a method.
 func (s Subjects) Actor(id, method string) string { return s.prefix + "actor." + id + "." + method }
 

@@ -51,7 +51,9 @@ func (o Outcome) AppendTo(b []byte) []byte {
 func ReadOutcome(r *bus.Reader) (o Outcome) {
 	switch r.Byte() {
 	case outcomeValue:
-		o.Value = r.ReadValue()
+		if o.Value = r.ReadValue(); o.Value.Format == 0 {
+			r.Fail("value without a format")
+		}
 	case outcomeBlob:
 		format := bus.Format(r.Byte())
 		o.Blob = &StoredBlob{Blob: r.ReadBlob(), Format: format}

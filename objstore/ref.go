@@ -66,7 +66,7 @@ func (r Ref[T]) String() string {
 	return fmt.Sprintf("Ref[%s](%s)", reflect.TypeFor[T](), r.ID())
 }
 
-// Free deletes objects in every place: later reads return ErrFreed. Freeing twice is no error.
+// Free deletes objects in every place: once it has returned, every read fails with ErrFreed. Freeing twice is no error.
 func Free[T any](ctx context.Context, refs ...Ref[T]) error {
 	s, err := storeIn(ctx)
 	if err != nil {

@@ -123,7 +123,7 @@ func (f *Failure) EncodeFailure() bus.Failure {
 // DecodeFailure reads the detail that EncodeFailure wrote.
 func DecodeFailure(b bus.Failure) *Failure {
 	f, err := bus.Decode[Failure](bus.Value{Format: bus.Msgpack, Data: b.Detail})
-	if err != nil {
+	if err != nil || f == (Failure{}) {
 		return &Failure{Code: bus.UnknownCode, Message: b.Message}
 	}
 	return &f

@@ -1,0 +1,217 @@
+package call_test
+
+import (
+	"bytes"
+	"errors"
+	"reflect"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"manta/bus"
+	"manta/internal/call"
+	"manta/internal/member"
+	"manta/objstore"
+)
+
+// drawValue draws an encoded value; its bytes mean nothing here.
+func drawValue(t *rapid.T) bus.Value {
+	return bus.Value{
+		Format: bus.Format(rapid.ByteMin(1).Draw(t, "format")),
+		Data:   rapid.SliceOfN(rapid.Byte(), 0, 20).Draw(t, "data"),
+	}
+}
+
+func drawRequest(t *rapid.T) call.Request {
+	q := call.Request{
+		Owner:   rapid.Make[member.ID]().Draw(t, "owner"),
+		Number:  rapid.Uint64().Draw(t, "number"),
+		Attempt: rapid.IntMin(1).Draw(t, "attempt"),
+		Plain:   rapid.Bool().Draw(t, "plain"),
+		Birth:   rapid.Make[objstore.ID]().Draw(t, "birth"),
+	}
+	if need := rapid.MapOfN(rapid.String(), rapid.Int64Min(1), 0, 3).Draw(t, "need"); len(need) > 0 {
+		q.Need = need
+	}
+	if ns := rapid.Int64().Draw(t, "deadline"); ns != 0 {
+		q.Deadline = time.Unix(0, ns)
+	}
+	for range rapid.IntRange(0, 4).Draw(t, "args") {
+		if rapid.Bool().Draw(t, "is an object") {
+			q.Args = append(q.Args, call.WireArg{Object: rapid.Make[objstore.ID]().Draw(t, "object")})
+		} else {
+			q.Args = append(q.Args, call.WireArg{Value: drawValue(t)})
+		}
+	}
+	return q
+}
+
+func drawReply(t *rapid.T) call.Reply {
+	p := call.Reply{
+		Host:    rapid.Make[member.ID]().Draw(t, "host"),
+		Number:  rapid.Uint64().Draw(t, "number"),
+		Attempt: rapid.IntMin(1).Draw(t, "attempt"),
+		Window:  rapid.IntRange(0, 1<<20).Draw(t, "window"),
+		Status:  rapid.SampledFrom([]call.Status{call.Accepted, call.Busy, call.Done, call.Refused}).Draw(t, "status"),
+	}
+	if p.Status == call.Accepted || p.Status == call.Busy {
+		return p
+	}
+	switch rapid.IntRange(0, 2).Draw(t, "outcome") {
+	case 0:
+		p.Outcome.Value = drawValue(t)
+	case 1:
+		blob := bus.Blob{ID: rapid.StringMatching(`[A-Za-z0-9]{22}`).Draw(t, "blob"), Size: rapid.Int64Min(0).Draw(t, "size"), Chunk: 1}
+		p.Outcome.Blob = &objstore.StoredBlob{Blob: blob, Format: bus.Msgpack}
+	default:
+		p.Outcome.Err = bus.Failure{Code: "cancelled", Message: rapid.String().Draw(t, "message")}.Err()
+	}
+	return p
+}
+
+func TestARequestIsReadAsItWasWritten(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := drawRequest(t)
+		got, err := call.ReadRequest(want.AppendTo(nil))
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("%+v was read as %+v, %v", want, got, err)
+		}
+	})
+}
+
+func TestAReplyIsReadAsItWasWritten(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := drawReply(t)
+		got, err := call.ReadReply(want.AppendTo(nil))
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("%+v was read as %+v, %v", want, got, err)
+		}
+		if want.Outcome.Err != nil && !errors.Is(got.Outcome.Err, call.ErrCancelled) {
+			t.Fatalf("the error was read as %v", got.Outcome.Err)
+		}
+	})
+}
+
+func TestACancellationIsReadAsItWasWritten(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := rapid.Make[call.Cancel]().Draw(t, "cancel")
+		if got, ok := call.ReadCancel(want.AppendTo(nil)); !ok || got != want {
+			t.Fatalf("%+v was read as %+v, %v", want, got, ok)
+		}
+	})
+}
+
+func TestAFrameThatIsCutShortAnywhereIsRefused(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		request, reply := drawRequest(t), drawReply(t)
+		cut := func(frame []byte) []byte { return frame[:rapid.IntRange(0, len(frame)-1).Draw(t, "cut")] }
+		if _, err := call.ReadRequest(cut(request.AppendTo(nil))); !errors.Is(err, bus.ErrMalformed) {
+			t.Fatalf("request: %v", err)
+		}
+		if _, err := call.ReadReply(cut(reply.AppendTo(nil))); !errors.Is(err, bus.ErrMalformed) {
+			t.Fatalf("reply: %v", err)
+		}
+		if c, ok := call.ReadCancel(cut(call.Cancel{Number: 1}.AppendTo(nil))); ok {
+			t.Fatalf("cancellation: %+v", c)
+		}
+	})
+}
+
+func TestAFrameOfAnotherKindIsRefused(t *testing.T) {
+	request, reply, cancel := (&call.Request{}).AppendTo(nil), (&call.Reply{Status: call.Busy}).AppendTo(nil), call.Cancel{}.AppendTo(nil)
+	for _, frame := range [][]byte{reply, cancel, nil, []byte("{}"), bus.AppendFrame(nil, 0)} {
+		if _, err := call.ReadRequest(frame); !errors.Is(err, bus.ErrMalformed) {
+			t.Errorf("%q as a request: %v", frame, err)
+		}
+	}
+	for _, frame := range [][]byte{request, cancel, nil, []byte("{}"), bus.AppendFrame(nil, 0)} {
+		if _, err := call.ReadReply(frame); !errors.Is(err, bus.ErrMalformed) {
+			t.Errorf("%q as a reply: %v", frame, err)
+		}
+	}
+	for _, frame := range [][]byte{request, reply, nil, []byte("{}"), bus.AppendFrame(nil, 0)} {
+		if _, ok := call.ReadCancel(frame); ok {
+			t.Errorf("%q was read as a cancellation", frame)
+		}
+	}
+}
+
+func TestANeedThatIsNotPositiveIsRefused(t *testing.T) {
+	for _, n := range []int64{0, -1} {
+		q := call.Request{Need: member.Amounts{"CPU": n}}
+		if _, err := call.ReadRequest(q.AppendTo(nil)); !errors.Is(err, bus.ErrMalformed) {
+			t.Errorf("a need of %d: %v", n, err)
+		}
+	}
+}
+
+func TestAnAnnouncedWindowIsBounded(t *testing.T) {
+	p := call.Reply{Status: call.Busy, Window: 1 << 40}
+	if got, err := call.ReadReply(p.AppendTo(nil)); err != nil || got.Window != 1<<20 {
+		t.Errorf("got %d, %v", got.Window, err)
+	}
+}
+
+func FuzzReadRequest(f *testing.F) {
+	full := call.Request{
+		Owner: member.ID{1}, Number: 2, Attempt: 3, Need: member.Amounts{"CPU": 1}, Deadline: time.Unix(1, 0), Plain: true,
+		Birth: objstore.ID{1}, Args: []call.WireArg{{Value: bus.Value{Format: bus.Text, Data: []byte("x")}}, {Object: objstore.ID{2}}},
+	}
+	f.Add(full.AppendTo(nil))
+	f.Add((&call.Request{}).AppendTo(nil))
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		q, err := call.ReadRequest(frame)
+		if err != nil {
+			return
+		}
+		for name, amount := range q.Need {
+			if amount <= 0 {
+				t.Fatalf("%d of %q is needed", amount, name)
+			}
+		}
+		for i, a := range q.Args {
+			if a.Value.Format == 0 && a.Value.Data != nil {
+				t.Fatalf("argument %d has bytes and no format", i)
+			}
+		}
+		again, err := call.ReadRequest(q.AppendTo(nil))
+		if err != nil || !sameRequest(again, q) {
+			t.Fatalf("%+v was read back as %+v, %v", q, again, err)
+		}
+	})
+}
+
+// sameRequest compares requests in which no bytes and an empty slice are the same.
+func sameRequest(a, b call.Request) bool {
+	if len(a.Args) != len(b.Args) {
+		return false
+	}
+	for i := range a.Args {
+		x, y := a.Args[i], b.Args[i]
+		if x.Object != y.Object || x.Value.Format != y.Value.Format || !bytes.Equal(x.Value.Data, y.Value.Data) {
+			return false
+		}
+	}
+	a.Args, b.Args = nil, nil
+	return reflect.DeepEqual(a, b)
+}
+
+func FuzzReadReply(f *testing.F) {
+	f.Add((&call.Reply{Status: call.Busy, Window: 4}).AppendTo(nil))
+	f.Add((&call.Reply{Status: call.Done, Outcome: objstore.Outcome{Value: bus.Value{Format: bus.Text, Data: []byte("x")}}}).AppendTo(nil))
+	f.Add((&call.Reply{Status: call.Refused, Outcome: objstore.Outcome{Err: call.ErrDeadline}}).AppendTo(nil))
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		p, err := call.ReadReply(frame)
+		if err != nil {
+			return
+		}
+		if p.Window < 0 || p.Window > 1<<20 {
+			t.Fatalf("a window of %d", p.Window)
+		}
+		again, err := call.ReadReply(p.AppendTo(nil))
+		if err != nil || again.Host != p.Host || again.Number != p.Number || again.Status != p.Status || again.Window != p.Window {
+			t.Fatalf("%+v was read back as %+v, %v", p, again, err)
+		}
+	})
+}

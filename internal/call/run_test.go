@@ -1,0 +1,160 @@
+package call_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"manta/bus"
+	"manta/internal/call"
+	"manta/internal/member"
+	"manta/objstore"
+)
+
+// run serves a request for a function on a node.
+func run(ctx context.Context, node *member.Node, h call.Handler, args ...call.WireArg) objstore.Outcome {
+	return call.Run(ctx, node, "add", h, call.Request{Owner: node.ID, Number: 1, Attempt: 2, Args: args}, func() {})
+}
+
+func value[T any](t *testing.T, v T) call.WireArg {
+	t.Helper()
+	encoded, err := bus.Encode(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return call.WireArg{Value: encoded}
+}
+
+func add(_ context.Context, args []bus.Value, plain bool) (bus.Value, error) {
+	a, err := bus.Decode[int](args[0])
+	if err != nil {
+		return bus.Value{}, err
+	}
+	b, err := bus.Decode[int](args[1])
+	return call.EncodeResult(a+b, err, plain)
+}
+
+func TestAResultIsSealed(t *testing.T) {
+	node, ctx := startNode(t)
+	out := run(ctx, node, add, value(t, 40), value(t, 2))
+	if got, err := bus.Decode[int](out.Value); err != nil || got != 42 || out.Err != nil {
+		t.Errorf("got %v, %v, %v", got, err, out.Err)
+	}
+}
+
+func TestALargeResultIsInTheBucketWhenItsNodeIsFreeAgain(t *testing.T) {
+	node, ctx := startNode(t)
+	large := strings.Repeat("x", objstore.InlineLimit+1)
+	var steps []string
+	out := call.Run(ctx, node, "repeat", func(context.Context, []bus.Value, bool) (bus.Value, error) {
+		steps = append(steps, "returned")
+		return bus.Encode(large)
+	}, call.Request{Owner: member.NewID(), Number: 1}, func() { steps = append(steps, "done") })
+	if out.Err != nil || out.Blob == nil || out.Blob.Blob.Size != int64(len(large)) {
+		t.Fatalf("got %+v", out)
+	}
+	if fmt.Sprint(steps) != "[returned done]" {
+		t.Errorf("the steps were %v", steps)
+	}
+}
+
+func TestAPlainClientsResultIsJSON(t *testing.T) {
+	node, ctx := startNode(t)
+	out := call.Run(ctx, node, "add", add, call.Request{Plain: true, Args: []call.WireArg{value(t, 1), value(t, 2)}}, func() {})
+	if out.Err != nil || out.Value.Format != bus.JSON || string(out.Value.Data) != "3" {
+		t.Errorf("got %s %s, %v", out.Value.Format, out.Value.Data, out.Err)
+	}
+}
+
+func TestAnArgumentThatIsAnObjectIsFetched(t *testing.T) {
+	node, ctx := startNode(t)
+	store := objstore.StoreOf(node)
+	object := store.Keep(value(t, 40).Value)
+	unpin := store.Pin(object)
+	defer unpin()
+	out := run(ctx, node, add, call.WireArg{Object: object.ID()}, value(t, 2))
+	if got, err := bus.Decode[int](out.Value); err != nil || got != 42 {
+		t.Errorf("got %v, %v, %v", got, err, out.Err)
+	}
+	out = run(ctx, node, add, value(t, 40), call.WireArg{Object: objstore.NewID(node.ID, 999)})
+	if !strings.Contains(fmt.Sprint(out.Err), "argument 2") {
+		t.Errorf("an argument that is not there: %v", out.Err)
+	}
+}
+
+func TestAFailureSaysWhatFailedWhereAndWhy(t *testing.T) {
+	node, ctx := startNode(t)
+	tests := []struct {
+		name    string
+		handler call.Handler
+		code    string
+		message string
+		stack   string // in it
+	}{
+		{"an error", fails(io.ErrUnexpectedEOF), bus.UnknownCode, "unexpected EOF", ""},
+		{"a registered error", fails(fmt.Errorf("reading: %w", call.ErrCancelled)), "cancelled", "reading: call was cancelled: context canceled", ""},
+		{"a panic", panics("the roof is on fire"), bus.UnknownCode, "panic: the roof is on fire", "run_test.go"},
+		{"a panic with a registered error", panics(call.ErrDeadline), "deadline", "panic: call took too long: context deadline exceeded", "run_test.go"},
+		{"a panic with nil", panics(nil), bus.UnknownCode, "panic called with nil argument", "run_test.go"},
+		{"a fault of the runtime", func(_ context.Context, args []bus.Value, _ bool) (bus.Value, error) { return args[5], nil },
+			bus.UnknownCode, "panic: runtime error: index out of range", "run_test.go"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			out := run(ctx, node, test.handler)
+			f, ok := errors.AsType[*call.Failure](out.Err)
+			if !ok {
+				t.Fatalf("got %#v", out.Err)
+			}
+			if f.Func != "add" || f.Node != node.ID.String() || f.Attempt != 2 || f.Code != test.code || !strings.Contains(f.Message, test.message) {
+				t.Errorf("got %+v", f)
+			}
+			if !strings.Contains(f.Stack, test.stack) || (f.Stack == "") != (test.stack == "") {
+				t.Errorf("the stack is %q", f.Stack)
+			}
+		})
+	}
+	if out := run(ctx, node, add, value(t, 1), value(t, 2)); out.Err != nil {
+		t.Errorf("the node did not survive: %v", out.Err)
+	}
+}
+
+func fails(err error) call.Handler {
+	return func(context.Context, []bus.Value, bool) (bus.Value, error) { return bus.Value{}, err }
+}
+
+func panics(reason any) call.Handler {
+	return func(context.Context, []bus.Value, bool) (bus.Value, error) { panic(reason) }
+}
+
+func TestAFailureTravelsWhole(t *testing.T) {
+	want := call.Failure{Func: "add", Node: "n", Attempt: 3, Code: "cancelled", Message: "no", Stack: "main.go:1"}
+	travelling := want.EncodeFailure()
+	if travelling.Code != call.FailedCode || travelling.Message != want.Error() {
+		t.Errorf("it travels as %+v", travelling)
+	}
+	if got := call.DecodeFailure(travelling); *got != want {
+		t.Errorf("got %+v, want %+v", *got, want)
+	}
+}
+
+func TestAFailureWhoseDetailIsBrokenKeepsItsWords(t *testing.T) {
+	for _, detail := range [][]byte{nil, {0xc0}, {0xc1}, {0x81, 0xa4, 'F', 'u'}, {0xdf, 0xff, 0xff, 0xff, 0xff}, {0x93, 1, 2, 3}} {
+		got := call.DecodeFailure(bus.Failure{Code: call.FailedCode, Message: "add failed", Detail: detail})
+		if got.Message != "add failed" || got.Code != bus.UnknownCode {
+			t.Errorf("%x was read as %+v", detail, got)
+		}
+	}
+}
+
+func FuzzDecodeFailure(f *testing.F) {
+	f.Add((&call.Failure{Func: "add", Stack: "main.go:1"}).EncodeFailure().Detail)
+	f.Fuzz(func(t *testing.T, detail []byte) {
+		if got := call.DecodeFailure(bus.Failure{Message: "m", Detail: detail}); got == nil {
+			t.Fatal("no failure")
+		}
+	})
+}
