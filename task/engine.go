@@ -51,12 +51,14 @@ func (e *Engine) Drain(ctx context.Context) error {
 	return e.host.drain(ctx)
 }
 
-// Close cancels what runs here, waits for it, and fails what this node submitted.
-func (e *Engine) Close() {
+// Close cancels what runs here, waits for it, and fails what this node submitted. The error names functions that go on
+// although their ctx has ended.
+func (e *Engine) Close() (err error) {
 	if e.host != nil {
-		e.host.close()
+		err = e.host.close()
 	}
 	e.owner.close()
+	return err
 }
 
 // Stats counts tasks since the node started.

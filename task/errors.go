@@ -18,6 +18,10 @@ var (
 	// ErrInfeasible is the outcome of a task whose need no node could ever meet. It did not run.
 	ErrInfeasible = bus.RegisterError("infeasible", errors.New("no node could ever meet the need"))
 
+	// ErrArgument is what a task fails with, inside an [Error], when its arguments do not fit its function: another type, or
+	// another number. The function did not run.
+	ErrArgument = bus.RegisterError("argument", errors.New("the arguments do not fit the function"))
+
 	// ErrCancelled is the outcome of a task whose ctx was cancelled. It may have run, in part or in whole. errors.Is finds context.Canceled too.
 	ErrCancelled = call.ErrCancelled
 
@@ -58,5 +62,5 @@ func RegisterError(code string, sentinel error) {
 	if err := bus.CheckName("error code", code); err != nil {
 		panic("task.RegisterError: " + err.Error())
 	}
-	bus.RegisterError("user."+code, sentinel)
+	bus.RegisterError(code, sentinel)
 }

@@ -14,7 +14,7 @@ func handle[A, R any](fn func(context.Context, A) (R, error)) call.Handler {
 		if err := checkCount(args, 1); err != nil {
 			return v, err
 		}
-		a, err := bus.Decode[A](args[0])
+		a, err := decodeArg[A](args, 0)
 		if err != nil {
 			return v, err
 		}
@@ -38,11 +38,11 @@ func handle2[A, B, R any](fn func(context.Context, A, B) (R, error)) call.Handle
 		if err := checkCount(args, 2); err != nil {
 			return v, err
 		}
-		a, err := bus.Decode[A](args[0])
+		a, err := decodeArg[A](args, 0)
 		if err != nil {
 			return v, err
 		}
-		b, err := bus.Decode[B](args[1])
+		b, err := decodeArg[B](args, 1)
 		if err != nil {
 			return v, err
 		}
@@ -53,9 +53,17 @@ func handle2[A, B, R any](fn func(context.Context, A, B) (R, error)) call.Handle
 
 func checkCount(args []bus.Value, want int) error {
 	if len(args) != want {
-		return fmt.Errorf("%d arguments were sent, the function takes %d", len(args), want)
+		return fmt.Errorf("%w: %d were sent, it takes %d", ErrArgument, len(args), want)
 	}
 	return nil
+}
+
+func decodeArg[T any](args []bus.Value, i int) (T, error) {
+	v, err := bus.Decode[T](args[i])
+	if err != nil {
+		err = fmt.Errorf("%w: argument %d: %w", ErrArgument, i+1, err)
+	}
+	return v, err
 }
 
 func unequal(function string, as, bs int) error {

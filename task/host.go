@@ -2,10 +2,12 @@ package task
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -27,12 +29,13 @@ type host struct {
 	own   *bus.Subscription   // this node's own subject
 
 	ran, refused atomic.Int64
+	underway     member.Tally // the running ones
 
 	mu       sync.Mutex
 	draining bool
 	running  map[runKey]*running
 	lanes    map[hostLane]int // how many run, by owner and function
-	emptied  chan struct{}    // closed when nothing runs, if somebody waits for that
+	line     waitingLine      // lanes that were refused
 }
 
 type runKey struct {
@@ -60,8 +63,7 @@ func startHost(ctx context.Context, node *member.Node, o *owner) (*host, error) 
 		} {
 			sub, err := node.Conn.Subscribe(subject, bus.Workers, handle)
 			if err != nil {
-				h.close()
-				return nil, err
+				return nil, errors.Join(err, h.close())
 			}
 			h.doors = append(h.doors, sub)
 		}
@@ -95,7 +97,7 @@ func (h *host) admit(msg *bus.Msg, door bool) {
 		h.reply(msg.Reply, name, q, call.Refused, objstore.Outcome{Err: fmt.Errorf("task %q: %w by node %s", name, ErrNotRegistered, h.node.ID)})
 		return
 	}
-	r := h.begin(q, name)
+	r := h.begin(q, name, msg.Reply)
 	if r == nil {
 		h.refused.Add(1)
 		h.reply(msg.Reply, name, q, call.Busy, objstore.Outcome{})
@@ -109,17 +111,25 @@ func (h *host) admit(msg *bus.Msg, door bool) {
 	}
 }
 
-// begin takes what the task needs and enters it, or returns nil.
-func (h *host) begin(q call.Request, function string) *running {
+// begin takes what the task needs and enters it, or returns nil. Who is refused for want of room stands in line for it.
+func (h *host) begin(q call.Request, function, reply string) *running {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	key := runKey{q.Owner, q.Number}
-	if h.draining || h.running[key] != nil || !h.node.Capacity.Take(q.Need) {
+	key, lane := runKey{q.Owner, q.Number}, hostLane{q.Owner, function}
+	switch {
+	case h.draining || h.running[key] != nil:
+		return nil
+	case !h.line.redeem(lane, q.Need, h.node.Capacity.Free, time.Now()) || !h.node.Capacity.Take(q.Need):
+		if h.node.Capacity.Total().Covers(q.Need) {
+			h.line.join(wish{lane, q, reply})
+		}
 		return nil
 	}
+	h.line.leave(lane)
 	r := &running{host: h, request: q, function: function}
 	h.running[key] = r
-	h.lanes[hostLane{q.Owner, function}]++
+	h.underway.Add()
+	h.lanes[lane]++
 	return r
 }
 
@@ -138,16 +148,24 @@ func (h *host) run(ctx context.Context, r *running, handler call.Handler, reply 
 // end gives back what a task took.
 func (h *host) end(r *running) {
 	r.release()
+	lane := r.lane()
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	delete(h.running, runKey{r.request.Owner, r.request.Number})
-	lane := hostLane{r.request.Owner, r.function}
 	if h.lanes[lane]--; h.lanes[lane] == 0 {
 		delete(h.lanes, lane)
 	}
-	if len(h.running) == 0 && h.emptied != nil {
-		close(h.emptied)
-		h.emptied = nil
+	h.underway.Done()
+	h.mu.Unlock()
+	h.offer(lane)
+}
+
+// offer tells the lane that has waited longest of room that another lane has freed.
+func (h *host) offer(freedBy hostLane) {
+	h.mu.Lock()
+	w, ok := h.line.offer(freedBy, h.node.Capacity.Free, time.Now())
+	h.mu.Unlock()
+	if ok {
+		h.reply(w.reply, w.lane.function, w.refused, call.Room, objstore.Outcome{})
 	}
 }
 
@@ -191,21 +209,11 @@ func (h *host) drain(ctx context.Context) error {
 	}
 	h.mu.Lock()
 	h.draining = true
-	if len(h.running) == 0 {
-		h.mu.Unlock()
-		return nil
-	}
-	if h.emptied == nil {
-		h.emptied = make(chan struct{})
-	}
-	emptied := h.emptied
 	h.mu.Unlock()
-	select {
-	case <-emptied:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("still running: %s: %w", h.names(), context.Cause(ctx))
+	if err := h.underway.Await(ctx); err != nil {
+		return fmt.Errorf("still running: %s: %w", h.names(), err)
 	}
+	return nil
 }
 
 // names lists the functions that run here.
@@ -219,8 +227,8 @@ func (h *host) names() string {
 	return strings.Join(names, ", ")
 }
 
-// close cancels what runs and waits for it.
-func (h *host) close() {
+// close cancels what runs and waits for it; the error names what does not end.
+func (h *host) close() error {
 	h.mu.Lock()
 	h.draining = true
 	h.mu.Unlock()
@@ -228,5 +236,8 @@ func (h *host) close() {
 		_ = sub.Unsubscribe() // its one error is that the connection is closed, or the subscription drained
 	}
 	h.group.Stop(bus.ErrClosed)
-	h.group.Wait()
+	if !h.group.WaitFor(member.UserGrace) {
+		return fmt.Errorf("still running although their ctx has ended: %s", h.names())
+	}
+	return nil
 }

@@ -144,10 +144,17 @@ func (l *lane) unanswered() *submission {
 	return s
 }
 
+// offer lets one more task go to a node that has said it has room.
+func (l *lane) offer(node member.ID) {
+	if p := l.peers[node]; p != nil {
+		p.window = max(p.window, p.inflight+1)
+	}
+}
+
 // probe lets one more task go to every full node: other owners may have left room that no reply has told of.
 func (l *lane) probe() {
 	l.refused = false
-	for _, p := range l.peers {
-		p.window = max(p.window, p.inflight+1)
+	for node := range l.peers {
+		l.offer(node)
 	}
 }

@@ -40,15 +40,15 @@ type owner struct {
 	wake    chan struct{} // holds one token when lanes are to be tended
 
 	submitted atomic.Int64
+	underway  member.Tally // the pending ones
 
-	mu      sync.Mutex
-	closed  bool
-	lanes   map[laneKey]*tendedLane
-	numbers []*tendedLane             // lanes by the number in their door's reply subject
-	nodes   map[member.ID]member.Info // that are there
-	pending map[uint64]*submission    // without an outcome, by number
-	emptied chan struct{}             // closed when pending is empty, if somebody waits for that
-	ended   []ending                  // outcomes to hand out when the owner is unlocked
+	mu       sync.Mutex
+	closed   bool
+	lanes    map[laneKey]*tendedLane
+	numbers  []*tendedLane             // lanes by the number in their door's reply subject
+	nodes    map[member.ID]member.Info // that are there
+	pending  map[uint64]*submission    // without an outcome, by number
+	finished call.Finished             // outcomes to hand out once unlocked
 }
 
 type laneKey struct{ function, need string }
@@ -61,12 +61,6 @@ type tendedLane struct {
 	pause    time.Duration // between probes
 	probeAt  time.Time
 	stuck    time.Time // since when there is a backlog that no known node could ever run; zero if there is none
-}
-
-// ending is an outcome on its way to its call.
-type ending struct {
-	call    *call.Call
-	outcome objstore.Outcome
 }
 
 // submission is a task that has no outcome yet.
@@ -112,6 +106,7 @@ func (o *owner) submit(ctx context.Context, c *call.Call) *objstore.Object {
 		return c.Object
 	}
 	o.pending[c.Number()] = s
+	o.underway.Add()
 	o.mu.Unlock()
 	o.submitted.Add(1)
 	c.Bind(ctx, func(err error) { o.cancel(s, err) })
@@ -191,28 +186,20 @@ func (o *owner) send(l *tendedLane, s *submission, node member.ID) error {
 func (o *owner) end(s *submission, out objstore.Outcome) {
 	s.cancelled = true
 	o.forget(s)
-	o.ended = append(o.ended, ending{s.call, out})
+	o.finished.Add(s.call, out)
 }
 
 // unlock unlocks the owner and hands out the outcomes that came up meanwhile.
-func (o *owner) unlock() {
-	ended := o.ended
-	o.ended = nil
-	o.mu.Unlock()
-	for _, e := range ended {
-		e.call.Finish(e.outcome)
-	}
-}
+func (o *owner) unlock() { o.finished.Unlock(&o.mu) }
 
 // under says whether the task is at a node or on its way there.
 func (s *submission) under() bool { return s.at != (member.ID{}) || s.lane != nil && s.lane.door == s }
 
 // forget drops a task that has its outcome and is nowhere under way.
 func (o *owner) forget(s *submission) {
-	delete(o.pending, s.call.Number())
-	if len(o.pending) == 0 && o.emptied != nil {
-		close(o.emptied)
-		o.emptied = nil
+	if number := s.call.Number(); o.pending[number] == s {
+		delete(o.pending, number)
+		o.underway.Done()
 	}
 }
 
@@ -221,7 +208,7 @@ func (o *owner) cancel(s *submission, err error) {
 	o.mu.Lock()
 	defer o.unlock()
 	s.cancelled = true
-	o.ended = append(o.ended, ending{s.call, objstore.Outcome{Err: err}})
+	o.finished.Add(s.call, objstore.Outcome{Err: err})
 	if s.at != (member.ID{}) {
 		o.tellCancelled(s)
 	}
@@ -239,22 +226,10 @@ func (o *owner) tellCancelled(s *submission) {
 
 // drain waits until every task has an outcome.
 func (o *owner) drain(ctx context.Context) error {
-	o.mu.Lock()
-	if len(o.pending) == 0 {
-		o.mu.Unlock()
-		return nil
+	if err := o.underway.Await(ctx); err != nil {
+		return fmt.Errorf("%d submitted tasks have no result yet: %w", o.underway.Left(), err)
 	}
-	if o.emptied == nil {
-		o.emptied = make(chan struct{})
-	}
-	emptied, left := o.emptied, len(o.pending)
-	o.mu.Unlock()
-	select {
-	case <-emptied:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("%d submitted tasks have no result yet: %w", left, context.Cause(ctx))
-	}
+	return nil
 }
 
 // close fails what has no outcome.

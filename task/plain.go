@@ -3,6 +3,7 @@ package task
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/vmihailenco/msgpack/v5"
@@ -37,7 +38,7 @@ func (h *host) askedPlainly(msg *bus.Msg) {
 	}
 	values, err := plainArgs(format, f.arity, msg.Data)
 	if err != nil {
-		h.refusePlainly(msg, "400", fmt.Errorf("task %q: %w", name, err))
+		h.refusePlainly(msg, fmt.Errorf("task %q: %w: %w", name, ErrArgument, err))
 		return
 	}
 	args := make([]call.Arg, len(values))
@@ -65,33 +66,25 @@ func plainArgs(format bus.Format, arity int, payload []byte) ([]bus.Value, error
 	case arity == 1:
 		return []bus.Value{{Format: format, Data: payload}}, nil
 	}
-	var parts [][]byte
-	var err error
-	if format == bus.JSON {
-		parts, err = split[json.RawMessage](payload, json.Unmarshal)
-	} else {
-		parts, err = split[msgpack.RawMessage](payload, msgpack.Unmarshal)
+	split := elements[json.RawMessage]
+	if format == bus.Msgpack {
+		split = elements[msgpack.RawMessage]
 	}
-	if err != nil || len(parts) != arity {
+	values, err := split(bus.Value{Format: format, Data: payload})
+	if err != nil || len(values) != arity {
 		return nil, fmt.Errorf("the function takes %d arguments: send an array of %d", arity, arity)
-	}
-	values := make([]bus.Value, arity)
-	for i, p := range parts {
-		values[i] = bus.Value{Format: format, Data: p}
 	}
 	return values, nil
 }
 
-func split[Raw ~[]byte, F ~func([]byte, any) error](payload []byte, unmarshal F) ([][]byte, error) {
-	var raw []Raw
-	if err := unmarshal(payload, &raw); err != nil {
-		return nil, err
-	}
-	parts := make([][]byte, len(raw))
+// elements takes an array apart, each element in the encoding of the whole.
+func elements[Raw ~[]byte](array bus.Value) ([]bus.Value, error) {
+	raw, err := bus.Decode[[]Raw](array)
+	values := make([]bus.Value, len(raw))
 	for i, r := range raw {
-		parts[i] = r
+		values[i] = bus.Value{Format: array.Format, Data: r}
 	}
-	return parts, nil
+	return values, err
 }
 
 // answerPlainly replies with a task's result or error.
@@ -104,7 +97,7 @@ func (h *host) answerPlainly(ctx context.Context, msg *bus.Msg, result *objstore
 		err = fmt.Errorf("the result has %d bytes, the server takes messages of %d", len(value.Data), h.node.Conn.MaxPayload())
 	}
 	if err != nil {
-		h.refusePlainly(msg, "500", err)
+		h.refusePlainly(msg, err)
 		return
 	}
 	reply := bus.NewMsg(msg.Reply, value.Data)
@@ -114,12 +107,16 @@ func (h *host) answerPlainly(ctx context.Context, msg *bus.Msg, result *objstore
 	h.publishPlainly(reply)
 }
 
-func (h *host) refusePlainly(msg *bus.Msg, code string, err error) {
+func (h *host) refusePlainly(msg *bus.Msg, err error) {
+	status, code := "500", bus.EncodeFailure(err).Code
+	if errors.Is(err, ErrArgument) {
+		status, code = "400", bus.ErrorCode(err)
+	}
 	detail, _ := json.Marshal(map[string]string{"error": err.Error()}) // strings always encode
 	reply := bus.NewMsg(msg.Reply, detail)
 	reply.Header.Set(errorHeader, err.Error())
-	reply.Header.Set(errorCodeHeader, code)
-	reply.Header.Set(mantaError, bus.EncodeFailure(err).Code)
+	reply.Header.Set(errorCodeHeader, status)
+	reply.Header.Set(mantaError, code)
 	h.publishPlainly(reply)
 }
 

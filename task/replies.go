@@ -2,6 +2,7 @@ package task
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -37,6 +38,13 @@ func (o *owner) apply(p call.Reply) {
 	o.mu.Lock()
 	defer o.unlock()
 	s := o.pending[p.Number]
+	if p.Status == call.Room {
+		if s != nil && s.lane != nil && !s.lane.backlog.empty() {
+			s.lane.offer(p.Host)
+			o.pump(s.lane)
+		}
+		return
+	}
 	if s == nil || s.lane == nil || s.call.Attempt != p.Attempt || s.at != p.Host && s.lane.door != s {
 		// Its task was sent again meanwhile, or has its outcome: a late word changes nothing.
 		objstore.StoreOf(o.node).Discard(objstore.NewID(o.node.ID, p.Number), p.Outcome)
@@ -122,14 +130,9 @@ func (o *owner) joined(info member.Info) {
 
 // introduce makes a node a peer of a lane if it serves the function and could ever meet the need.
 func (o *owner) introduce(l *tendedLane, info member.Info) {
-	total, err := member.NewAmounts(info.Resources)
-	if err != nil || !total.Covers(l.need) {
-		return
-	}
-	for _, f := range info.Functions {
-		if f == l.function {
-			l.join(info.ID, total.Times(l.need, firstWindow))
-		}
+	if slices.Contains(info.Functions, l.function) && covers(info, l.need) {
+		total, _ := member.NewAmounts(info.Resources) // covers has read them
+		l.join(info.ID, total.Times(l.need, firstWindow))
 	}
 }
 

@@ -2,6 +2,7 @@ package task
 
 import (
 	"context"
+	"maps"
 	"sync"
 
 	"manta/internal/call"
@@ -35,7 +36,7 @@ func Current(ctx context.Context) Info {
 
 // running is a task that runs here. It is the member.Work of its ctx.
 //
-//	running ⇄ blocked (its need is lent) ─► released
+//	running ⇄ blocked (its CPUs are lent) ─► released
 type running struct {
 	host     *host
 	request  call.Request
@@ -44,8 +45,9 @@ type running struct {
 	mu       sync.Mutex
 	stop     context.CancelCauseFunc
 	stopped  error         // the cause, if it was cancelled before it had a ctx
-	lent     bool          // its need is given back
-	retaken  chan struct{} // not nil while it stands in line for its need; closed when it has it
+	waiting  int           // goroutines of it that wait
+	lent     bool          // its CPUs are given back
+	retaken  chan struct{} // not nil while it stands in line for its CPUs; closed when it has them
 	released bool
 }
 
@@ -80,21 +82,34 @@ func (r *running) cancel(cause error) {
 	}
 }
 
-// Block lends the task's need to others. Of a task's several goroutines, the first one that waits lends it.
+func (r *running) lane() hostLane { return hostLane{r.request.Owner, r.function} }
+
+// lendable is what a task lends while it waits: its CPUs. Of the other things that it took it may have its hands full.
+func (r *running) lendable() member.Amounts {
+	if n := r.request.Need[member.CPU]; n > 0 {
+		return member.Amounts{member.CPU: n}
+	}
+	return nil
+}
+
+// Block lends the task's CPUs to others while one of its goroutines waits: it may be waiting for a task that needs them.
 func (r *running) Block() {
 	r.mu.Lock()
+	r.waiting++
 	lend := !r.lent && !r.released
 	r.lent = true
 	r.mu.Unlock()
 	if lend {
-		r.host.node.Capacity.Give(r.request.Need)
+		r.lend()
 	}
 }
 
-// Unblock returns when the task has its need again, for which it stands first in line.
+// Unblock returns at once while other goroutines of the task wait, else when the task has its CPUs again, for which it
+// stands first in line.
 func (r *running) Unblock() {
 	r.mu.Lock()
-	if !r.lent || r.released {
+	r.waiting--
+	if r.waiting > 0 || r.released {
 		r.mu.Unlock()
 		return
 	}
@@ -105,29 +120,51 @@ func (r *running) Unblock() {
 	retaken := r.retaken
 	r.mu.Unlock()
 	if first {
-		r.host.node.Capacity.Retake(r.request.Need, r.resume)
+		r.retake()
 	}
 	<-retaken
 }
 
-func (r *running) resume() {
-	r.mu.Lock()
-	close(r.retaken)
-	r.lent, r.retaken = false, nil
-	late := r.released
-	r.mu.Unlock()
-	if late { // it returned while a goroutine that it left behind stood in line
-		r.host.node.Capacity.Give(r.request.Need)
+// retake takes the CPUs as soon as they are free. A task without any does not stand in line.
+func (r *running) retake() {
+	if cpus := r.lendable(); cpus != nil {
+		r.host.node.Capacity.Retake(cpus, r.resume)
+	} else {
+		r.resume()
 	}
 }
 
-// release gives the need back for good.
+// resume is called when the task has its CPUs again. Meanwhile it may have returned, leaving a goroutine in line behind,
+// or another of its goroutines may wait.
+func (r *running) resume() {
+	r.mu.Lock()
+	close(r.retaken)
+	r.retaken = nil
+	r.lent = r.waiting > 0
+	surplus := r.lent || r.released
+	r.mu.Unlock()
+	if surplus {
+		r.lend()
+	}
+}
+
+func (r *running) lend() {
+	if cpus := r.lendable(); cpus != nil {
+		r.host.node.Capacity.Give(cpus)
+		r.host.owner.offered(r.host.node.ID) // no reply tells of this room, and what waits for it is mostly its own
+		r.host.offer(r.lane())
+	}
+}
+
+// release gives back for good what the task has.
 func (r *running) release() {
 	r.mu.Lock()
-	held := !r.lent && !r.released
+	held := r.request.Need
+	if r.lent {
+		held = maps.Clone(held)
+		delete(held, member.CPU)
+	}
 	r.released = true
 	r.mu.Unlock()
-	if held {
-		r.host.node.Capacity.Give(r.request.Need)
-	}
+	r.host.node.Capacity.Give(held)
 }

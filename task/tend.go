@@ -58,17 +58,30 @@ func (o *owner) tend(now time.Time) (waiting bool) {
 	return waiting
 }
 
+// offered sends what waits to a node that has said it has room.
+func (o *owner) offered(node member.ID) {
+	o.mu.Lock()
+	defer o.unlock()
+	for _, l := range o.lanes {
+		if !l.backlog.empty() {
+			l.offer(node)
+			o.pump(l)
+		}
+	}
+}
+
 // tendBacklog looks for room that no reply has told of, and gives up on what no node could ever run.
 func (o *owner) tendBacklog(l *tendedLane, now time.Time) {
 	for _, info := range o.nodes { // one that was taken for lost may be back
 		o.introduce(l, info)
 	}
-	if feasible := len(l.peers) > 0 || len(o.servers(l.function)) == 0; feasible {
+	switch {
+	case o.feasible(l):
 		l.stuck = time.Time{}
-	} else if l.stuck.IsZero() {
+	case l.stuck.IsZero():
 		l.stuck = now
-	} else if now.Sub(l.stuck) > infeasibleAfter {
-		o.failAll(l, fmt.Errorf("task %q needs %s: %w; %s", l.function, l.need, ErrInfeasible, strings.Join(o.servers(l.function), ", ")))
+	case now.Sub(l.stuck) > infeasibleAfter:
+		o.failAll(l, fmt.Errorf("task %q needs %s: %w; %s", l.function, l.need, ErrInfeasible, o.servers(l.function)))
 		return
 	}
 	if now.After(l.probeAt) {
@@ -78,14 +91,35 @@ func (o *owner) tendBacklog(l *tendedLane, now time.Time) {
 	}
 }
 
+// feasible says whether a node that is there could ever meet the lane's need. While no node that serves the function is
+// known, nobody can say that it is not.
+func (o *owner) feasible(l *tendedLane) bool {
+	served := false
+	for _, info := range o.nodes {
+		if slices.Contains(info.Functions, l.function) {
+			if served = true; covers(info, l.need) {
+				return true
+			}
+		}
+	}
+	return !served
+}
+
+// covers says whether a node has in all what a task needs.
+func covers(info member.Info, need member.Amounts) bool {
+	total, err := member.NewAmounts(info.Resources)
+	return err == nil && total.Covers(need)
+}
+
 // servers describes the nodes that serve a function, for an error.
-func (o *owner) servers(function string) (all []string) {
+func (o *owner) servers(function string) string {
+	var all []string
 	for _, info := range o.nodes {
 		if slices.Contains(info.Functions, function) {
-			total, _ := member.NewAmounts(info.Resources) // checked when the node started
+			total, _ := member.NewAmounts(info.Resources) // a node that started has valid ones
 			all = append(all, fmt.Sprintf("node %s has %s", info.ID, total))
 		}
 	}
 	slices.Sort(all)
-	return all
+	return strings.Join(all, ", ")
 }

@@ -1,0 +1,114 @@
+package task_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"strings"
+
+	"manta/node/embedded"
+	"manta/objstore"
+	"manta/task"
+)
+
+// Functions are registered as package variables: every node that runs the program serves them.
+var (
+	shout = task.Define("shout", func(_ context.Context, s string) (string, error) {
+		return strings.ToUpper(s) + "!", nil
+	})
+	join = task.Define2("join", func(_ context.Context, a, b string) (string, error) {
+		return a + " " + b, nil
+	})
+	check = task.Define("check", func(_ context.Context, s string) (string, error) {
+		if s == "" {
+			return "", errEmpty
+		}
+		return s, nil
+	})
+	errEmpty = errors.New("nothing to say")
+)
+
+func init() { task.RegisterError("empty", errEmpty) }
+
+func Example() {
+	n, ctx, err := embedded.Start(context.Background(), embedded.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer n.Close()
+
+	hello := shout.Go(ctx, "hello")               // runs somewhere; hello names its result
+	world := shout.Go(ctx, "world")               // beside it
+	s, err := join.On(ctx, hello, world).Get(ctx) // runs when both have a value
+	fmt.Println(s, err)
+	// Output: HELLO! WORLD! <nil>
+}
+
+func ExampleFunc_Call() {
+	n, ctx, err := embedded.Start(context.Background(), embedded.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer n.Close()
+
+	s, err := shout.With(task.CPUs(0.5), task.Retries(2)).Call(ctx, "hello")
+	fmt.Println(s, err)
+	// Output: HELLO! <nil>
+}
+
+func ExampleFunc_Map() {
+	n, ctx, err := embedded.Start(context.Background(), embedded.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer n.Close()
+
+	all, err := objstore.GetAll(ctx, shout.Map(ctx, []string{"one", "two", "three"}))
+	fmt.Println(all, err)
+	// Output: [ONE! TWO! THREE!] <nil>
+}
+
+// A value beside a ref is a Put: a small one costs next to nothing.
+func ExampleFunc2_On() {
+	n, ctx, err := embedded.Start(context.Background(), embedded.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer n.Close()
+
+	s, err := join.On(ctx, shout.Go(ctx, "hello"), objstore.Put(ctx, "you")).Get(ctx)
+	fmt.Println(s, err)
+	// Output: HELLO! you <nil>
+}
+
+// What a function returns is recognised at the caller, on whatever node it ran.
+func ExampleRegisterError() {
+	n, ctx, err := embedded.Start(context.Background(), embedded.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer n.Close()
+
+	_, err = check.Call(ctx, "")
+	failed, ok := errors.AsType[*task.Error](err)
+	fmt.Println(errors.Is(err, errEmpty), ok, failed.Func, failed.Message)
+	// Output: true true check nothing to say
+}
+
+// Cancelling the ctx cancels the tasks that were begun with it, and what depends on them.
+func Example_cancel() {
+	n, ctx, err := embedded.Start(context.Background(), embedded.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer n.Close()
+
+	doomed, cancel := context.WithCancel(ctx)
+	first := shout.With(task.Resources(map[string]float64{"megaphone": 1})).Go(doomed, "hello") // no node has one: it waits
+	second := shout.On(ctx, first)
+	cancel()
+	_, err = second.Get(ctx)
+	fmt.Println(errors.Is(err, task.ErrCancelled))
+	// Output: true
+}

@@ -1,0 +1,205 @@
+package task_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+	"github.com/vmihailenco/msgpack/v5"
+
+	"manta/node"
+	"manta/node/nodetest"
+	"manta/task"
+)
+
+// plain is a NATS client that knows nothing of Manta.
+type plain struct {
+	t  *testing.T
+	nc *nats.Conn
+}
+
+func startWithPlainClient(t *testing.T, n int) (*nodetest.Cluster, plain) {
+	t.Helper()
+	var inside []nats.Option
+	c := nodetest.Start(t, n, nodetest.Configure(func(_ int, cfg *node.Config) { inside = cfg.Options }))
+	nc, err := nats.Connect(nats.DefaultURL, inside...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	return c, plain{t, nc}
+}
+
+// ask sends a payload to a function and returns the reply.
+func (p plain) ask(function, payload, contentType string) *nats.Msg {
+	p.t.Helper()
+	msg := nats.NewMsg("manta.default.task." + function)
+	msg.Data = []byte(payload)
+	if contentType != "" {
+		msg.Header.Set("Content-Type", contentType)
+	}
+	reply, err := p.nc.RequestMsg(msg, patience)
+	if err != nil {
+		p.t.Fatalf("%s of %s: %v", function, payload, err)
+	}
+	return reply
+}
+
+// trip and stop travel in JSON.
+type trip struct {
+	From  string `json:"from"`
+	Stops []stop `json:"stops,omitempty"`
+}
+
+type stop struct {
+	Name string   `json:"name"`
+	KM   *float64 `json:"km"`
+}
+
+// Functions that only plain clients call, by their names.
+func init() {
+	task.Define("reverse", func(_ context.Context, t trip) (trip, error) {
+		slices.Reverse(t.Stops)
+		return t, nil
+	})
+	task.Define("halves", func(_ context.Context, n int) (v []float64, err error) {
+		for i := range n {
+			v = append(v, float64(i)/2)
+		}
+		return v, nil
+	})
+	task.Define("forget", func(context.Context, int) (task.None, error) { return task.None{}, nil })
+	task.Define("refuse", func(_ context.Context, what string) (int, error) {
+		return 0, fmt.Errorf("%s\nis refused: %w", what, errSoldOut)
+	})
+}
+
+func TestAPlainClientCallsWithJSON(t *testing.T) {
+	_, p := startWithPlainClient(t, 2)
+	for _, test := range []struct{ function, payload, want string }{
+		{"double", "21", "42"},
+		{"zero_args", "", `"none"`},
+		{"two_args", `["ab", 2]`, `"abab"`},
+		{"halves", "3", "[0,0.5,1]"},
+		{"forget", "1", "{}"},
+		{"identity_any", `{"a": [1, null, "x"]}`, `{"a":[1,null,"x"]}`},
+		{"reverse", `{"from":"A","stops":[{"name":"B","km":1.5},{"name":"C"}],"unknown":1}`,
+			`{"from":"A","stops":[{"name":"C","km":null},{"name":"B","km":1.5}]}`},
+	} {
+		for _, contentType := range []string{"", "application/json"} {
+			reply := p.ask(test.function, test.payload, contentType)
+			if string(reply.Data) != test.want || reply.Header.Get("Nats-Service-Error") != "" {
+				t.Errorf("%s of %s: got %s %v, want %s", test.function, test.payload, reply.Data, reply.Header, test.want)
+			}
+		}
+	}
+}
+
+func TestAPlainClientCallsWithMessagePack(t *testing.T) {
+	_, p := startWithPlainClient(t, 2)
+	for _, test := range []struct {
+		function  string
+		arg, want any
+	}{
+		{"double", 21, int8(42)},
+		{"two_args", []any{"ab", 2}, "abab"},
+		{"halves", 3, []any{0.0, 0.5, 1.0}},
+		{"identity_bytes", []byte{1, 2}, []byte{1, 2}},
+	} {
+		payload, err := msgpack.Marshal(test.arg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		reply := p.ask(test.function, string(payload), "application/msgpack")
+		var got any
+		if err := msgpack.Unmarshal(reply.Data, &got); err != nil || fmt.Sprint(got) != fmt.Sprint(test.want) {
+			t.Errorf("%s: got %v, %v, want %v", test.function, got, err, test.want)
+		}
+		if reply.Header.Get("Content-Type") != "application/msgpack" {
+			t.Errorf("%s: the reply is %v", test.function, reply.Header)
+		}
+	}
+}
+
+func TestAPlainClientGetsErrorsInHeaders(t *testing.T) {
+	_, p := startWithPlainClient(t, 2)
+	for name, test := range map[string]struct{ function, payload, status, code, says string }{
+		"the function's":     {"refuse", `"x"`, "500", "failed", "is refused"},
+		"a panic":            {"buy", `"panic"`, "500", "failed", "panic: no panic"},
+		"no JSON":            {"double", "{", "400", "argument", "cannot decode into int"},
+		"another type":       {"double", `"x"`, "400", "argument", "cannot decode into int"},
+		"not two":            {"two_args", `["x"]`, "400", "argument", "send an array of 2"},
+		"no array":           {"two_args", `7`, "400", "argument", "send an array of 2"},
+		"nothing":            {"double", "", "400", "argument", "an empty payload"},
+		"something":          {"zero_args", "1", "400", "argument", "no argument"},
+		"too large a result": {"halves", "1000000", "500", "error", "the server takes messages of"},
+	} {
+		reply := p.ask(test.function, test.payload, "")
+		h := reply.Header
+		if h.Get("Nats-Service-Error-Code") != test.status || h.Get("Manta-Error") != test.code || !strings.Contains(h.Get("Nats-Service-Error"), test.says) {
+			t.Errorf("%s: got headers %v, want %+v", name, h, test)
+		}
+		var detail struct{ Error string }
+		if err := json.Unmarshal(reply.Data, &detail); err != nil || !strings.Contains(detail.Error, test.says) {
+			t.Errorf("%s: the detail is %s, %v", name, reply.Data, err)
+		}
+	}
+}
+
+func TestAPlainClientOfAFunctionThatNobodyServesHearsSoAtOnce(t *testing.T) {
+	_, p := startWithPlainClient(t, 1)
+	if _, err := p.nc.Request("manta.default.task.absent", nil, patience); !errors.Is(err, nats.ErrNoResponders) {
+		t.Errorf("got %v, want ErrNoResponders", err)
+	}
+}
+
+func TestAPlainClientsTaskWaitsForRoomAndRunsAnywhere(t *testing.T) {
+	c, p := startWithPlainClient(t, 2)
+	g := newGate(t)
+	blockers := pass.Map(c.Context(0), []string{g.name, g.name, g.name, g.name, g.name, g.name, g.name, g.name})
+	g.await(8)
+	replies := make(chan *nats.Msg, 10)
+	sub, err := p.nc.ChanSubscribe(p.nc.NewInbox(), replies)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		if err := p.nc.PublishRequest("manta.default.task.double", sub.Subject, []byte("4")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g.open()
+	for range 10 {
+		if reply := <-replies; string(reply.Data) != "8" {
+			t.Errorf("got %s, %v", reply.Data, reply.Header)
+		}
+	}
+	getAll(t, c.Context(0), blockers)
+}
+
+func TestGarbageOnTheWireHarmsNobody(t *testing.T) {
+	c, p := startWithPlainClient(t, 1)
+	id := c.Node(0).ID()
+	for _, subject := range []string{
+		"manta.default.work.double", "manta.default.node." + id + ".task.double", "manta.default.node." + id + ".task.absent",
+		"manta.default.node." + id + ".object", "manta.default.task.double",
+	} {
+		for _, garbage := range []string{"", "x", "\xc1", "\xc1\x01q", "\xc1\x01a", "\xc1\x02q", "\xc1\x01q" + strings.Repeat("\xff", 100)} {
+			if err := p.nc.Publish(subject, []byte(garbage)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if got := p.ask("double", "21", ""); string(got.Data) != "42" {
+		t.Errorf("afterwards: got %s, %v", got.Data, got.Header)
+	}
+	if got := get(t, c.Context(0), double.Go(c.Context(0), 1)); got != 2 {
+		t.Errorf("afterwards: got %d", got)
+	}
+	wantAllFree(t, c.Node(0))
+}
