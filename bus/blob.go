@@ -20,6 +20,8 @@ const (
 	// chunkSize and uploadWindow are the fastest pair measured on JetStream: 512 KiB chunks, 16 unacknowledged.
 	chunkSize    = 512 << 10
 	uploadWindow = 16
+	// settleTimeout bounds how long an upload that was given up waits for what it has sent.
+	settleTimeout = 2 * time.Second
 	// headerRoom is what a message's headers and the server's own may take of the largest payload.
 	headerRoom = 4 << 10
 	// readBatch bounds what one request to the server may send at once, in bytes: under the 64 MiB that the server
@@ -97,29 +99,61 @@ func (b *Bucket) metaSubject(name string) string {
 	return "$O." + b.name + ".M." + base64.URLEncoding.EncodeToString([]byte(name))
 }
 
-// Write stores data under the blob's name and returns when every chunk is acknowledged. data must not change meanwhile.
+// Write stores data under the blob's name and returns when every chunk is acknowledged. data must not change meanwhile. When it
+// fails, nothing of it is on its way any more: what was stored can be deleted.
 func (b *Bucket) Write(ctx context.Context, blob Blob, data []byte) error {
-	var window []jetstream.PubAckFuture
+	var sent acks
+	defer func() { sent.settle() }()
 	for i := range blob.chunks() {
-		if len(window) == uploadWindow {
-			if err := awaitAck(ctx, window[0]); err != nil {
+		if len(sent) == uploadWindow {
+			if err := sent.awaitFirst(ctx); err != nil {
 				return err
 			}
-			window = append(window[:0], window[1:]...)
 		}
 		start := i * blob.Chunk
 		ack, err := b.conn.js.PublishMsgAsync(b.chunk(blob, i, data[start:min(start+blob.Chunk, len(data))]))
 		if err != nil {
 			return fmt.Errorf("cannot store chunk %d of %d: %w", i, blob.chunks(), err)
 		}
-		window = append(window, ack)
+		sent = append(sent, ack)
 	}
-	for _, ack := range window {
-		if err := awaitAck(ctx, ack); err != nil {
+	for len(sent) > 0 {
+		if err := sent.awaitFirst(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// acks are of chunks that were sent and not acknowledged yet.
+type acks []jetstream.PubAckFuture
+
+func (a *acks) awaitFirst(ctx context.Context) error {
+	first := (*a)[0]
+	select {
+	case <-first.Ok():
+		*a = append((*a)[:0], (*a)[1:]...)
+		return nil
+	case err := <-first.Err():
+		*a = (*a)[1:]
+		return fmt.Errorf("JetStream refused a chunk: %w", err)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// settle waits until each chunk is stored, refused or lost, which it is with the connection.
+func (a acks) settle() {
+	timer := time.NewTimer(settleTimeout)
+	defer timer.Stop()
+	for _, ack := range a {
+		select {
+		case <-ack.Ok():
+		case <-ack.Err():
+		case <-timer.C:
+			return
+		}
+	}
 }
 
 func (b *Bucket) chunk(blob Blob, index int, data []byte) *nats.Msg {
@@ -128,17 +162,6 @@ func (b *Bucket) chunk(blob Blob, index int, data []byte) *nats.Msg {
 	msg.Header.Set(chunkHeader, strconv.Itoa(index))
 	msg.Header.Set(checksumHeader, checksum(data))
 	return msg
-}
-
-func awaitAck(ctx context.Context, ack jetstream.PubAckFuture) error {
-	select {
-	case <-ack.Ok():
-		return nil
-	case err := <-ack.Err():
-		return fmt.Errorf("JetStream refused a chunk: %w", err)
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 func checksum(data []byte) string {

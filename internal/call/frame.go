@@ -22,6 +22,7 @@ type Status byte
 const (
 	Accepted Status = 'a' // it will run here; the outcome follows
 	Busy     Status = 'b' // it did not run and will not run here
+	Room     Status = 'w' // after Busy: there is room for it
 	Done     Status = 'd' // the outcome is here
 	Refused  Status = 'n' // it can never run here: the outcome is why
 )
@@ -178,7 +179,7 @@ func ReadReply(frame []byte) (p Reply, err error) {
 	p.Window = int(min(r.Uint(), maxWindow))
 	p.Status = Status(r.Byte())
 	switch p.Status {
-	case Accepted, Busy:
+	case Accepted, Busy, Room:
 	case Done, Refused:
 		p.Outcome = objstore.ReadOutcome(&r)
 	default:
