@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"reflect"
 	"runtime/debug"
-	"slices"
 	"sync"
 
 	"go.uber.org/zap"
@@ -24,6 +23,7 @@ type cell struct {
 	host     *host
 	id       string
 	named    bool
+	claim    uint64 // of its name: the revision of the record
 	class    *class
 	creation call.Request
 	creator  string        // where to say that Start failed
@@ -33,10 +33,12 @@ type cell struct {
 
 	mu      sync.Mutex
 	phase   phase
-	queue   []*visit
-	running map[visitKey]*visit
+	queue   []*visit            // those to be run, in order, and some that were answered already
+	visits  map[visitKey]*visit // queued or running, and not answered
+	running int
 	workers int        // goroutines that run visits
-	waiting []*bus.Msg // words to be answered when the cell has ended
+	left    bool       // the host has let go of it
+	waiting []*bus.Msg // words to be answered then
 }
 
 type phase int
@@ -55,11 +57,11 @@ type visitKey struct {
 
 // visit is a call in a cell.
 type visit struct {
-	request call.Request
-	method  string
-	reply   string
-	cancel  context.CancelCauseFunc // when it runs
-	dropped bool                    // answered already: what it returns is not
+	request  call.Request
+	method   string
+	reply    string
+	cancel   context.CancelCauseFunc // when it runs
+	answered bool                    // what it returns is not wanted any more
 }
 
 func (v *visit) key() visitKey { return visitKey{v.request.Owner, v.request.Number} }
@@ -68,8 +70,10 @@ func (v *visit) key() visitKey { return visitKey{v.request.Owner, v.request.Numb
 func (c *cell) begin() {
 	c.group.Go(func(ctx context.Context) {
 		if err := c.start(c.context(ctx)); err != nil {
-			err = fmt.Errorf("actor %s of class %s did not start: %w", c.id, c.class.name, err)
-			c.refuse(&visit{request: c.creation, reply: c.creator}, err)
+			err = fmt.Errorf("actor %s of class %s: %w: it did not start: %w", c.id, c.class.name, ErrDead, err)
+			c.send(c.creator, call.Reply{
+				Host: c.host.node.ID, Number: c.creation.Number, Attempt: c.creation.Attempt, Status: call.Refused, Outcome: objstore.Outcome{Err: err},
+			})
 			c.kill(nil, err)
 			return
 		}
@@ -107,18 +111,21 @@ func (c *cell) protect(f func() error) (err error) {
 // deliver takes a message out of the mailbox. It never blocks.
 func (c *cell) deliver(msg *bus.Msg, method string) {
 	switch method {
-	case controlStop:
-		c.stop(msg)
-		return
-	case controlKill:
-		c.host.group.Go(func(context.Context) { c.kill(msg, fmt.Errorf("actor %s: %w: it was killed", c.id, ErrDead)) })
-		return
+	case controlStop, controlKill:
+		c.obey(msg, method)
+	case controlPing:
+		c.pinged(msg)
 	case controlCancel:
 		if x, ok := call.ReadCancel(msg.Data); ok {
 			c.cancel(visitKey{x.Owner, x.Number})
 		}
-		return
+	default:
+		c.called(msg, method)
 	}
+}
+
+// called puts a call into the queue.
+func (c *cell) called(msg *bus.Msg, method string) {
 	q, err := call.ReadRequest(msg.Data)
 	if err != nil {
 		c.host.node.Log.Warn("a malformed call", zap.String("subject", msg.Subject), zap.Error(err))
@@ -127,12 +134,65 @@ func (c *cell) deliver(msg *bus.Msg, method string) {
 	v := &visit{request: q, method: method, reply: msg.Reply}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.phase == stopping || c.phase == ended {
+	switch {
+	case c.overhears(q.Birth):
+	case c.phase == stopping || c.phase == ended || !c.meant(q.Birth):
 		c.refuse(v, fmt.Errorf("actor %s: %w", c.id, ErrDead))
-		return
+	default:
+		c.queue = append(c.queue, v)
+		c.visits[v.key()] = v
+		c.employ()
 	}
-	c.queue = append(c.queue, v)
-	c.employ()
+}
+
+// overhears says whether a message is for the next holder of the name: a cell that has ended gets mail until the server knows
+// that it has left.
+func (c *cell) overhears(birth objstore.ID) bool { return c.phase == ended && !c.meant(birth) }
+
+// pinged tells who asks that the actor is here, and whether Start has run, or that it has left its name to another.
+func (c *cell) pinged(msg *bus.Msg) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	birth := birthIn(msg)
+	p := call.Reply{Host: c.host.node.ID, Status: call.Accepted}
+	switch {
+	case c.overhears(birth):
+		return
+	case c.phase == ended || !c.meant(birth):
+		p.Status, p.Outcome.Err = call.Refused, fmt.Errorf("actor %s: %w", c.id, ErrDead)
+	case c.phase == starting:
+		p.Status = call.Busy
+	}
+	c.send(msg.Reply, p)
+}
+
+// birth tells the actor from others that have its name before or after it.
+func (c *cell) birth() objstore.ID { return objstore.NewID(c.creation.Owner, c.creation.Number) }
+
+// meant says whether a message is for this actor; who does not know its birth means whoever has the name.
+func (c *cell) meant(birth objstore.ID) bool { return birth == (objstore.ID{}) || birth == c.birth() }
+
+// birthIn reads a word to the cell, which is the birth of the actor that is meant.
+func birthIn(msg *bus.Msg) (birth objstore.ID) {
+	copy(birth[:], msg.Data)
+	return birth
+}
+
+// obey handles a stop or kill. An actor that is meant and has left its name to this one is dead: the word is obeyed.
+func (c *cell) obey(msg *bus.Msg, word string) {
+	birth := birthIn(msg)
+	c.mu.Lock()
+	overhears := c.overhears(birth)
+	c.mu.Unlock()
+	switch {
+	case overhears:
+	case !c.meant(birth):
+		c.say([]*bus.Msg{msg})
+	case word == controlStop:
+		c.stop(msg)
+	default: // on its own goroutine: freeing the name takes a while
+		c.host.group.Go(func(context.Context) { c.kill(msg, fmt.Errorf("actor %s: %w: it was killed", c.id, ErrDead)) })
+	}
 }
 
 // employ starts as many goroutines as there is mail for and the concurrency allows, and finishes when all is done.
@@ -140,7 +200,7 @@ func (c *cell) employ() {
 	if c.phase == starting || c.phase == ended {
 		return
 	}
-	for c.workers < min(c.class.concurrency, len(c.running)+len(c.queue)) {
+	for c.workers < min(c.class.concurrency, c.running+len(c.queue)) {
 		if !c.group.Go(c.work) {
 			return
 		}
@@ -165,9 +225,13 @@ func (c *cell) work(ctx context.Context) {
 		v := c.queue[0]
 		c.queue[0] = nil
 		c.queue = c.queue[1:]
+		if v.answered {
+			c.mu.Unlock()
+			continue
+		}
 		running, cancel := context.WithCancelCause(c.context(ctx))
 		v.cancel = cancel
-		c.running[v.key()] = v
+		c.running++
 		c.mu.Unlock()
 		c.run(running, v)
 		cancel(call.ErrReturned)
@@ -195,37 +259,55 @@ func (c *cell) run(ctx context.Context, v *visit) {
 func (c *cell) answer(v *visit, status call.Status, out objstore.Outcome) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.running, v.key())
-	if !v.dropped {
-		c.reply(v, status, out)
+	c.running--
+	if v.answered {
+		objstore.StoreOf(c.host.node).Discard(objstore.NewID(v.request.Owner, v.request.Number), out)
+		return
 	}
+	c.reply(v, status, out)
 }
 
 func (c *cell) refuse(v *visit, err error) { c.reply(v, call.Refused, objstore.Outcome{Err: err}) }
 
 func (c *cell) reply(v *visit, status call.Status, out objstore.Outcome) {
-	v.dropped = true
+	v.answered = true
+	delete(c.visits, v.key())
 	p := call.Reply{Host: c.host.node.ID, Number: v.request.Number, Attempt: v.request.Attempt, Status: status, Outcome: out}
-	if err := c.host.node.Conn.Publish(v.reply, "", p.AppendTo(nil)); err != nil {
+	c.send(v.reply, p)
+}
+
+func (c *cell) send(subject string, p call.Reply) {
+	if err := c.host.node.Conn.Publish(subject, "", p.AppendTo(nil)); err != nil {
 		c.host.node.Log.Warn("a reply was not sent", zap.String("actor", c.id), zap.Error(err))
 	}
 }
 
-// cancel takes a call that waits out of the queue, and ends the ctx of one that runs. Its caller awaits no answer.
+// cancel confirms that a call which waits will not run, and that the ctx of one that runs has ended.
 func (c *cell) cancel(key visitKey) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if v := c.running[key]; v != nil {
-		v.cancel(call.ErrCancelled)
+	if v := c.visits[key]; v != nil {
+		c.drop(v, call.ErrCancelled)
 	}
-	c.queue = slices.DeleteFunc(c.queue, func(v *visit) bool { return v.key() == key })
+}
+
+// drop refuses a call that waits, and ends the ctx of one that runs.
+func (c *cell) drop(v *visit, cause error) {
+	c.refuse(v, cause)
+	if v.cancel != nil {
+		v.cancel(cause)
+	}
 }
 
 // stop ends the cell once the mail that has come so far has run. word, if not nil, is answered then.
 func (c *cell) stop(word *bus.Msg) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if word != nil {
+	switch {
+	case word == nil:
+	case c.left:
+		c.say([]*bus.Msg{word})
+	default:
 		c.waiting = append(c.waiting, word)
 	}
 	switch c.phase {
@@ -245,46 +327,38 @@ func (c *cell) finish() {
 		}
 	}
 	c.leave(ErrDead)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.say(c.waiting)
-	c.waiting = nil
 }
 
-// leave ends the actor's ctx and its place on the host, which waits for what still runs.
+// leave ends the actor's ctx and its place on the host, which waits for what still runs, and answers those who wait for that.
 func (c *cell) leave(cause error) {
 	c.group.Stop(cause)
 	c.host.group.Go(func(context.Context) { c.group.Wait() })
 	c.host.leave(c)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.left = true
+	c.say(c.waiting)
+	c.waiting = nil
 }
 
-// kill ends the cell at once: all its calls fail with cause, Close does not run.
+// kill ends the cell at once: all its calls fail with cause, Close does not run. word, if not nil, is answered when it has ended.
 func (c *cell) kill(word *bus.Msg, cause error) {
 	c.mu.Lock()
 	if c.phase == ended {
 		c.mu.Unlock()
-		if word != nil {
-			c.say([]*bus.Msg{word})
-		}
+		c.stop(word)
 		return
 	}
 	c.phase = ended
-	for _, v := range c.queue {
-		c.refuse(v, cause)
-	}
-	for _, v := range c.running {
-		c.refuse(v, cause)
-		v.cancel(cause)
+	for _, v := range c.visits {
+		c.drop(v, cause)
 	}
 	c.queue = nil
 	if word != nil {
 		c.waiting = append(c.waiting, word)
 	}
-	waiting := c.waiting
-	c.waiting = nil
 	c.mu.Unlock()
 	c.leave(cause)
-	c.say(waiting)
 }
 
 // say answers words that were obeyed.

@@ -42,20 +42,27 @@ func (e *Engine) create(c *class, cr *creation) *handle {
 	h := &handle{id: cr.name, class: c}
 	if h.id == "" {
 		h.id = number.String()
+	}
+	if !cr.shared {
+		h.birth = number
 		h.enter()
 	}
 	cs := e.callers
-	created := &caller{id: h.id, class: c.name, number: number.Number(), ordered: c.concurrency == 1, unpending: make(chan struct{})}
+	created := &caller{
+		number: number.Number(), id: h.id, class: c.name, ordered: c.concurrency == 1, birth: h.birth,
+		made: make(chan struct{}), starting: true,
+	}
 	h.set(cs, created)
 	cs.mu.Lock()
-	cs.created[created.number] = created
+	cs.waiting[created.number] = created
 	cs.mu.Unlock()
 	started := cs.group.Go(func(ctx context.Context) {
-		host, err := e.place(ctx, c, cr, number)
-		cs.placed(created, host, err)
-		if err == nil {
+		rec, err := e.place(ctx, c, cr, created)
+		if err == nil && cr.shared {
+			h.setBirth(rec.Birth)
 			h.enter()
 		}
+		cs.placed(created, rec, err)
 	})
 	if !started {
 		h.err = fmt.Errorf("actor of class %s: %w", c.name, bus.ErrClosed)
@@ -64,14 +71,14 @@ func (e *Engine) create(c *class, cr *creation) *handle {
 }
 
 // place finds a node with room for the actor: the class's queue group picks one, which says yes, busy, or why it never will.
-func (e *Engine) place(ctx context.Context, c *class, cr *creation, number objstore.ID) (member.ID, error) {
+func (e *Engine) place(ctx context.Context, c *class, cr *creation, created *caller) (record, error) {
 	q := call.Request{
-		Owner: e.node.ID, Number: number.Number(), Attempt: 1, Need: c.need,
-		Args: []call.WireArg{argName: text(cr.name), argStart: {Value: cr.start}, argInbox: text(e.node.Conn.Inbox("actor"))},
+		Owner: e.node.ID, Number: created.number, Attempt: 1, Need: c.need,
+		Args: []call.WireArg{argName: text(cr.name), argStart: {Value: cr.start}, argInbox: text(e.callers.inbox(created.number, wordOfBirth))},
 	}
 	frame := q.AppendTo(nil)
 	if limit := e.node.Conn.MaxPayload(); int64(len(frame)) > limit {
-		return member.ID{}, fmt.Errorf("its start value takes a message of %d bytes, the server takes %d: Put what is large and pass the ref", len(frame), limit)
+		return record{}, fmt.Errorf("its start value takes a message of %d bytes, the server takes %d: Put what is large and pass the ref", len(frame), limit)
 	}
 	begun := time.Now()
 	for wait := createFirst; ; wait = min(2*wait, createLast) {
@@ -79,20 +86,35 @@ func (e *Engine) place(ctx context.Context, c *class, cr *creation, number objst
 		switch {
 		case errors.Is(err, bus.ErrNoResponders):
 			if !e.served(c) || time.Since(begun) > classAppears {
-				return member.ID{}, fmt.Errorf("%w: Define it in the program of a node, before that node starts", ErrNotRegistered)
+				return record{}, fmt.Errorf("%w: Define it in the program of a node, before that node starts", ErrNotRegistered)
 			}
 		case err != nil:
-			return member.ID{}, err
+			return record{}, err
 		case p.Status == call.Accepted:
-			return p.Host, nil
+			return record{Class: c.name, Node: p.Host, Birth: objstore.NewID(e.node.ID, created.number)}, nil
 		case p.Status != call.Busy:
-			return e.existing(ctx, c, cr, p.Outcome.Err)
+			rec, err := e.existing(ctx, c, cr, p.Outcome.Err)
+			if !errors.Is(err, ErrNotFound) { // else it ended meanwhile, and the name is free
+				return rec, err
+			}
 		}
-		member.Pause(ctx, wait)
-		if ctx.Err() != nil {
-			return member.ID{}, context.Cause(ctx)
+		if !e.callers.wants(created) {
+			return record{}, errUnwanted
+		}
+		if member.Pause(ctx, wait); ctx.Err() != nil {
+			return record{}, context.Cause(ctx)
 		}
 	}
+}
+
+// errUnwanted is the error of an actor that was killed before there was room for it.
+var errUnwanted = fmt.Errorf("%w: it was killed", ErrDead)
+
+// wants says whether an actor that is being made was not killed meanwhile.
+func (cs *callers) wants(c *caller) bool {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	return !c.unwanted
 }
 
 func (e *Engine) ask(ctx context.Context, c *class, frame []byte) (p call.Reply, err error) {
@@ -106,18 +128,15 @@ func (e *Engine) ask(ctx context.Context, c *class, frame []byte) (p call.Reply,
 }
 
 // existing turns the refusal of a name that is taken into its holder, if that will do.
-func (e *Engine) existing(ctx context.Context, c *class, cr *creation, refusal error) (member.ID, error) {
+func (e *Engine) existing(ctx context.Context, c *class, cr *creation, refusal error) (record, error) {
 	if !cr.shared || !errors.Is(refusal, ErrExists) {
-		return member.ID{}, refusal
+		return record{}, refusal
 	}
 	rec, err := e.directory.lookup(ctx, cr.name)
-	if err != nil {
-		return member.ID{}, err
+	if err == nil && rec.Class != c.name {
+		err = refusal
 	}
-	if rec.Class != c.name {
-		return member.ID{}, refusal
-	}
-	return rec.Node, nil
+	return rec, err
 }
 
 // served says whether a node that is there hosts the class.

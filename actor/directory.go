@@ -8,46 +8,79 @@ import (
 
 	"manta/bus"
 	"manta/internal/member"
+	"manta/objstore"
 )
 
 // directory is the bucket of actors that have names: a name is taken by creating its key and free when the key is gone.
 type directory struct {
 	table   *bus.Table
+	leases  *bus.Table // of nodes
 	members *member.Table
+}
+
+func openDirectory(ctx context.Context, node *member.Node) (*directory, error) {
+	table, err := node.Conn.OpenTable(ctx, node.Conn.ActorsTable())
+	if err != nil {
+		return nil, err
+	}
+	leases, err := node.Conn.OpenTable(ctx, node.Conn.LeasesTable())
+	return &directory{table, leases, node.Members}, err
 }
 
 // record says who has a name.
 type record struct {
-	Class string    `json:"class"`
-	Node  member.ID `json:"node"`
+	Class string      `json:"class"`
+	Node  member.ID   `json:"node"`
+	Birth objstore.ID `json:"birth"`
+
+	revision uint64 // of the record in the bucket
 }
 
-// claim takes a name, or returns ErrExists with its holder. A holder whose node is gone has lost it.
-func (d *directory) claim(ctx context.Context, name string, rec record) error {
+// claim takes a name and returns the revision of its record, or ErrExists with its holder. A holder whose node is gone has lost
+// it to the first who replaces the record.
+func (d *directory) claim(ctx context.Context, name string, rec record) (revision uint64, err error) {
 	value, err := json.Marshal(rec)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for {
-		if _, err = d.table.Create(ctx, name, value, 0); !errors.Is(err, bus.ErrExists) {
-			return err
+		if revision, err = d.table.Create(ctx, name, value, 0); !errors.Is(err, bus.ErrExists) {
+			return revision, err
 		}
-		held, err := d.lookup(ctx, name)
+		held, err := d.read(ctx, name)
 		switch {
-		case errors.Is(err, ErrNotFound): // gone meanwhile, or its node is: the name is free
-			if err := d.release(ctx, name); err != nil {
-				return err
-			}
+		case errors.Is(err, ErrNotFound): // it has become free
+			continue
 		case err != nil:
-			return err
-		default:
-			return fmt.Errorf("actor %q of class %s on node %s: %w", name, held.Class, held.Node, ErrExists)
+			return 0, err
+		}
+		there, err := d.there(ctx, held.Node)
+		switch {
+		case err != nil:
+			return 0, err
+		case there:
+			return 0, fmt.Errorf("actor %q of class %s on node %s: %w", name, held.Class, held.Node, ErrExists)
+		}
+		if revision, err = d.table.Replace(ctx, name, value, held.revision); !errors.Is(err, bus.ErrChanged) {
+			return revision, err
 		}
 	}
 }
 
 // lookup returns who has a name, or ErrNotFound.
-func (d *directory) lookup(ctx context.Context, name string) (rec record, err error) {
+func (d *directory) lookup(ctx context.Context, name string) (record, error) {
+	rec, err := d.read(ctx, name)
+	if err != nil {
+		return rec, err
+	}
+	there, err := d.there(ctx, rec.Node)
+	if err == nil && !there {
+		err = fmt.Errorf("%q: %w: its node %s is gone", name, ErrNotFound, rec.Node)
+	}
+	return rec, err
+}
+
+func (d *directory) read(ctx context.Context, name string) (rec record, err error) {
 	entry, err := d.table.Get(ctx, name)
 	if errors.Is(err, bus.ErrNotFound) {
 		return rec, fmt.Errorf("%q: %w", name, ErrNotFound)
@@ -58,11 +91,26 @@ func (d *directory) lookup(ctx context.Context, name string) (rec record, err er
 	if err := json.Unmarshal(entry.Value, &rec); err != nil {
 		return rec, fmt.Errorf("the record of actor %q does not decode: %w", name, err)
 	}
-	if !d.members.Alive(rec.Node) {
-		return rec, fmt.Errorf("%q: %w: its node %s is gone", name, ErrNotFound, rec.Node)
-	}
+	rec.revision = entry.Revision
 	return rec, nil
 }
 
-// release frees a name.
-func (d *directory) release(ctx context.Context, name string) error { return d.table.Delete(ctx, name) }
+// there says whether a node is there. One that this node does not know may have just come: its lease tells.
+func (d *directory) there(ctx context.Context, node member.ID) (bool, error) {
+	if d.members.Alive(node) {
+		return true, nil
+	}
+	_, err := d.leases.Get(ctx, node.String())
+	if errors.Is(err, bus.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// release frees a name, unless another actor has it already.
+func (d *directory) release(ctx context.Context, name string, revision uint64) error {
+	if err := d.table.DeleteRevision(ctx, name, revision); !errors.Is(err, bus.ErrChanged) {
+		return err
+	}
+	return nil
+}

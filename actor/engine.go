@@ -19,11 +19,11 @@ type Engine struct {
 
 // Start starts a node's engine. With serve, the node hosts actors of every class that the program has defined.
 func Start(ctx context.Context, node *member.Node, serve bool) (*Engine, error) {
-	table, err := node.Conn.OpenTable(ctx, node.Conn.ActorsTable())
-	if err != nil {
+	e := &Engine{node: node}
+	var err error
+	if e.directory, err = openDirectory(ctx, node); err != nil {
 		return nil, err
 	}
-	e := &Engine{node: node, directory: &directory{table: table, members: node.Members}}
 	if e.callers, err = startCallers(ctx, node); err != nil {
 		return nil, err
 	}
@@ -55,10 +55,12 @@ func (e *Engine) Drain(ctx context.Context) error {
 	return err
 }
 
-// Close cancels what runs here, waits for it, and fails what this node called.
-func (e *Engine) Close() {
+// Close cancels what runs here, waits for it, and fails what this node called. The error says if a method goes on although
+// its ctx has ended.
+func (e *Engine) Close() (err error) {
 	if e.host != nil {
-		e.host.close()
+		err = e.host.close()
 	}
 	e.callers.close()
+	return err
 }

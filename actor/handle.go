@@ -6,6 +6,7 @@ import (
 	"weak"
 
 	"manta/internal/member"
+	"manta/objstore"
 )
 
 // handle is one actor as this process knows it: refs that name the same actor share it, so that they compare as pointers.
@@ -15,7 +16,14 @@ type handle struct {
 	err   error // of an actor that was never asked for; every call fails with it
 
 	mu      sync.Mutex
+	birth   objstore.ID          // tells the actor from others that have its name before or after it; zero while it is not known
 	callers map[*callers]*caller // how each node of this process stands with the actor
+}
+
+func (h *handle) setBirth(birth objstore.ID) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.birth = birth
 }
 
 // handles finds the handle of an actor by its name on the wire.
@@ -28,9 +36,22 @@ var handles struct {
 type wireRef struct {
 	Class string `json:"class"`
 	ID    string `json:"$actor"`
+	Birth string `json:"birth,omitempty"`
 }
 
-func (h *handle) wire() wireRef { return wireRef{Class: h.class.name, ID: h.id} }
+func (h *handle) wire() wireRef {
+	w := wireRef{Class: h.class.name, ID: h.id}
+	if birth := h.born(); birth != (objstore.ID{}) {
+		w.Birth = birth.String()
+	}
+	return w
+}
+
+func (h *handle) born() objstore.ID {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.birth
+}
 
 // enter makes a handle the one that others with its name on the wire resolve to.
 func (h *handle) enter() {
@@ -55,24 +76,15 @@ func (h *handle) enterLocked() {
 }
 
 // known returns the handle of an actor that lives, or has lived, elsewhere.
-func known(c *class, id string) *handle {
+func known(c *class, id string, birth objstore.ID) *handle {
 	handles.Lock()
 	defer handles.Unlock()
-	h := &handle{id: id, class: c}
+	h := &handle{id: id, class: c, birth: birth}
 	if old := handles.known[h.wire()].Value(); old != nil {
 		return old
 	}
 	h.enterLocked()
 	return h
-}
-
-// forget makes the next Lookup of the name find whoever has it then.
-func (h *handle) forget() {
-	handles.Lock()
-	defer handles.Unlock()
-	if handles.known[h.wire()].Value() == h {
-		delete(handles.known, h.wire())
-	}
 }
 
 // at returns how a node of this process stands with the actor.
@@ -81,7 +93,10 @@ func (h *handle) at(cs *callers, node member.ID) *caller {
 	defer h.mu.Unlock()
 	c := h.callers[cs]
 	if c == nil {
-		c = &caller{id: h.id, ordered: h.class.concurrency == 1, state: alive, node: node}
+		c = &caller{
+			number: objstore.StoreOf(cs.node).NextID().Number(), id: h.id, class: h.class.name, ordered: h.class.concurrency == 1,
+			birth: h.birth, node: node,
+		}
 		h.set(cs, c)
 	}
 	return c

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -32,6 +31,7 @@ const (
 	controlStop   = "stop"
 	controlKill   = "kill"
 	controlCancel = "cancel"
+	controlPing   = "ping"
 )
 
 // host is the serving half of a node: the cells that live here. All mailboxes share one channel, so an idle actor costs no
@@ -42,23 +42,22 @@ type host struct {
 	group     *member.Group
 	doors     []*bus.Subscription // queue groups of the classes
 	mail      chan *bus.Msg
+	living    member.Tally // the cells
 
 	mu       sync.Mutex
 	draining bool
-	cells    map[string]*cell
-	emptied  chan struct{} // closed when no cell is left, if somebody waits for that
+	cells    map[*bus.Subscription]*cell // by mailbox: for a moment, a name can have two
 }
 
 func startHost(ctx context.Context, node *member.Node, d *directory) (*host, error) {
 	h := &host{
-		node: node, directory: d, group: member.NewGroup(ctx), mail: make(chan *bus.Msg, mailRoom), cells: make(map[string]*cell),
+		node: node, directory: d, group: member.NewGroup(ctx), mail: make(chan *bus.Msg, mailRoom), cells: make(map[*bus.Subscription]*cell),
 	}
 	h.group.Go(h.deliver)
 	for _, name := range classNames() {
 		sub, err := node.Conn.Subscribe(node.Conn.Create(name), bus.Workers, h.asked)
 		if err != nil {
-			h.close()
-			return nil, err
+			return nil, errors.Join(err, h.close())
 		}
 		h.doors = append(h.doors, sub)
 	}
@@ -70,13 +69,15 @@ func (h *host) deliver(ctx context.Context) {
 	for {
 		select {
 		case msg := <-h.mail:
-			method := bus.LastToken(msg.Subject)
-			id := bus.LastToken(strings.TrimSuffix(msg.Subject, "."+method))
 			h.mu.Lock()
-			c := h.cells[id]
+			c := h.cells[msg.Sub]
+			if msg.Subject == "" { // the last one of this mailbox: see leave
+				delete(h.cells, msg.Sub)
+				c = nil
+			}
 			h.mu.Unlock()
 			if c != nil {
-				c.deliver(msg, method)
+				c.deliver(msg, bus.LastToken(msg.Subject))
 			}
 		case <-ctx.Done():
 			return
@@ -119,7 +120,7 @@ func (h *host) create(ctx context.Context, className string, q call.Request) (ca
 	}
 	cl := &cell{
 		host: h, id: ask.id, named: ask.named, class: c, creation: q, creator: ask.inbox, instance: instance,
-		group: member.NewGroup(ctx), running: make(map[visitKey]*visit),
+		group: member.NewGroup(ctx), visits: make(map[visitKey]*visit),
 	}
 	if status, err := h.enter(ctx, cl); status != call.Accepted {
 		h.node.Capacity.Give(q.Need)
@@ -153,7 +154,8 @@ func (a *asked) read(q call.Request) (err error) {
 // enter gives a cell its name and its mailbox.
 func (h *host) enter(ctx context.Context, cl *cell) (call.Status, error) {
 	if cl.named {
-		if err := h.directory.claim(ctx, cl.id, record{Class: cl.class.name, Node: h.node.ID}); err != nil {
+		var err error
+		if cl.claim, err = h.directory.claim(ctx, cl.id, record{Class: cl.class.name, Node: h.node.ID, Birth: cl.birth()}); err != nil {
 			return call.Refused, err
 		}
 	}
@@ -167,7 +169,8 @@ func (h *host) enter(ctx context.Context, cl *cell) (call.Status, error) {
 		return call.Refused, errors.Join(err, h.free(cl))
 	}
 	cl.mailbox = sub
-	h.cells[cl.id] = cl
+	h.cells[sub] = cl
+	h.living.Add()
 	return call.Accepted, nil
 }
 
@@ -178,52 +181,46 @@ func (h *host) free(cl *cell) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
 	defer cancel()
-	return h.directory.release(ctx, cl.id)
+	return h.directory.release(ctx, cl.id, cl.claim)
 }
 
-// leave removes a cell that has ended.
+// leave removes a cell that has ended. It goes on refusing mail until the server knows that it has left: what is sent to it
+// meanwhile would get no answer from anybody.
 func (h *host) leave(cl *cell) {
-	_ = cl.mailbox.Unsubscribe() // its one error is that the connection is closed
+	cl.mailbox.SetClosedHandler(func(string) {
+		select {
+		case h.mail <- &bus.Msg{Sub: cl.mailbox}:
+		default: // full: the cell stays in the table, which costs no more than its memory
+		}
+	})
+	_ = cl.mailbox.Drain() // its one error is that the connection is closed
 	if err := h.free(cl); err != nil {
 		h.node.Log.Warn("an actor's name stays taken", zap.String("actor", cl.id), zap.Error(err))
 	}
 	h.node.Capacity.Give(cl.creation.Need)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.cells, cl.id)
-	if len(h.cells) == 0 && h.emptied != nil {
-		close(h.emptied)
-		h.emptied = nil
-	}
+	h.living.Done()
 }
 
 // drain takes no more actors and stops those that live here.
 func (h *host) drain(ctx context.Context) error {
+	for _, sub := range h.doors {
+		_ = sub.Unsubscribe() // its one error is that the connection is closed
+	}
 	h.mu.Lock()
 	h.draining = true
 	cells := slices.Collect(maps.Values(h.cells))
-	emptied := h.emptied
-	if len(cells) > 0 && emptied == nil {
-		emptied = make(chan struct{})
-		h.emptied = emptied
-	}
 	h.mu.Unlock()
-	if len(cells) == 0 {
-		return nil
-	}
 	for _, cl := range cells {
 		cl.stop(nil)
 	}
-	select {
-	case <-emptied:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("actors still live here: %w", context.Cause(ctx))
+	if err := h.living.Await(ctx); err != nil {
+		return fmt.Errorf("%d actors still live here: %w", h.living.Left(), err)
 	}
+	return nil
 }
 
-// close kills the cells and waits for what runs in them.
-func (h *host) close() {
+// close kills the cells and waits for what runs in them; the error names what does not end.
+func (h *host) close() error {
 	h.mu.Lock()
 	h.draining = true
 	cells := slices.Collect(maps.Values(h.cells))
@@ -233,8 +230,10 @@ func (h *host) close() {
 	}
 	for _, cl := range cells {
 		cl.kill(nil, fmt.Errorf("actor %s: %w: its node closed", cl.id, ErrDead))
-		cl.group.Wait()
 	}
 	h.group.Stop(bus.ErrClosed)
-	h.group.Wait()
+	if !h.group.WaitFor(member.UserGrace) {
+		return errors.New("an actor's method is still running although its ctx has ended")
+	}
+	return nil
 }

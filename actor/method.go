@@ -39,6 +39,9 @@ func (r Ref[T]) target(expression any) *call.Target {
 	if r.handle == nil {
 		return &call.Target{Name: reflect.TypeFor[T]().String(), Err: errZeroRef}
 	}
+	if r.handle.err != nil {
+		return &call.Target{Name: r.handle.class.name, Err: r.handle.err}
+	}
 	name, err := methodName(r.handle.class, expression)
 	t := &call.Target{Name: r.handle.class.name + "." + name, Err: err}
 	t.Submit = func(ctx context.Context, t *call.Target, args []call.Arg) *objstore.Object {

@@ -6,18 +6,23 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/vmihailenco/msgpack/v5"
 
 	"manta/bus"
 	"manta/internal/member"
+	"manta/objstore"
 )
 
 // Ref is a handle of an actor. It is comparable, travels inside arguments and results, and works in every process that
 // defines the class. The zero Ref names no actor.
 type Ref[T any] struct{ handle *handle }
 
-var errZeroRef = errors.New("zero Ref: it names no actor; make one with Class.New or Class.Lookup")
+var (
+	errZeroRef   = errors.New("zero Ref: it names no actor; make one with Class.New or Class.Lookup")
+	errZeroClass = errors.New("zero Class: make it with actor.Define")
+)
 
 // NewOption changes how an actor is created.
 type NewOption func(*creation) error
@@ -38,12 +43,12 @@ func (c Class[T]) New(ctx context.Context, start T, opts ...NewOption) Ref[T] {
 
 // GetOrNew returns the actor of that name, or creates it; of several that try at once, one creates it.
 func (c Class[T]) GetOrNew(ctx context.Context, name string, start T, opts ...NewOption) Ref[T] {
-	return Ref[T]{c.create(ctx, start, append(opts, Name(name)), true)}
+	return Ref[T]{c.create(ctx, start, append(slices.Clip(opts), Name(name)), true)}
 }
 
 func (c Class[T]) create(ctx context.Context, start T, opts []NewOption, shared bool) *handle {
 	if c.class == nil {
-		return &handle{class: &class{name: reflect.TypeFor[T]().String()}, err: errors.New("zero Class: make it with actor.Define")}
+		return &handle{class: &class{name: reflect.TypeFor[T]().String()}, err: errZeroClass}
 	}
 	value, err := bus.Encode(start)
 	cr := &creation{start: value, shared: shared}
@@ -63,6 +68,12 @@ func (c Class[T]) Lookup(ctx context.Context, name string) (Ref[T], error) {
 	if err != nil {
 		return Ref[T]{}, err
 	}
+	if c.class == nil {
+		return Ref[T]{}, errZeroClass
+	}
+	if err := bus.CheckName("actor name", name); err != nil {
+		return Ref[T]{}, err
+	}
 	rec, err := part.Of(scope.Node).directory.lookup(ctx, name)
 	if err != nil {
 		return Ref[T]{}, err
@@ -70,12 +81,13 @@ func (c Class[T]) Lookup(ctx context.Context, name string) (Ref[T], error) {
 	if rec.Class != c.class.name {
 		return Ref[T]{}, fmt.Errorf("actor %q is of class %s, not %s", name, rec.Class, c.class.name)
 	}
-	h := known(c.class, name)
+	h := known(c.class, name, rec.Birth)
 	h.at(part.Of(scope.Node).callers, rec.Node)
 	return Ref[T]{h}, nil
 }
 
-// Stop ends the actor when the calls that wait in its mailbox have run; its Close runs last. It returns when it has ended.
+// Stop ends the actor when the calls that wait in its mailbox have run; its Close runs last. It returns when the actor has
+// ended, at once for one that is dead; for one that could not be made it returns why.
 func (r Ref[T]) Stop(ctx context.Context) error { return r.control(ctx, controlStop) }
 
 // Kill ends the actor at once: calls under way are cancelled, those that wait fail with ErrDead, Close does not run.
@@ -161,6 +173,13 @@ func (r *Ref[T]) resolve(form *wireRef) error {
 	if err := bus.CheckName("actor id", form.ID); err != nil {
 		return err
 	}
-	r.handle = known(c, form.ID)
+	var birth objstore.ID
+	if form.Birth != "" {
+		var err error
+		if birth, err = objstore.ParseID(form.Birth); err != nil {
+			return err
+		}
+	}
+	r.handle = known(c, form.ID, birth)
 	return nil
 }

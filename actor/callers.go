@@ -1,0 +1,211 @@
+package actor
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"manta/bus"
+	"manta/internal/call"
+	"manta/internal/member"
+	"manta/objstore"
+)
+
+// callers is the calling half of a node: how it stands with the actors that it has calls to.
+type callers struct {
+	node    *member.Node
+	group   *member.Group
+	replies *bus.Subscription
+	asked   *bus.Subscription
+
+	underway member.Tally // the calls without an outcome
+
+	mu       sync.Mutex
+	closed   bool
+	waiting  map[uint64]*caller // those that await something, by number
+	finished call.Finished      // outcomes to hand out once unlocked
+}
+
+func startCallers(ctx context.Context, node *member.Node) (*callers, error) {
+	cs := &callers{node: node, group: member.NewGroup(ctx), waiting: make(map[uint64]*caller)}
+	var err error
+	if cs.replies, err = node.Conn.Subscribe(node.Conn.Inbox("actor.*.*"), "", cs.replied); err != nil {
+		return nil, err
+	}
+	if cs.asked, err = node.Conn.Subscribe(node.Conn.NodeActors(node.ID.String()), "", cs.inquired); err != nil {
+		return nil, err
+	}
+	node.Members.Watch(member.Watcher{Joined: func(member.Info) {}, Left: cs.left})
+	return cs, nil
+}
+
+// inbox is where words of one kind about one actor are sent.
+func (cs *callers) inbox(number uint64, kind string) string {
+	return cs.node.Conn.Inbox("actor." + strconv.FormatUint(number, 10) + "." + kind)
+}
+
+// submit makes a call of an actor's method.
+func (cs *callers) submit(ctx context.Context, h *handle, method string, c *call.Call) *objstore.Object {
+	if h.err != nil {
+		return objstore.FailedObject(h.err)
+	}
+	c.Attempt = 1
+	out := &outgoing{call: c, caller: h.at(cs, member.ID{}), method: method}
+	if err := cs.enter(out); err != nil {
+		c.Fail(fmt.Errorf("%s: %w", c.Target.Name, err))
+		return c.Object
+	}
+	c.Bind(ctx, func(err error) { cs.cancel(out, err) })
+	c.WhenReady(func(err error) {
+		if err != nil {
+			cs.cancel(out, err)
+		} else {
+			cs.makeReady(out)
+		}
+	})
+	return c.Object
+}
+
+// enter notes a call, or says why it cannot be made.
+func (cs *callers) enter(out *outgoing) error {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	c := out.caller
+	switch {
+	case cs.closed:
+		return bus.ErrClosed
+	case c.state == dead:
+		return c.err
+	}
+	if c.calls == nil {
+		c.calls = make(map[uint64]*outgoing)
+	}
+	c.calls[out.call.Number()] = out
+	cs.underway.Add()
+	cs.waiting[c.number] = c
+	if c.ordered { // its place is where it was made; without an order it is where it became ready
+		c.push(out)
+	}
+	cs.find(c)
+	return nil
+}
+
+// makeReady notes that a call's arguments have values.
+func (cs *callers) makeReady(out *outgoing) {
+	cs.mu.Lock()
+	defer cs.unlock()
+	out.ready = true
+	if !out.ended && !out.queued {
+		out.caller.push(out)
+	}
+	cs.pump(out.caller)
+}
+
+// pump sends what may be sent: of an ordered actor what stands before the first call that still awaits an argument.
+func (cs *callers) pump(c *caller) {
+	for c.state == alive {
+		out := c.next()
+		if out == nil {
+			return
+		}
+		cs.send(out)
+	}
+}
+
+func (cs *callers) send(out *outgoing) {
+	c, q := out.caller, out.call.Request()
+	q.Birth = c.birth
+	if err := cs.node.Conn.Publish(cs.node.Conn.Actor(c.id, out.method), cs.inbox(c.number, wordOfCall), q.AppendTo(nil)); err != nil {
+		cs.end(out, objstore.Outcome{Err: fmt.Errorf("%s: %w: it was not sent: %w", out.call.Target.Name, ErrUnavailable, err)})
+		return
+	}
+	c.sent++
+	c.last++
+	out.sent, out.place = true, c.last
+}
+
+// end gives a call its outcome once callers is unlocked: whoever waits for it may call again.
+func (cs *callers) end(out *outgoing, o objstore.Outcome) {
+	if out.ended {
+		return
+	}
+	out.ended = true
+	if out.patience != nil {
+		out.patience.Stop()
+	}
+	if o.Err != nil && out.cancelled != nil {
+		o.Err = out.cancelled
+	}
+	out.caller.forget(out)
+	cs.rest(out.caller)
+	cs.underway.Done()
+	cs.finished.Add(out.call, o)
+}
+
+// rest lets go of a caller that awaits nothing.
+func (cs *callers) rest(c *caller) {
+	if !c.awaits() {
+		delete(cs.waiting, c.number)
+	}
+}
+
+func (cs *callers) unlock() { cs.finished.Unlock(&cs.mu) }
+
+// cancel ends a call with an error. One that was not sent never runs. One that was sent ends when its cell has confirmed that
+// it will not begin any more, or that its ctx has ended, or has the result.
+func (cs *callers) cancel(out *outgoing, err error) {
+	cs.mu.Lock()
+	defer cs.unlock()
+	if out.ended || out.cancelled != nil {
+		return
+	}
+	if out.sent && cs.sayCancelled(out) {
+		out.cancelled = err
+		out.patience = time.AfterFunc(controlTimeout, func() {
+			cs.mu.Lock()
+			defer cs.unlock()
+			cs.end(out, objstore.Outcome{Err: err})
+		})
+		return
+	}
+	cs.end(out, objstore.Outcome{Err: err})
+	cs.pump(out.caller)
+}
+
+// sayCancelled tells the cell.
+func (cs *callers) sayCancelled(out *outgoing) bool {
+	frame := call.Cancel{Owner: cs.node.ID, Number: out.call.Number()}.AppendTo(nil)
+	err := cs.node.Conn.Publish(cs.node.Conn.Actor(out.caller.id, controlCancel), "", frame)
+	if err != nil {
+		cs.node.Log.Info("a cancellation was not sent", zap.String("call", out.call.Target.Name), zap.Error(err))
+	}
+	return err == nil
+}
+
+// drain waits until every call has its outcome.
+func (cs *callers) drain(ctx context.Context) error {
+	if err := cs.underway.Await(ctx); err != nil {
+		return fmt.Errorf("%d actor calls have no result yet: %w", cs.underway.Left(), err)
+	}
+	return nil
+}
+
+// close fails what has no outcome.
+func (cs *callers) close() {
+	_ = cs.replies.Unsubscribe() // its one error is that the connection is closed
+	_ = cs.asked.Unsubscribe()
+	cs.group.Stop(bus.ErrClosed)
+	cs.group.Wait()
+	cs.mu.Lock()
+	defer cs.unlock()
+	cs.closed = true
+	for _, c := range cs.waiting {
+		for _, out := range c.calls {
+			cs.end(out, objstore.Outcome{Err: fmt.Errorf("%s: %w", out.call.Target.Name, bus.ErrClosed)})
+		}
+	}
+}
