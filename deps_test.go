@@ -50,6 +50,7 @@ var rules = []rule{
 			"bus":           "it is the package that knows nats.go",
 			"node":          "nats.Option passes through its configuration",
 			"node/embedded": "nats.Option passes through its configuration, with the in-process connection",
+			"node/nodetest": "it hands out plain NATS clients, and connects each node by a cable of its own, which Kill cuts",
 		}),
 		wrong: folder{path: "task", imports: []string{"github.com/nats-io/nats.go/jetstream"}},
 	},

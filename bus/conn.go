@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -60,14 +61,25 @@ func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 	c.inbox = c.Reply(cfg.User, nuid.Next())
 	nc, err := nats.Connect(cfg.URL, append(append(c.options(ctx, cfg), cfg.Options...), c.noteClosed)...)
 	if err != nil {
-		return nil, fmt.Errorf("cannot connect to NATS at %q: %w", cfg.URL, err)
+		return nil, fmt.Errorf("cannot connect to NATS at %q: %w", redacted(cfg.URL), err)
 	}
 	c.nc = nc
 	if err := c.requireJetStream(ctx); err != nil {
 		c.Close()
-		return nil, fmt.Errorf("NATS at %q: %w", cfg.URL, err)
+		return nil, fmt.Errorf("NATS at %q: %w", redacted(cfg.URL), err)
 	}
 	return c, nil
+}
+
+// redacted returns URLs without their passwords.
+func redacted(urls string) string {
+	parts := strings.Split(urls, ",")
+	for i, part := range parts {
+		if u, err := url.Parse(part); err == nil {
+			parts[i] = u.Redacted()
+		}
+	}
+	return strings.Join(parts, ",")
 }
 
 // options never lets nats.go buffer across a reconnect: what a buffer would send late, the layers above send again by

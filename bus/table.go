@@ -18,6 +18,9 @@ var ErrExists = errors.New("key exists")
 // ErrNotFound is returned by Table.Get when the key is not there.
 var ErrNotFound = errors.New("key not found")
 
+// ErrChanged is returned by Table.Replace and Table.DeleteRevision when the record has another revision, or is gone.
+var ErrChanged = errors.New("record has changed")
+
 // markerTTL is how long the marker of a deleted or expired key stays, for watchers that were away.
 const markerTTL = time.Minute
 
@@ -79,6 +82,12 @@ func (t *Table) Renew(ctx context.Context, key string, value []byte, revision ui
 	return ack.Sequence, nil
 }
 
+// Replace writes a record if its revision is still the given one, else returns [ErrChanged].
+func (t *Table) Replace(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
+	next, err := t.kv.Update(ctx, key, value, revision)
+	return next, changed(err)
+}
+
 // Get reads a record, or returns [ErrNotFound].
 func (t *Table) Get(ctx context.Context, key string) (Entry, error) {
 	entry, err := t.kv.Get(ctx, key)
@@ -94,6 +103,18 @@ func (t *Table) Get(ctx context.Context, key string) (Entry, error) {
 // Delete removes a record; one that is not there is no error.
 func (t *Table) Delete(ctx context.Context, key string) error {
 	return t.kv.Purge(ctx, key, jetstream.PurgeTTL(markerTTL))
+}
+
+// DeleteRevision removes a record if its revision is still the given one, else returns [ErrChanged].
+func (t *Table) DeleteRevision(ctx context.Context, key string, revision uint64) error {
+	return changed(t.kv.Purge(ctx, key, jetstream.PurgeTTL(markerTTL), jetstream.LastRevision(revision)))
+}
+
+func changed(err error) error {
+	if errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+		return ErrChanged
+	}
+	return err
 }
 
 // Watch calls handle for every record and then for every change, one at a time and in order, until the watch is stopped. Of

@@ -100,6 +100,33 @@ func TestARecordIsRenewedOnlyInTheRevisionThatIsNamed(t *testing.T) {
 	}
 }
 
+func TestARecordIsReplacedAndDeletedOnlyInTheRevisionThatIsNamed(t *testing.T) {
+	table, ctx := openTable(t, connect(t)), t.Context()
+	first, err := table.Create(ctx, "a", []byte("1"), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := table.Replace(ctx, "a", []byte("2"), first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := table.Replace(ctx, "a", []byte("3"), first); !errors.Is(err, bus.ErrChanged) {
+		t.Errorf("Replace of a revision that has passed: got %v, want ErrChanged", err)
+	}
+	if err := table.DeleteRevision(ctx, "a", first); !errors.Is(err, bus.ErrChanged) {
+		t.Errorf("DeleteRevision of a revision that has passed: got %v, want ErrChanged", err)
+	}
+	if entry, err := table.Get(ctx, "a"); err != nil || string(entry.Value) != "2" || entry.Revision != second {
+		t.Errorf("got %+v, %v", entry, err)
+	}
+	if err := table.DeleteRevision(ctx, "a", second); err != nil {
+		t.Error(err)
+	}
+	if _, err := table.Get(ctx, "a"); !errors.Is(err, bus.ErrNotFound) {
+		t.Errorf("got %v, want ErrNotFound", err)
+	}
+}
+
 func TestAWatchSeesWhatIsThereAndThenEveryChange(t *testing.T) {
 	srv := runServer(t)
 	conn := connectTo(t, srv)

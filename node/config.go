@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"runtime"
 	"time"
 
@@ -79,7 +80,7 @@ func (c Config) validate() error {
 		return err
 	}
 	switch {
-	case c.CPUs < 0:
+	case !(c.CPUs >= 0) || math.IsInf(c.CPUs, 0):
 		return fmt.Errorf("Config.CPUs is %v: want a number from 0, where 0 means GOMAXPROCS", c.CPUs)
 	case c.CacheBytes < 0:
 		return fmt.Errorf("Config.CacheBytes is %d: want a number from 0, where 0 means 1 GiB", c.CacheBytes)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,14 +32,16 @@ type Node struct {
 	self   *member.Node
 	end    context.CancelCauseFunc // ends the ctx that Start returned
 	group  *member.Group
+	lease  *member.Lease // nil until the node has joined
 
 	objects *objstore.Store
 	tasks   *task.Engine
 	actors  *actor.Engine
-	undo    []func() // what Close does, the last one first
+	undo    []func() error // what Close does, the last one first
 
-	closing sync.Once
-	closed  chan struct{}
+	closing  sync.Once
+	closed   chan struct{}
+	closeErr error // valid once closed
 }
 
 // Start makes this process a node of the cluster. ctx bounds the start; the ctx that is returned carries the node, keeps
@@ -73,19 +76,20 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 	if err != nil {
 		return err
 	}
-	n.onClose(conn.Close)
+	n.onClose(quietly(conn.Close))
 	members, err := member.OpenTable(ctx, conn, id, log)
 	if err != nil {
 		return err
 	}
-	n.onClose(members.Close)
+	n.onClose(quietly(members.Close))
 	n.self = &member.Node{
 		ID: id, Conn: conn, Capacity: member.NewCapacity(total), Members: members, Log: log, Closing: closing,
 	}
 	if n.objects, err = objstore.Open(ctx, n.self, n.config.CacheBytes); err != nil {
 		return err
 	}
-	n.onClose(n.objects.Close)
+	n.onClose(quietly(n.objects.Close))
+	n.onClose(quietly(n.leave)) // after tasks and actors have said their last words, before their objects go
 	serve := !n.config.ClientOnly
 	if n.tasks, err = task.Start(ctx, n.self, serve); err != nil {
 		return err
@@ -98,12 +102,12 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 	return n.join(ctx)
 }
 
-// join makes the node known, once its subscriptions are with the server.
-func (n *Node) join(ctx context.Context) error {
+// join makes the node known, once its subscriptions are with the server, and waits until the node knows it too.
+func (n *Node) join(ctx context.Context) (err error) {
 	if err := n.self.Conn.Flush(ctx); err != nil {
 		return err
 	}
-	lease, err := n.self.Members.Join(ctx, member.Info{
+	n.lease, err = n.self.Members.Join(ctx, member.Info{
 		ID: n.self.ID, Name: n.config.Name, Resources: n.self.Capacity.Total().Quantities(), Labels: n.config.Labels,
 		Functions: n.tasks.Functions(), Classes: n.actors.Classes(), Version: Version, Started: time.Now(),
 	})
@@ -111,20 +115,35 @@ func (n *Node) join(ctx context.Context) error {
 		return err
 	}
 	n.group = member.NewGroup(ctx)
-	n.group.Go(lease.Serve)
-	n.onClose(func() {
-		n.group.Stop(bus.ErrClosed)
-		n.group.Wait()
-		ctx, cancel := context.WithTimeout(context.Background(), goodbyeTimeout)
-		defer cancel()
-		if err := lease.Leave(ctx); err != nil {
-			n.self.Log.Warn("the cluster will learn of the node's leave by its silence", zap.Error(err))
-		}
+	n.group.Go(n.lease.Serve)
+	return n.self.Members.Await(ctx, func(members []member.Info) bool {
+		return slices.ContainsFunc(members, func(m member.Info) bool { return m.ID == n.self.ID })
 	})
-	return nil
 }
 
-func (n *Node) onClose(f func()) { n.undo = append(n.undo, f) }
+// leave says goodbye: the owners of tasks that Close has cut short send them elsewhere.
+func (n *Node) leave() {
+	if n.group == nil { // it never joined
+		return
+	}
+	n.group.Stop(bus.ErrClosed)
+	n.group.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), goodbyeTimeout)
+	defer cancel()
+	if err := n.lease.Leave(ctx); err != nil {
+		n.self.Log.Warn("the cluster will learn of the node's leave by its silence", zap.Error(err))
+	}
+}
+
+func (n *Node) onClose(f func() error) { n.undo = append(n.undo, f) }
+
+// quietly makes a close without an error one with.
+func quietly(f func()) func() error {
+	return func() error {
+		f()
+		return nil
+	}
+}
 
 // ID returns the node's id, which is never used twice.
 func (n *Node) ID() string { return n.self.ID.String() }
@@ -154,12 +173,14 @@ func (n *Node) Drain(ctx context.Context) error {
 	return nil
 }
 
-// Close cancels what runs here, waits for it, and leaves the cluster. Large objects that this node owns are deleted. Safe to call twice.
+// Close cancels what runs here, waits for it, and leaves the cluster. Large objects that this node owns are deleted. Code that
+// goes on although its ctx has ended is waited for 10 s; then Close goes on without it, and its error says so. Safe to
+// call twice.
 func (n *Node) Close() error {
 	n.closing.Do(func() {
 		n.end(bus.ErrClosed)
 		for i := len(n.undo) - 1; i >= 0; i-- {
-			n.undo[i]()
+			n.closeErr = errors.Join(n.closeErr, n.undo[i]())
 		}
 		if n.config.OnClosed != nil {
 			n.config.OnClosed()
@@ -167,7 +188,7 @@ func (n *Node) Close() error {
 		close(n.closed)
 	})
 	<-n.closed
-	return nil
+	return n.closeErr
 }
 
 // Run waits until ctx ends, then drains, for at most Config.DrainTimeout, and closes. It returns Drain's error.

@@ -63,5 +63,9 @@ func Start(ctx context.Context, cfg Config) (*node.Node, context.Context, error)
 			cfg.OnClosed()
 		}
 	}
-	return node.Start(ctx, inside) // it calls OnClosed also when it fails
+	n, ctx, err := node.Start(ctx, inside)
+	if err != nil {
+		srv.Close() // a Config that node.Start refuses never comes to OnClosed
+	}
+	return n, ctx, err
 }

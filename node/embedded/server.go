@@ -48,8 +48,15 @@ func (s *Server) run(cfg Config) (err error) {
 	if s.server, err = server.NewServer(opts); err != nil {
 		return errors.Join(err, s.remove())
 	}
-	s.server.SetLoggerV2(serverLog{s.log.Sugar()}, false, false, false)
+	fatal := make(chan error, 1)
+	s.server.SetLoggerV2(serverLog{s.log.Sugar(), fatal}, false, false, false)
 	s.server.Start()
+	select {
+	case err := <-fatal: // a port or a directory that it cannot use is told before Start returns
+		s.Close()
+		return err
+	default:
+	}
 	if !s.server.ReadyForConnections(readyTimeout) {
 		s.Close()
 		return fmt.Errorf("not ready within %v", readyTimeout)
@@ -72,6 +79,9 @@ func (s *Server) options(cfg Config) (*server.Options, error) {
 	}
 	s.remove = func() error { return nil }
 	if cfg.Dir != "" {
+		if err := os.MkdirAll(cfg.Dir, 0o750); err != nil { // the server would not say which directory it is
+			return nil, fmt.Errorf("Config.Dir: %w", err)
+		}
 		return opts, nil
 	}
 	dir, err := os.MkdirTemp("", "manta-") // JetStream wants a directory also for what it keeps in memory
@@ -105,12 +115,23 @@ func (s *Server) Close() {
 	})
 }
 
-// serverLog passes the server's warnings and errors on.
-type serverLog struct{ log *zap.SugaredLogger }
+// serverLog passes the server's warnings and errors on. The first fatal one, after which a program that is only a server would
+// exit, goes to fatal too.
+type serverLog struct {
+	log   *zap.SugaredLogger
+	fatal chan<- error
+}
 
 func (l serverLog) Warnf(format string, v ...any)  { l.log.Warnf(format, v...) }
 func (l serverLog) Errorf(format string, v ...any) { l.log.Errorf(format, v...) }
-func (l serverLog) Fatalf(format string, v ...any) { l.log.Errorf(format, v...) }
 func (serverLog) Noticef(string, ...any)           {} // starting and stopping is no news
 func (serverLog) Debugf(string, ...any)            {}
 func (serverLog) Tracef(string, ...any)            {}
+
+func (l serverLog) Fatalf(format string, v ...any) {
+	l.log.Errorf(format, v...)
+	select {
+	case l.fatal <- fmt.Errorf(format, v...):
+	default: // the first one says why
+	}
+}

@@ -84,6 +84,18 @@ func (c *Cluster) Node(i int) *node.Node { return c.nodes[i].node }
 // Context returns a ctx that carries node i and ends with the node.
 func (c *Cluster) Context(i int) context.Context { return c.nodes[i].ctx }
 
+// Connect returns a plain NATS client on the cluster's server, for testing what any NATS client sees. It is closed when the
+// test ends.
+func (c *Cluster) Connect() *nats.Conn {
+	c.tb.Helper()
+	nc, err := nats.Connect(nats.DefaultURL, nats.InProcessServer(c.server)) // the URL is never dialled
+	if err != nil {
+		c.tb.Fatalf("nodetest: a plain client: %v", err)
+	}
+	c.tb.Cleanup(nc.Close)
+	return nc
+}
+
 // Kill cuts node i off from NATS for good, as a crash would: nothing that it does from then on reaches the others, and it
 // says no goodbye. What runs on it goes on until the test ends. Kill does not wait until the others have noticed.
 func (c *Cluster) Kill(i int) { c.nodes[i].cable.cut() }
