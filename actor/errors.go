@@ -8,7 +8,7 @@ import (
 
 var (
 	// ErrDead is the outcome of a call to an actor that was stopped or killed, could not be created, or lived on a node that
-	// is gone. The call did not run.
+	// is gone. The call did not run, unless it was under way when Kill or the close of its node cut it short.
 	ErrDead = bus.RegisterError("actor_dead", errors.New("actor is dead"))
 
 	// ErrUnavailable is the outcome of a call that was under way when the actor's node was lost. It may have run.

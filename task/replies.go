@@ -138,6 +138,9 @@ func (o *owner) introduce(l *tendedLane, info member.Info) {
 
 // left notes that a node is gone, and everything that it had is lost.
 func (o *owner) left(id member.ID) {
+	if id == o.node.ID { // the others think so; what runs here does run
+		return
+	}
 	o.mu.Lock()
 	defer o.unlock()
 	delete(o.nodes, id)

@@ -71,7 +71,7 @@ func (c *Call) Bind(ctx context.Context, cancel func(error)) {
 		case errors.Is(cause, ErrReturned):
 		case errors.Is(cause, bus.ErrClosed):
 			cancel(bus.ErrClosed)
-		case errors.Is(cause, context.DeadlineExceeded):
+		case errors.Is(ctx.Err(), context.DeadlineExceeded): // whatever cause the deadline was given
 			cancel(fmt.Errorf("%s: %w", c.Target.Name, ErrDeadline))
 		default:
 			cancel(fmt.Errorf("%s: %w", c.Target.Name, ErrCancelled))
