@@ -234,7 +234,6 @@ func (c *cell) work(ctx context.Context) {
 		c.running++
 		c.mu.Unlock()
 		c.run(running, v)
-		cancel(call.ErrReturned)
 	}
 }
 
@@ -243,6 +242,7 @@ func (c *cell) run(ctx context.Context, v *visit) {
 	name := c.class.name + "." + v.method
 	m, ok := c.class.methods[v.method]
 	if !ok {
+		v.cancel(call.ErrReturned)
 		c.answer(v, call.Refused, objstore.Outcome{Err: fmt.Errorf("class %s has no method %s that can be called from elsewhere", c.class.name, v.method)})
 		return
 	}
@@ -252,6 +252,7 @@ func (c *cell) run(ctx context.Context, v *visit) {
 		defer stop()
 	}
 	out := call.Run(ctx, c.host.node, name, m.handler(c.instance), v.request, func() {})
+	v.cancel(call.ErrReturned) // before stop: the calls that it made go on
 	c.answer(v, call.Done, out)
 }
 

@@ -159,14 +159,23 @@ func (h *host) enter(ctx context.Context, cl *cell) (call.Status, error) {
 			return call.Refused, err
 		}
 	}
+	status, err := h.open(cl)
+	if status != call.Accepted {
+		err = errors.Join(err, h.free(cl))
+	}
+	return status, err
+}
+
+// open gives a cell its mailbox, unless the node drains.
+func (h *host) open(cl *cell) (call.Status, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.draining {
-		return call.Busy, h.free(cl)
+		return call.Busy, nil
 	}
 	sub, err := h.node.Conn.SubscribeChan(h.node.Conn.ActorMailbox(cl.id), h.mail)
 	if err != nil {
-		return call.Refused, errors.Join(err, h.free(cl))
+		return call.Refused, err
 	}
 	cl.mailbox = sub
 	h.cells[sub] = cl

@@ -61,7 +61,7 @@ func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 	c.inbox = c.Reply(cfg.User, nuid.Next())
 	nc, err := nats.Connect(cfg.URL, append(append(c.options(ctx, cfg), cfg.Options...), c.noteClosed)...)
 	if err != nil {
-		return nil, fmt.Errorf("cannot connect to NATS at %q: %w", redacted(cfg.URL), err)
+		return nil, fmt.Errorf("cannot connect to NATS at %q: %w", redacted(cfg.URL), withoutURL(err))
 	}
 	c.nc = nc
 	if err := c.requireJetStream(ctx); err != nil {
@@ -71,15 +71,30 @@ func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 	return c, nil
 }
 
-// redacted returns URLs without their passwords.
+// redacted returns URLs without users, passwords and tokens.
 func redacted(urls string) string {
 	parts := strings.Split(urls, ",")
 	for i, part := range parts {
-		if u, err := url.Parse(part); err == nil {
-			parts[i] = u.Redacted()
+		scheme, rest, ok := strings.Cut(strings.TrimSpace(part), "//")
+		if !ok {
+			scheme, rest = "", scheme
+		} else {
+			scheme += "//"
 		}
+		if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+			rest = "xxxxx" + rest[at:]
+		}
+		parts[i] = scheme + rest
 	}
 	return strings.Join(parts, ",")
+}
+
+// withoutURL takes what a URL's own error is about out of an error, since it would repeat the URL.
+func withoutURL(err error) error {
+	if malformed, ok := errors.AsType[*url.Error](err); ok {
+		return malformed.Err
+	}
+	return err
 }
 
 // options never lets nats.go buffer across a reconnect: what a buffer would send late, the layers above send again by

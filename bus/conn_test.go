@@ -186,7 +186,7 @@ func receive[T any](t *testing.T, ch <-chan T) (v T) {
 
 func TestAPasswordInAURLIsNotInTheError(t *testing.T) {
 	_, err := bus.Connect(t.Context(), bus.Config{URL: "nats://ada:secret@127.0.0.1:1", Namespace: "test", User: "test", Log: zap.NewNop()})
-	if err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "nats://ada:xxxxx@127.0.0.1:1") {
+	if err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), "nats://xxxxx@127.0.0.1:1") {
 		t.Fatalf("got %v, want an error that names the server, not the password", err)
 	}
 }

@@ -6,7 +6,7 @@
 // # Delivery
 //
 // [Conn.Publish] is at-most-once, in order from one connection to one subscription. nats.go is told never to buffer
-// across a reconnect: a publish on a broken connection fails at once, and the layer that sent it sends again by its own
+// across a reconnect: a publish on a broken connection fails at once, and the layer that sent it decides what to do by its own
 // rule. [Conn.Request] is answered, refused by [ErrNoResponders] (the request reached nobody), or unanswered.
 // A [Bucket] stores what it acknowledged; [Bucket.Read] returns the bytes that were written or an error, never less.
 //

@@ -31,7 +31,7 @@ type Config struct {
 	Resources map[string]float64
 	// Labels describe the node to others.
 	Labels map[string]string
-	// ClientOnly nodes submit and serve nothing.
+	// A ClientOnly node submits work and serves none.
 	ClientOnly bool
 	// Logger hears of what goes wrong behind the scenes. Default: silence.
 	Logger *zap.Logger

@@ -3,6 +3,7 @@ package objstore
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 
@@ -72,12 +73,11 @@ func Free[T any](ctx context.Context, refs ...Ref[T]) error {
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, r := range refs {
-		if err := s.free(ctx, r.object); err != nil {
-			return err
-		}
+		errs = append(errs, s.free(ctx, r.object))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // refExtension is the MessagePack extension type of a ref: its data are the ID's 16 bytes.

@@ -2,6 +2,7 @@ package objstore
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -181,11 +182,11 @@ func (s *Store) Drain(ctx context.Context) error {
 	s.mu.Lock()
 	uploads := slices.Collect(maps.Keys(s.uploads))
 	s.mu.Unlock()
-	for _, u := range uploads {
+	for i, u := range uploads {
 		select {
 		case <-u.ended:
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return fmt.Errorf("%d uploads are under way: %w", len(uploads)-i, context.Cause(ctx))
 		}
 	}
 	return nil

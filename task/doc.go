@@ -14,13 +14,16 @@
 //
 // A task whose node is lost is sent again, three times by default ([Retries]): at-least-once. With Retries(0) it runs
 // at most once and fails with [ErrWorkerLost], which means that it may have run. A function's own error is its outcome and is never
-// retried. Whatever happens, a ref gets exactly one outcome.
+// retried. A ref gets exactly one outcome.
+//
+// A message that is lost between two living nodes, because the connection broke at that moment, is not noticed by itself:
+// give a task that must not wait for ever a [Timeout] or a ctx with a deadline.
 //
 // # Where tasks run
 //
 // A task needs resources ([CPUs], 1 by default, and [Resources]); a node runs it only while it has them free. The first task of an
 // idle lane (one function, one need, one owner) knocks at the function's queue group, so NATS picks the node; every reply
-// tells how many more that node has room for, and the rest go straight there. What no node has room for waits at its owner.
+// tells how many that node takes at a time, and the rest go straight there. What no node has room for waits at its owner.
 // A task that waits for a ref lends its CPUs to others meanwhile.
 //
 // # What you must do

@@ -42,11 +42,14 @@ func (e *Engine) Functions() []string {
 
 // Drain waits until what this node submitted has its outcome, then takes no more tasks and waits for those that run here.
 func (e *Engine) Drain(ctx context.Context) error {
-	if err := e.owner.drain(ctx); err != nil {
+	if e.host == nil {
+		return e.owner.drain(ctx)
+	}
+	if err := leave(e.host.plainDoors); err != nil { // or plain clients would keep the owner busy
 		return err
 	}
-	if e.host == nil {
-		return nil
+	if err := e.owner.drain(ctx); err != nil {
+		return err
 	}
 	return e.host.drain(ctx)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,14 +23,15 @@ const windowLimit = 1024
 
 // host is the serving half of a node: it runs a task if the resources that it needs are free, else says busy at once.
 type host struct {
-	node  *member.Node
-	owner *owner // takes on what plain clients ask for
-	group *member.Group
-	doors []*bus.Subscription // queue groups, left when the node drains
-	own   *bus.Subscription   // this node's own subject
+	node       *member.Node
+	owner      *owner // takes on what plain clients ask for
+	group      *member.Group
+	doors      []*bus.Subscription // queue groups for frames, left when the node drains
+	plainDoors []*bus.Subscription // queue groups for plain clients
+	own        *bus.Subscription   // this node's own subject
 
 	ran, refused atomic.Int64
-	underway     member.Tally // the running ones
+	underway     member.Tally // the running ones, until their results are sent
 
 	mu       sync.Mutex
 	draining bool
@@ -58,15 +60,15 @@ func startHost(ctx context.Context, node *member.Node, o *owner) (*host, error) 
 		return nil, err
 	}
 	for _, name := range registered.names() {
-		for subject, handle := range map[string]func(*bus.Msg){
-			node.Conn.Work(name): h.knocked, node.Conn.Task(name): h.askedPlainly,
-		} {
-			sub, err := node.Conn.Subscribe(subject, bus.Workers, handle)
-			if err != nil {
-				return nil, errors.Join(err, h.close())
-			}
-			h.doors = append(h.doors, sub)
+		door, err := node.Conn.Subscribe(node.Conn.Work(name), bus.Workers, h.knocked)
+		if err != nil {
+			return nil, errors.Join(err, h.close())
 		}
+		h.doors = append(h.doors, door)
+		if door, err = node.Conn.Subscribe(node.Conn.Task(name), bus.Workers, h.askedPlainly); err != nil {
+			return nil, errors.Join(err, h.close())
+		}
+		h.plainDoors = append(h.plainDoors, door)
 	}
 	return h, nil
 }
@@ -108,6 +110,7 @@ func (h *host) admit(msg *bus.Msg, door bool) {
 	}
 	if !h.group.Go(func(ctx context.Context) { h.run(ctx, r, f.handler, msg.Reply) }) {
 		h.end(r)
+		h.underway.Done()
 	}
 }
 
@@ -135,6 +138,7 @@ func (h *host) begin(q call.Request, function, reply string) *running {
 
 // run runs a task and replies with its outcome.
 func (h *host) run(ctx context.Context, r *running, handler call.Handler, reply string) {
+	defer h.underway.Done()
 	ctx, cancel := r.context(ctx)
 	out := call.Run(ctx, h.node, r.function, handler, r.request, func() { h.end(r) })
 	cancel(call.ErrReturned)
@@ -145,7 +149,7 @@ func (h *host) run(ctx context.Context, r *running, handler call.Handler, reply 
 	h.reply(reply, r.function, r.request, call.Done, out)
 }
 
-// end gives back what a task took.
+// end gives back what a task took. Its result may still be on the way.
 func (h *host) end(r *running) {
 	r.release()
 	lane := r.lane()
@@ -154,7 +158,6 @@ func (h *host) end(r *running) {
 	if h.lanes[lane]--; h.lanes[lane] == 0 {
 		delete(h.lanes, lane)
 	}
-	h.underway.Done()
 	h.mu.Unlock()
 	h.offer(lane)
 }
@@ -202,16 +205,24 @@ func (h *host) cancel(c call.Cancel) {
 
 // drain leaves the queue groups and waits for what runs.
 func (h *host) drain(ctx context.Context) error {
-	for _, sub := range h.doors {
-		if err := sub.Drain(); err != nil {
-			return fmt.Errorf("leaving the queue group of %s: %w", sub.Subject, err)
-		}
+	if err := leave(h.doors); err != nil {
+		return err
 	}
 	h.mu.Lock()
 	h.draining = true
 	h.mu.Unlock()
 	if err := h.underway.Await(ctx); err != nil {
 		return fmt.Errorf("still running: %s: %w", h.names(), err)
+	}
+	return nil
+}
+
+// leave leaves queue groups when what has come through them was handled.
+func leave(doors []*bus.Subscription) error {
+	for _, sub := range doors {
+		if err := sub.Drain(); err != nil {
+			return fmt.Errorf("leaving the queue group of %s: %w", sub.Subject, err)
+		}
 	}
 	return nil
 }
@@ -232,7 +243,7 @@ func (h *host) close() error {
 	h.mu.Lock()
 	h.draining = true
 	h.mu.Unlock()
-	for _, sub := range append(h.doors, h.own) {
+	for _, sub := range append(slices.Concat(h.doors, h.plainDoors), h.own) {
 		_ = sub.Unsubscribe() // its one error is that the connection is closed, or the subscription drained
 	}
 	h.group.Stop(bus.ErrClosed)

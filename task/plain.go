@@ -50,7 +50,9 @@ func (h *host) askedPlainly(msg *bus.Msg) {
 	c.Plain = format == bus.JSON
 	result := h.owner.submit(ctx, c)
 	objstore.StoreOf(h.node).When(result, func(objstore.Outcome) {
-		h.group.Go(func(ctx context.Context) { h.answerPlainly(ctx, msg, result, format) })
+		if !h.group.Go(func(ctx context.Context) { h.answerPlainly(ctx, msg, result, format) }) {
+			h.refusePlainly(msg, bus.ErrClosed)
+		}
 	})
 }
 

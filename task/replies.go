@@ -103,6 +103,11 @@ func (o *owner) nobodyHome(l *tendedLane) {
 	if s == nil {
 		return
 	}
+	if s.cancelled {
+		o.forget(s)
+		o.pump(l)
+		return
+	}
 	l.backlog.pushFront(s)
 	if len(l.peers) > 0 && time.Since(s.first) < doorOpensWithin {
 		o.rouse(l)
@@ -113,6 +118,10 @@ func (o *owner) nobodyHome(l *tendedLane) {
 
 func (o *owner) failAll(l *tendedLane, err error) {
 	for _, s := range l.backlog.drain() {
+		if s.call.Attempt > 1 {
+			o.end(s, objstore.Outcome{Err: fmt.Errorf("task %q, attempt %d, may have run before: %w, and then: %w", l.function, s.call.Attempt, ErrWorkerLost, err)})
+			continue
+		}
 		o.end(s, objstore.Outcome{Err: err})
 	}
 }
@@ -177,6 +186,7 @@ func (o *owner) again(s *submission, reason string) {
 		o.end(s, objstore.Outcome{Err: fmt.Errorf("task %q, attempt %d, may have run: %w: %s", s.lane.function, s.call.Attempt, ErrWorkerLost, reason)})
 	default:
 		s.call.Attempt++
+		s.first = time.Time{}
 		s.lane.backlog.pushFront(s)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -180,7 +181,7 @@ func (c *Call) Finish(out objstore.Outcome) {
 	release := c.release
 	c.release, c.args = nil, nil
 	c.mu.Unlock()
-	for _, f := range release {
+	for _, f := range slices.Backward(release) {
 		f()
 	}
 	c.store.Settle(c.Object, out)

@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -26,7 +27,7 @@ type Config struct {
 
 func (c Config) validate() error {
 	if c.URL != "" {
-		return fmt.Errorf("Config.URL is %q, but the node brings its own server: use node.Start for a server elsewhere", c.URL)
+		return errors.New("Config.URL is set, but the node brings its own server: use node.Start for a server elsewhere")
 	}
 	if c.Listen == "" {
 		return nil
