@@ -7,8 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"manta/node"
 	"manta/node/nodetest"
 	"manta/objstore"
+	"manta/task"
 )
 
 func TestDrainWaitsForWhatRunsAndWhatIsQueued(t *testing.T) {
@@ -34,6 +36,30 @@ func TestDrainWaitsForWhatRunsAndWhatIsQueued(t *testing.T) {
 	}
 	if err := c.Node(0).Drain(context.Background()); err != nil {
 		t.Errorf("the second time: %v", err)
+	}
+}
+
+var produce = task.Define("produce", func(ctx context.Context, gate string) ([]byte, error) {
+	return make([]byte, 32<<20), enter(ctx, gate)
+})
+
+func TestDrainWaitsForALargeResultOnItsWay(t *testing.T) {
+	c := nodetest.Start(t, 2, nodetest.Configure(func(i int, cfg *node.Config) {
+		if i == 0 {
+			cfg.CPUs, cfg.Resources = 0, map[string]float64{"CPU": 0} // so it runs on the other
+		}
+	}))
+	g := newGate(t)
+	ref := produce.With(task.Retries(0)).Go(c.Context(0), g.name)
+	g.await(1)
+	stopped := make(chan error, 1)
+	go func() { stopped <- errors.Join(c.Node(1).Drain(context.Background()), c.Node(1).Close()) }()
+	g.open()
+	if got := get(t, c.Context(0), ref); len(got) != 32<<20 {
+		t.Errorf("got %d bytes", len(got))
+	}
+	if err := <-stopped; err != nil {
+		t.Error(err)
 	}
 }
 
