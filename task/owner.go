@@ -45,10 +45,17 @@ type owner struct {
 	mu       sync.Mutex
 	closed   bool
 	lanes    map[laneKey]*tendedLane
-	numbers  []*tendedLane             // lanes by the number in their door's reply subject
-	nodes    map[member.ID]member.Info // that are there
-	pending  map[uint64]*submission    // without an outcome, by number
-	finished call.Finished             // outcomes to hand out once unlocked
+	numbers  []*tendedLane          // lanes by the number in their door's reply subject
+	nodes    map[member.ID]server   // that are there
+	pending  map[uint64]*submission // without an outcome, by number
+	finished call.Finished          // outcomes to hand out once unlocked
+}
+
+// server is a node that is there, as its record says.
+type server struct {
+	id        member.ID
+	functions []string
+	total     member.Amounts
 }
 
 type laneKey struct{ function, need string }
@@ -76,7 +83,7 @@ type submission struct {
 func startOwner(ctx context.Context, node *member.Node) (*owner, error) {
 	o := &owner{
 		node: node, group: member.NewGroup(ctx), wake: make(chan struct{}, 1),
-		lanes: make(map[laneKey]*tendedLane), nodes: make(map[member.ID]member.Info), pending: make(map[uint64]*submission),
+		lanes: make(map[laneKey]*tendedLane), nodes: make(map[member.ID]server), pending: make(map[uint64]*submission),
 	}
 	var err error
 	if o.replies, err = node.Conn.Subscribe(node.Conn.Inbox("task.>"), "", o.replied); err != nil {
@@ -139,9 +146,7 @@ func (o *owner) laneOf(t *call.Target) *tendedLane {
 		l = &tendedLane{lane: newLane(t.Options.Need), function: t.Name, number: len(o.numbers), pause: probeFirst}
 		o.lanes[key] = l
 		o.numbers = append(o.numbers, l)
-		for _, info := range o.nodes {
-			o.introduce(l, info)
-		}
+		o.introduceAll(l)
 	}
 	return l
 }

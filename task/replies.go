@@ -130,18 +130,29 @@ func (o *owner) failAll(l *tendedLane, err error) {
 func (o *owner) joined(info member.Info) {
 	o.mu.Lock()
 	defer o.unlock()
-	o.nodes[info.ID] = info
+	total, err := member.NewAmounts(info.Resources)
+	if err != nil {
+		o.node.Log.Warn("a node's record does not say what it has", zap.Stringer("of", info.ID), zap.Error(err))
+		return
+	}
+	n := server{id: info.ID, functions: info.Functions, total: total}
+	o.nodes[info.ID] = n
 	for _, l := range o.lanes {
-		o.introduce(l, info)
+		o.introduce(l, n)
 		o.pump(l)
 	}
 }
 
 // introduce makes a node a peer of a lane if it serves the function and could ever meet the need.
-func (o *owner) introduce(l *tendedLane, info member.Info) {
-	if slices.Contains(info.Functions, l.function) && covers(info, l.need) {
-		total, _ := member.NewAmounts(info.Resources) // covers has read them
-		l.join(info.ID, total.Times(l.need, firstWindow))
+func (o *owner) introduce(l *tendedLane, n server) {
+	if slices.Contains(n.functions, l.function) && n.total.Covers(l.need) {
+		l.join(n.id, n.total.Times(l.need, firstWindow))
+	}
+}
+
+func (o *owner) introduceAll(l *tendedLane) {
+	for _, n := range o.nodes {
+		o.introduce(l, n)
 	}
 }
 

@@ -72,9 +72,6 @@ func (o *owner) offered(node member.ID) {
 
 // tendBacklog looks for room that no reply has told of, and gives up on what no node could ever run.
 func (o *owner) tendBacklog(l *tendedLane, now time.Time) {
-	for _, info := range o.nodes { // one that was taken for lost may be back
-		o.introduce(l, info)
-	}
 	switch {
 	case o.feasible(l):
 		l.stuck = time.Time{}
@@ -86,6 +83,7 @@ func (o *owner) tendBacklog(l *tendedLane, now time.Time) {
 	}
 	if now.After(l.probeAt) {
 		l.probeAt = now.Add(l.pause)
+		o.introduceAll(l) // one that was taken for lost may be back
 		l.probe()
 		o.pump(l)
 	}
@@ -95,9 +93,9 @@ func (o *owner) tendBacklog(l *tendedLane, now time.Time) {
 // known, nobody can say that it is not.
 func (o *owner) feasible(l *tendedLane) bool {
 	served := false
-	for _, info := range o.nodes {
-		if slices.Contains(info.Functions, l.function) {
-			if served = true; covers(info, l.need) {
+	for _, n := range o.nodes {
+		if slices.Contains(n.functions, l.function) {
+			if served = true; n.total.Covers(l.need) {
 				return true
 			}
 		}
@@ -105,19 +103,12 @@ func (o *owner) feasible(l *tendedLane) bool {
 	return !served
 }
 
-// covers says whether a node has in all what a task needs.
-func covers(info member.Info, need member.Amounts) bool {
-	total, err := member.NewAmounts(info.Resources)
-	return err == nil && total.Covers(need)
-}
-
 // servers describes the nodes that serve a function, for an error.
 func (o *owner) servers(function string) string {
 	var all []string
-	for _, info := range o.nodes {
-		if slices.Contains(info.Functions, function) {
-			total, _ := member.NewAmounts(info.Resources) // a node that started has valid ones
-			all = append(all, fmt.Sprintf("node %s has %s", info.ID, total))
+	for _, n := range o.nodes {
+		if slices.Contains(n.functions, function) {
+			all = append(all, fmt.Sprintf("node %s has %s", n.id, n.total))
 		}
 	}
 	slices.Sort(all)
