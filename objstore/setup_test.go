@@ -109,10 +109,10 @@ func (p promised[T]) keep(t *testing.T, v T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.store.Settle(p.object, objstore.Outcome{Value: value})
+	p.store.Settle(p.object, &objstore.Outcome{Value: value})
 }
 
-func (p promised[T]) fail(err error) { p.store.Settle(p.object, objstore.Outcome{Err: err}) }
+func (p promised[T]) fail(err error) { p.store.Settle(p.object, &objstore.Outcome{Err: err}) }
 
 // get reads a ref that must have a value.
 func get[T any](t *testing.T, ctx context.Context, r objstore.Ref[T]) T {

@@ -97,7 +97,7 @@ func (c *Call) WhenReady(f func(error)) {
 	c.mu.Unlock()
 	for i := range args {
 		if o := args[i].object; o != nil {
-			c.hold(c.store.When(o, func(out objstore.Outcome) { c.arrived(i, o, out, f) }))
+			c.hold(c.store.When(o, func(out objstore.Outcome) { c.arrived(i, o, out, f) }).Forget)
 		}
 	}
 	c.mu.Lock()
@@ -184,7 +184,7 @@ func (c *Call) Finish(out objstore.Outcome) {
 	for _, f := range slices.Backward(release) {
 		f()
 	}
-	c.store.Settle(c.Object, out)
+	c.store.Settle(c.Object, &out)
 }
 
 // Fail finishes the call with an error.
