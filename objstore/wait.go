@@ -64,8 +64,8 @@ func Wait[T any](ctx context.Context, refs []Ref[T], n int) (ready, rest []Ref[T
 	if err := checkDistinct(refs); err != nil {
 		return nil, refs, err
 	}
-	if settled := countSettled(s, refs); settled < n {
-		w := watch(scope, len(refs)-settled)
+	if pending, enough := countPending(s, refs, n); !enough {
+		w := watch(scope, pending)
 		defer w.close()
 		watchPending(s, w, refs)
 		// What settled between the two looks is not watched, and counts all the same.
@@ -75,14 +75,17 @@ func Wait[T any](ctx context.Context, refs []Ref[T], n int) (ready, rest []Ref[T
 	return ready, rest, err
 }
 
-// countSettled looks at every ref, so that each one's owner is asked from here on.
-func countSettled[T any](s *Store, refs []Ref[T]) (settled int) {
-	for _, r := range refs {
-		if s.look(r.object) != nil {
-			settled++
+// countPending counts the refs that have not settled, or finds that n of them have.
+func countPending[T any](s *Store, refs []Ref[T], n int) (pending int, enough bool) {
+	for i, r := range refs {
+		if i-pending == n {
+			return pending, true
+		}
+		if s.look(r.object) == nil {
+			pending++
 		}
 	}
-	return settled
+	return pending, len(refs)-pending == n
 }
 
 // watchPending watches the refs that have not settled, of which there are no more than w has room for.

@@ -10,9 +10,12 @@ type waiter struct {
 	index      int       // of the object among those watched
 }
 
-// wait puts w into the list of a pending state. It returns the outcome instead if there is one.
-func (st *state) wait(w *waiter) *Outcome {
-	w.state = st
+// wait puts w into its state's list. If that has an outcome it returns that instead.
+func (w *waiter) wait() *Outcome {
+	st := w.state
+	if out := st.outcome.Load(); out != nil {
+		return out
+	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	if out := st.outcome.Load(); out != nil {
@@ -75,8 +78,8 @@ func (s *Store) When(o *Object, f func(Outcome)) Watch {
 	st := s.stateOf(o)
 	out := st.outcome.Load()
 	if out == nil {
-		w := &waiter{f: f}
-		if out = st.wait(w); out == nil {
+		w := &waiter{state: st, f: f}
+		if out = w.wait(); out == nil {
 			return Watch{w}
 		}
 	}

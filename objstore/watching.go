@@ -29,9 +29,9 @@ func watch(scope *member.Scope, n int) *watching {
 
 // add watches one more object, whose index is what next returns.
 func (w *watching) add(st *state, index int) {
-	w.waiters = append(w.waiters, waiter{watching: w, index: index})
+	w.waiters = append(w.waiters, waiter{state: st, watching: w, index: index})
 	link := &w.waiters[len(w.waiters)-1]
-	if out := st.wait(link); out != nil {
+	if out := link.wait(); out != nil {
 		w.settled(link, out)
 	}
 }
