@@ -78,14 +78,14 @@ func Wait[T any](ctx context.Context, refs []Ref[T], n int) (ready, rest []Ref[T
 // countPending counts the refs that have not settled, or finds that n of them have.
 func countPending[T any](s *Store, refs []Ref[T], n int) (pending int, enough bool) {
 	for i, r := range refs {
-		if i-pending == n {
+		if i-pending >= n {
 			return pending, true
 		}
 		if s.look(r.object) == nil {
 			pending++
 		}
 	}
-	return pending, len(refs)-pending == n
+	return pending, len(refs)-pending >= n
 }
 
 // watchPending watches the refs that have not settled, of which there are no more than w has room for.

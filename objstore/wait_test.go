@@ -100,14 +100,16 @@ func TestAWaitUnderWayEndsWithTheRefThatMakesItEnough(t *testing.T) {
 	promises[0].keep(t, 1)
 	rest := refs
 	for _, next := range []int{5, 1, 4, 3, 2} { // one is ready already
+		ctx, waiting := announced(t, c.Context(0))
 		got := make(chan []objstore.Ref[int])
 		go func() {
-			ready, _, err := objstore.Wait(c.Context(0), rest, 2)
+			ready, _, err := objstore.Wait(ctx, rest, 2)
 			if err != nil {
 				t.Error(err)
 			}
 			got <- ready
 		}()
+		<-waiting
 		promises[next].fail(errors.New("no"))
 		ready := <-got
 		want := []objstore.Ref[int]{refs[0], refs[next]}
@@ -220,16 +222,19 @@ func TestGetAllKeepsTheOrder(t *testing.T) {
 
 func TestGetAllTakesARefTwiceAndWaitsForWhatIsToCome(t *testing.T) {
 	c := nodetest.Start(t, 2)
-	p, done := promise[int](t, c.Context(0)), objstore.Put(c.Context(1), 1)
+	done := objstore.Put(c.Context(1), 1)
 	for i := range 2 {
+		p := promise[int](t, c.Context(0))
+		ctx, waiting := announced(t, c.Context(i))
 		got := make(chan []int)
 		go func() {
-			values, err := objstore.GetAll(c.Context(i), []objstore.Ref[int]{p.Ref, done, p.Ref})
+			values, err := objstore.GetAll(ctx, []objstore.Ref[int]{p.Ref, done, p.Ref})
 			if err != nil {
 				t.Error(err)
 			}
 			got <- values
 		}()
+		<-waiting
 		p.keep(t, 2)
 		if values := <-got; !slices.Equal(values, []int{2, 1, 2}) {
 			t.Errorf("on node %d: got %v", i, values)
@@ -253,11 +258,13 @@ func TestGetAllUnderWayEndsWithTheFirstFailureInTime(t *testing.T) {
 	c := nodetest.Start(t, 1)
 	slow, first, second := promise[int](t, c.Context(0)), promise[int](t, c.Context(0)), promise[int](t, c.Context(0))
 	no := errors.New("no")
+	ctx, waiting := announced(t, c.Context(0))
 	ended := make(chan error)
 	go func() {
-		_, err := objstore.GetAll(c.Context(0), []objstore.Ref[int]{slow.Ref, second.Ref, first.Ref})
+		_, err := objstore.GetAll(ctx, []objstore.Ref[int]{slow.Ref, second.Ref, first.Ref})
 		ended <- err
 	}()
+	<-waiting
 	first.fail(no)
 	if err := <-ended; !errors.Is(err, no) {
 		t.Errorf("got %v, want the failure", err)
