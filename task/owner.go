@@ -79,7 +79,7 @@ func startOwner(ctx context.Context, node *member.Node, maxBatch int) (*owner, e
 func (o *owner) now() moment { return time.Since(o.origin) }
 
 // ownerOf returns the owner of a submission.
-func ownerOf(s *submission) *owner { return part.Of(s.Object.Store().Home()).owner }
+func ownerOf(s *submission) *owner { return part.Of(s.Object.Store().Node()).owner }
 
 // submit is the Submit of every function's target.
 func submit(ctx context.Context, t *call.Target, args call.Args) *objstore.Object {

@@ -99,7 +99,7 @@ func (c *Call) WhenReady(f func(error)) {
 	w.mu.Unlock()
 	for i := range args.n {
 		if o := args.list[i].object; args.list[i].wire == "" {
-			w.hold(store.When(o, func(out objstore.Outcome) { c.arrived(i, o, out, f) }))
+			w.hold(store.When(o, func(out objstore.Outcome) { c.arrived(i, o, out, f) }).Forget)
 		}
 	}
 	w.mu.Lock()
@@ -199,7 +199,7 @@ func (c *Call) Finish(out *objstore.Outcome) {
 			f()
 		}
 	}
-	c.Object.Settle(out)
+	c.Object.Store().Settle(c.Object, out)
 }
 
 // Fail finishes the call with an error.
