@@ -185,7 +185,7 @@ func (d *desk) let(n int) {
 // close makes the desk take no more. The channel is closed when nothing is here any more.
 func (d *desk) close() <-chan struct{} {
 	emptied := make(chan struct{})
-	d.slots.closed = true
+	d.slots.close()
 	if d.held == 0 {
 		close(emptied)
 	} else if d.emptied == nil {

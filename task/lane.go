@@ -246,7 +246,7 @@ func (l *lane) replied(p *peer, m *guestMessage, now moment) {
 			busy = true
 			l.refusals++
 		} else if r.status != call.Busy {
-			l.refusals = 0
+			l.refusals, l.closed = 0, 0
 		}
 	}
 	if newest {
@@ -274,7 +274,7 @@ func (l *lane) settle(p *peer, r *result) bool {
 		return false
 	}
 	if s.at == nil {
-		l.door, l.closed = nil, 0
+		l.door = nil
 	} else {
 		delete(p.flight, r.number)
 		l.inflight--
@@ -293,6 +293,7 @@ func (l *lane) settle(p *peer, r *result) bool {
 
 // offered takes in the word that a node has room. If there is nothing to send it is told so, and keeps the slot for nobody.
 func (l *lane) offered(p *peer, m *guestMessage, now moment) {
+	l.closed = 0
 	p.window = max(int(m.window), len(p.flight)+1)
 	before := len(p.flight)
 	if l.door != nil && !l.backlog.empty() { // the knocking task takes another slot

@@ -74,6 +74,9 @@ func (s *slots) pop(g *guest) *job {
 	return j
 }
 
+// close makes slots take no more: what is here goes on, and nothing is offered.
+func (s *slots) close() { s.closed, s.line = true, nil }
+
 // finished gives back what a task still held of its need, and returns the job that its goroutine is to run next, nil if none.
 func (s *slots) finished(g *guest, held member.Amounts, now moment) (next *job) {
 	g.running--
@@ -231,7 +234,7 @@ func (s *slots) wants(g *guest, more bool, now moment) {
 
 // enterLine puts a lane at the place in line that its waiting gives it, if it wants and has nothing here that could be run.
 func (s *slots) enterLine(g *guest) {
-	if !g.want || g.offered != 0 || g.queue.len() > 0 || slices.Contains(s.line, g) {
+	if s.closed || !g.want || g.offered != 0 || g.queue.len() > 0 || slices.Contains(s.line, g) {
 		return
 	}
 	i := len(s.line)
@@ -259,7 +262,7 @@ func (s *slots) endOffer(g *guest) {
 
 // told notes that a reply has told a lane of its window: the room in it is as good as an offer.
 func (s *slots) told(g *guest, window int, now moment) {
-	if g.want && g.offered == 0 && g.queue.len() == 0 && window > g.running && s.fits(g) {
+	if !s.closed && g.want && g.offered == 0 && g.queue.len() == 0 && window > g.running && s.fits(g) {
 		s.leaveLine(g)
 		g.offered, g.waits = now+offerFor, now
 		s.open = append(s.open, g)
