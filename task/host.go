@@ -24,6 +24,8 @@ const (
 	// tickEvery is how often a host that has something waiting looks at the clock; it goes on for tickOn after the last time.
 	tickEvery = 5 * time.Millisecond
 	tickOn    = time.Second
+	// idleLimit is how many goroutines may wait for a task.
+	idleLimit = 64
 )
 
 // host is the serving half of a node: the goroutines, the clock and the connection around its desk. All frames come through one
@@ -44,6 +46,7 @@ type host struct {
 
 	mu   sync.Mutex
 	desk *desk
+	idle []chan *job // of goroutines that wait for a job, the latest one last
 }
 
 func startHost(ctx context.Context, node *member.Node, o *owner, cfg Config) (*host, error) {
@@ -77,13 +80,39 @@ func startHost(ctx context.Context, node *member.Node, o *owner, cfg Config) (*h
 
 func (h *host) now() moment { return time.Since(h.origin) }
 
-// unlock unlocks the desk and starts what is to run.
+// unlock starts what is to run, on goroutines that have nothing to do or on more of them, and unlocks the desk.
 func (h *host) unlock() {
-	starting := h.desk.starting
-	h.desk.starting = nil
+	for i, j := range h.desk.starting {
+		h.desk.starting[i] = nil
+		if n := len(h.idle); n > 0 {
+			h.idle[n-1] <- j // there is room: it is idle
+			h.idle = h.idle[:n-1]
+			continue
+		}
+		h.group.Go(func(ctx context.Context) { h.serveSlot(ctx, j) }) // a stopped group runs nothing more: owners send it elsewhere
+	}
+	h.desk.starting = h.desk.starting[:0]
 	h.mu.Unlock()
-	for _, j := range starting {
-		h.group.Go(func(context.Context) { h.work(j) }) // a stopped group runs nothing more: owners send it elsewhere
+}
+
+// serveSlot runs tasks, and waits for more while not too many others do: a goroutine that has run one has a stack of the right size.
+func (h *host) serveSlot(ctx context.Context, j *job) {
+	more := make(chan *job, 1)
+	w := call.Work{Room: make([]byte, 0, 64)}
+	for {
+		h.work(&w, j)
+		h.mu.Lock()
+		if len(h.idle) >= idleLimit {
+			h.mu.Unlock()
+			return
+		}
+		h.idle = append(h.idle, more)
+		h.mu.Unlock()
+		select {
+		case j = <-more:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
@@ -111,8 +140,7 @@ func (h *host) handle(msg *bus.Msg) error {
 }
 
 // work runs tasks on one slot, one after the other.
-func (h *host) work(j *job) {
-	w := call.Work{Room: make([]byte, 0, 64)}
+func (h *host) work(w *call.Work, j *job) {
 	for begun := h.now(); j != nil; {
 		j.host, j.scope = h, member.Scope{Node: h.node, Work: j}
 		w.Function, w.Handler, w.Entry = j.guest.function, j.guest.handler, j.entry

@@ -2,7 +2,6 @@ package task
 
 import (
 	"slices"
-	"strconv"
 	"time"
 
 	"manta/internal/call"
@@ -40,6 +39,7 @@ type lane struct {
 	function string
 	number   uint64
 	need     member.Amounts
+	needWire []byte // as it travels
 	do       laneActions
 	maxBatch int
 
@@ -49,14 +49,15 @@ type lane struct {
 	turn     int     // for a fair choice among equal peers
 	inflight int     // tasks at peers
 	door     *knock  // nil if no task knocks
+	knocking knock   // what door points to
 	refusals int     // in a row
 	wished   moment  // when told was last forgotten
 	batch    []*submission
 
-	doorReply string // of knocks, beneath the owner's inbox
-	queued    bool   // the owner is about to pump it
-	closed    moment // since when nobody is behind the door; 0 if somebody may be
-	stuck     moment // since when no known node could ever run what waits; 0 if one could
+	doorSubject, doorReply string // where its tasks knock, and where they say that nobody is there
+	queued                 bool   // the owner is about to pump it
+	closed                 moment // since when nobody is behind the door; 0 if somebody may be
+	stuck                  moment // since when no known node could ever run what waits; 0 if one could
 }
 
 // knock is a task on its way through the queue group: the node that got it has not said so yet.
@@ -77,13 +78,9 @@ type laneActions interface {
 	lost(s *submission, p *peer) (retry bool)    // its node died: try again, or it has been failed
 }
 
-// doorToken stands before a lane's number in the reply subject of its knocks: "nobody serves this" says no more than that.
-const doorToken = ".door."
-
 func newLane(function string, number uint64, need member.Amounts, do laneActions, maxBatch int) *lane {
 	return &lane{
-		function: function, number: number, need: need, do: do, maxBatch: maxBatch, peers: make(map[member.ID]*peer),
-		doorReply: doorToken + strconv.FormatUint(number, 10),
+		function: function, number: number, need: need, needWire: call.AppendNeed(nil, need), do: do, maxBatch: maxBatch, peers: make(map[member.ID]*peer),
 	}
 }
 
@@ -164,7 +161,8 @@ func (l *lane) pump(now moment) {
 // knock sends the first task through the queue group.
 func (l *lane) knock(now moment) {
 	s := l.backlog.pop()
-	l.door = &knock{task: s, sent: now}
+	l.knocking = knock{task: s, sent: now}
+	l.door = &l.knocking
 	l.batch = append(l.batch[:0], s)
 	l.do.send(l, nil, l.batch, !l.backlog.empty())
 }

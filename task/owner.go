@@ -3,6 +3,7 @@ package task
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -56,17 +57,20 @@ type owner struct {
 	frame       []byte
 }
 
+// doorToken stands before a lane's number in the reply subject of its knocks: "nobody serves this" says no more than that.
+const doorToken = "task.door."
+
 type laneKey struct{ function, need string }
 
 func startOwner(ctx context.Context, node *member.Node, maxBatch int) (*owner, error) {
 	o := &owner{
 		node: node, store: objstore.StoreOf(node), group: member.NewGroup(ctx), watches: call.NewWatches(node.Closing),
-		inbox: node.Conn.Inbox("task"), origin: time.Now(), maxBatch: maxBatch,
+		inbox: node.Conn.Inbox("task.node"), origin: time.Now(), maxBatch: maxBatch,
 		wake: make(chan struct{}, 1), looking: make(chan struct{}, 1),
 		lanes: make(map[laneKey]*lane), servers: make(map[member.ID]server), waiting: make(map[*submission]struct{}),
 	}
 	var err error
-	if o.replies, err = node.Conn.Subscribe(o.inbox+".>", "", o.heard); err != nil {
+	if o.replies, err = node.Conn.Subscribe(node.Conn.Inbox("task.>"), "", o.heard); err != nil {
 		return nil, err
 	}
 	o.group.Go(o.serve)
@@ -147,6 +151,7 @@ func (o *owner) laneOf(t *call.Target) *lane {
 	l := o.lanes[key]
 	if l == nil {
 		l = newLane(t.Name, uint64(len(o.numbered)), t.Options.Need, o, o.maxBatch)
+		l.doorSubject, l.doorReply = o.node.Conn.Work(t.Name), o.node.Conn.Inbox(doorToken+strconv.FormatUint(l.number, 10))
 		o.lanes[key] = l
 		o.numbered = append(o.numbered, l)
 		for _, n := range o.servers {

@@ -38,8 +38,8 @@ type peer struct {
 	heard     moment // when it last said something, or was first sent something
 	pinged    moment
 	patience  time.Duration // how long it may be silent
-	unserved  bool // since it was last heard
-	struck    bool // since the last look
+	unserved  bool          // since it was last heard
+	struck    bool          // since the last look
 	strikes   int
 	tick      uint32 // of the newest ping
 	receipts  receipts

@@ -36,10 +36,12 @@ type event struct {
 
 type eventHeap []event
 
-func (h eventHeap) Len() int           { return len(h) }
-func (h eventHeap) Less(i, j int) bool { return h[i].at < h[j].at || h[i].at == h[j].at && h[i].order < h[j].order }
-func (h eventHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *eventHeap) Push(e any)        { *h = append(*h, e.(event)) }
+func (h eventHeap) Len() int { return len(h) }
+func (h eventHeap) Less(i, j int) bool {
+	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].order < h[j].order
+}
+func (h eventHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *eventHeap) Push(e any)   { *h = append(*h, e.(event)) }
 func (h *eventHeap) Pop() any {
 	old := *h
 	e := old[len(old)-1]
@@ -349,7 +351,7 @@ func (o *simOwner) frame(l *lane, p *peer, kind func(laneHeader) []byte) {
 
 func (o *simOwner) send(l *lane, p *peer, tasks []*submission, more bool) {
 	o.frame(l, p, func(h laneHeader) []byte {
-		b := appendTasks(nil, h, more, l.need, len(tasks))
+		b := appendTasks(nil, h, more, l.needWire, len(tasks))
 		for _, s := range tasks {
 			e := s.Entry()
 			b = e.AppendTo(b)
