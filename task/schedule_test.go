@@ -209,6 +209,28 @@ func TestShortTasksAreNotDelayedByLongOnes(t *testing.T) {
 	}
 }
 
+func TestALaneStopsTryingFullNodesOneByOne(t *testing.T) {
+	w := newWorld(4)
+	for range 50 {
+		w.addHost(cpus(1))
+	}
+	first, second := w.addOwner(), w.addOwner()
+	all, late := first.lane(needs(1)), second.lane(needs(1))
+	for range 49 {
+		first.submit(all, 10*time.Second, 3)
+	}
+	w.run(w.now + 100*time.Millisecond)
+	n := second.submit(late, time.Microsecond, 3)
+	w.run(w.now + 20*time.Millisecond)
+	refused := int64(0)
+	for _, h := range w.hosts {
+		refused += h.refused.Load()
+	}
+	if second.results[n] != 1 || refused > 5 {
+		t.Errorf("of 50 nodes one has room: %d outcomes after 20 ms, %d times refused", second.results[n], refused)
+	}
+}
+
 func TestALossIsNoticedWithinHalfASecond(t *testing.T) {
 	for seed := range uint64(50) {
 		w := newWorld(seed)

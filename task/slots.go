@@ -221,7 +221,6 @@ func (s *slots) window(g *guest) int {
 
 // wants notes what a lane says of itself: whether it has more than it may send.
 func (s *slots) wants(g *guest, more bool, now moment) {
-	s.endOffer(g)
 	if more && !g.want {
 		g.waits = now
 	}
