@@ -267,8 +267,23 @@ func (d *desk) tick(now moment) bool {
 				delete(d.guests, key)
 			}
 		}
+		for owner := range d.generations {
+			if !d.hosts(owner) {
+				delete(d.generations, owner)
+			}
+		}
 	}
 	return d.slots.restless()
+}
+
+// hosts says whether a lane of an owner is known here.
+func (d *desk) hosts(owner member.ID) bool {
+	for key := range d.guests {
+		if key.owner == owner {
+			return true
+		}
+	}
+	return false
 }
 
 // ownerLeft forgets what an owner that is gone has waiting here. What it has running goes on: it may only seem to be gone.

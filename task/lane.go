@@ -16,6 +16,8 @@ const (
 	batchBytes  = 128 << 10
 	// wishAgain is how often a lane with a backlog says again that it has one: a wish may be lost.
 	wishAgain = 500 * time.Millisecond
+	// confirmEvery is how many replies are confirmed by a frame of their own if none goes to the node anyway.
+	confirmEvery = 64
 	// mendEvery is how long at least a lane waits before it asks again for replies that got lost.
 	mendEvery = 5 * time.Millisecond
 	// doorSilence is how long a task may knock before the nodes that are known are asked whether they have it.
@@ -53,6 +55,7 @@ type lane struct {
 	refusals int     // in a row
 	wished   moment  // when told was last forgotten
 	batch    []*submission
+	full     bool // the last pump left a backlog
 
 	doorSubject, doorReply string // where its tasks knock, and where they say that nobody is there
 	queued                 bool   // the owner is about to pump it
@@ -149,11 +152,11 @@ func (l *lane) pump(now moment) {
 		}
 		l.sendTo(p, now)
 	}
-	more := !l.backlog.empty()
+	l.full = !l.backlog.empty()
 	for _, p := range l.order {
-		if p.told != more && !p.dead {
-			p.told = more
-			l.do.send(l, p, nil, more)
+		if p.told != l.full && !p.dead {
+			p.told = l.full
+			l.do.send(l, p, nil, l.full)
 		}
 	}
 }
@@ -259,6 +262,9 @@ func (l *lane) replied(p *peer, m *guestMessage, now moment) {
 		l.wished = now
 	}
 	l.pump(now)
+	if p.receipts.confirmed()-p.receipts.acked >= confirmEvery {
+		l.do.send(l, p, nil, p.told)
+	}
 }
 
 // settle gives a task the outcome in a result, or takes it back if that is busy. False: the result is late.

@@ -136,9 +136,11 @@ func (o *owner) enqueue(s *submission) {
 	l := o.laneOf(s.Target)
 	s.lane = l
 	l.backlog.push(s)
-	if l.inflight < promptly {
+	switch {
+	case l.full: // whoever makes room pumps
+	case l.inflight < promptly:
 		o.pump(l)
-	} else if l.backlog.len() == 1 || !l.queued {
+	default:
 		o.pumpSoon(l)
 	}
 }

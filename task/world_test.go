@@ -314,6 +314,7 @@ func (o *simOwner) frame(l *lane, p *peer, kind func(laneHeader) []byte) {
 	var h *simHost
 	if p != nil {
 		head.epoch, head.confirmed = p.receipts.epoch, p.receipts.confirmed()
+		p.receipts.acked = head.confirmed
 		for _, candidate := range o.w.hosts {
 			if candidate.id == p.id {
 				h = candidate
