@@ -3,10 +3,10 @@ package main
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"manta/node"
 )
@@ -40,9 +40,8 @@ func versionCommand() *cobra.Command {
 // longFlags lets people write -run for --run, as the go command has it: a word behind one dash that is the name of a flag
 // is that flag.
 func longFlags(root *cobra.Command, args []string) []string {
-	known := make(map[string]bool)
-	for _, cmd := range root.Commands() {
-		cmd.Flags().VisitAll(func(f *pflag.Flag) { known[f.Name] = true })
+	known := func(name string) bool {
+		return slices.ContainsFunc(root.Commands(), func(cmd *cobra.Command) bool { return cmd.Flags().Lookup(name) != nil })
 	}
 	out := make([]string, 0, len(args))
 	for i, arg := range args {
@@ -50,7 +49,7 @@ func longFlags(root *cobra.Command, args []string) []string {
 			return append(out, args[i:]...)
 		}
 		name, _, _ := strings.Cut(strings.TrimPrefix(arg, "-"), "=")
-		if strings.HasPrefix(arg, "-") && len(name) > 1 && known[name] {
+		if strings.HasPrefix(arg, "-") && len(name) > 1 && known(name) {
 			arg = "-" + arg
 		}
 		out = append(out, arg)
