@@ -40,10 +40,20 @@ func startChild(t *testing.T, name string, cmd *exec.Cmd, readers ...func()) *ch
 	t.Cleanup(func() {
 		c.kill()
 		if t.Failed() {
-			t.Logf("%s, process %d, %v:\n%s", name, cmd.Process.Pid, cmd.ProcessState, strings.Join(c.words.all(), "\n"))
+			t.Logf("%s, process %d, %v:\n%s", name, cmd.Process.Pid, cmd.ProcessState, strings.Join(c.complaints(), "\n"))
 		}
 	})
 	return c
+}
+
+// complaints are what the process said on stderr, without what a NATS server says of its good health.
+func (c *child) complaints() (texts []string) {
+	for _, text := range c.words.all() {
+		if !strings.Contains(text, "[INF]") {
+			texts = append(texts, text)
+		}
+	}
+	return texts
 }
 
 // kill ends the process as kill -9 does, also one that is stopped, and waits for its end.

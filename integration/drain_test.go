@@ -25,9 +25,7 @@ func TestAProcessThatIsTerminatedFinishesWhatRuns(t *testing.T) {
 		if starts, ends := len(only(leaving.events.all(), line.Start, "x")), len(only(leaving.events.all(), line.End, "x")); ends != starts {
 			t.Errorf("%d tasks started on the process that was terminated and %d ended", starts, ends)
 		}
-		if ran := len(only(c.ran("x"), line.Start, "x")); ran != 8 {
-			t.Errorf("8 tasks ran %d times", ran)
-		}
+		onceEach(t, c.ran("x"), "x", 8)
 		owner.again(line.Command{Func: "sleep", Count: 4, Micros: 1_000, Tag: "later"})
 		if ran := len(only(staying.events.all(), line.Start, "later")); ran != 4 {
 			t.Errorf("%d of 4 tasks ran on the process that stayed", ran)
@@ -53,7 +51,5 @@ func TestARollingRestartFailsNoTask(t *testing.T) {
 	}
 	owner.done("x")
 	allHaveValues(t, owner, "x", tasks)
-	if ran := len(only(c.ran("x"), line.Start, "x")); ran != tasks {
-		t.Errorf("%d tasks ran %d times", tasks, ran)
-	}
+	onceEach(t, c.ran("x"), "x", tasks)
 }

@@ -67,6 +67,24 @@ func noAttemptTwice(t *testing.T, ran []line.Event) {
 	}
 }
 
+// onceEach checks that each of n tasks started once and once only.
+func onceEach(t *testing.T, ran []line.Event, tag string, n int) {
+	t.Helper()
+	starts := make(map[string][]line.Event)
+	for _, e := range only(ran, line.Start, tag) {
+		starts[e.Task] = append(starts[e.Task], e)
+	}
+	if len(starts) != n {
+		t.Errorf("%d of %d tasks of %s started", len(starts), n, tag)
+	}
+	for _, events := range starts {
+		for _, e := range events[1:] {
+			t.Errorf("task %d of %s ran on %s, and %v later as attempt %d on %s",
+				e.N, tag, events[0].Node, time.Duration(e.At-events[0].At), e.Attempt, e.Node)
+		}
+	}
+}
+
 // peak is the largest number of runs that lay in one another's time.
 func peak(ran []line.Event) (most int) {
 	type change struct {

@@ -43,8 +43,6 @@ func TestAFunctionsErrorIsItsOutcome(t *testing.T) {
 				t.Errorf("task %d: %+v", n, e)
 			}
 		}
-		if ran := len(only(c.ran("x"), line.Start, "x")); ran != tasks {
-			t.Errorf("%d tasks ran %d times", tasks, ran)
-		}
+		onceEach(t, c.ran("x"), "x", tasks)
 	})
 }
