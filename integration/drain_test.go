@@ -9,7 +9,7 @@ import (
 func TestAProcessThatIsTerminatedFinishesWhatRuns(t *testing.T) {
 	together(t, same(2, worker{cpus: 4}), func(t *testing.T, c *cluster) {
 		owner := c.owner()
-		leaving, staying := c.workers[0], c.workers[1]
+		staying, leaving := c.workers[0], c.workers[1]
 		owner.submit(line.Command{Func: "sleep", Count: 8, Micros: 600_000, Tag: "x"})
 		leaving.some(4, line.Start, "x")
 		leaving.terminate()

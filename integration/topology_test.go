@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"testing"
+	"time"
 
 	"manta/integration/process/line"
 )
@@ -11,8 +12,9 @@ import (
 // A cluster is the processes of a test.
 type cluster struct {
 	t       *testing.T
+	noticed time.Duration // bounds the time from a node's end, or from when it stops, until its tasks start elsewhere
 	server  *server // nil if the servers are inside the workers
-	url     string  // where owners connect
+	url     string  // where owners connect; of the first worker, if the servers are inside
 	workers []*process
 	owners  []*process
 }
@@ -68,10 +70,11 @@ func together(t *testing.T, workers []worker, test func(t *testing.T, c *cluster
 	}
 }
 
-// oneServer has a NATS server in a process of its own, to which all connect.
+// oneServer has a NATS server in a process of its own, to which all connect. A node's lease lasts 2 s, the server needs up to
+// a quarter of a second to end it, and the rest of what a test waits is the machine's.
 func oneServer(t *testing.T, workers []worker) *cluster {
 	t.Helper()
-	c := &cluster{t: t, server: startServer(t)}
+	c := &cluster{t: t, server: startServer(t), noticed: 5 * time.Second}
 	c.url = c.server.url()
 	for i, w := range workers {
 		c.workers = append(c.workers, launch(t, "worker "+strconv.Itoa(i), append(w.flags(t), "-url", c.url)...))

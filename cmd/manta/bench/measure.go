@@ -17,6 +17,7 @@ type Measure struct {
 	Unit     string // of its value; of a unit a second more is better, of every other less
 	Baseline string // the measure that it is divided by; empty: none
 	About    string // what a round does, in a line
+	Inside   bool   // it needs servers inside this process: left out when Config names one elsewhere
 	// Setup builds what the measure needs and warms it up: nothing of that is timed.
 	Setup func(ctx context.Context, s *Stage) (Timed, error)
 }

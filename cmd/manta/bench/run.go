@@ -7,6 +7,7 @@ import (
 	"io"
 	"regexp"
 	"runtime"
+	"slices"
 	"time"
 )
 
@@ -25,7 +26,11 @@ type Config struct {
 
 // Run measures all that match, and their baselines, and returns the results in the order of Measures.
 func Run(ctx context.Context, cfg Config) ([]Result, error) {
-	return run(ctx, cfg, Measures())
+	all := Measures()
+	if cfg.Server != "" {
+		all = slices.DeleteFunc(all, func(m Measure) bool { return m.Inside })
+	}
+	return run(ctx, cfg, all)
 }
 
 func run(ctx context.Context, cfg Config, all []Measure) (_ []Result, err error) {
