@@ -13,8 +13,8 @@ import (
 type cluster struct {
 	t       *testing.T
 	noticed time.Duration // bounds the time from a node's end, or from when it stops, until its tasks start elsewhere
-	server  *server // nil if the servers are inside the workers
-	url     string  // where owners connect; of the first worker, if the servers are inside
+	server  *server       // nil if the servers are inside the workers
+	url     string        // where owners connect; of the first worker, if the servers are inside
 	workers []*process
 	owners  []*process
 }

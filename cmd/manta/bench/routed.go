@@ -32,11 +32,6 @@ var routedMeasures = []Measure{
 		About: "a backlog as in tasks_async, with a worker on each of three routed servers and the driver on one of them",
 		Setup: func(ctx context.Context, s *Stage) (Timed, error) { return tasksRouted(ctx, s) },
 	},
-	{
-		Name: "tasks_async_unbatched_3_routed", Unit: "tasks/s", Baseline: "raw_request_pipelined_routed", Inside: true,
-		About: "tasks_async_3_routed with one task a message",
-		Setup: func(ctx context.Context, s *Stage) (Timed, error) { return tasksRouted(ctx, s, oneTaskAMessage) },
-	},
 }
 
 func tasksRouted(ctx context.Context, s *Stage, tune ...func(*node.Config)) (Timed, error) {
