@@ -41,31 +41,21 @@ func TestNoTaskIsLostWithANode(t *testing.T) {
 	})
 }
 
-// onlyTheDeadRepeat checks that every task that started again had started on the dead node, or nowhere: on its way there.
+// onlyTheDeadRepeat checks that no task which started on a node that lives started again on one that lives.
 func onlyTheDeadRepeat(t *testing.T, c *cluster, dead *process, tag string) {
 	t.Helper()
+	started := make(map[string]line.Event)
 	for _, w := range c.workers {
 		if w == dead {
 			continue
 		}
-		for _, e := range only(w.events.all(), line.Start, tag) {
-			for _, other := range c.workers {
-				if other != dead && startedBefore(other, e) {
-					t.Errorf("task %d of %s is attempt %d on %s, and had started on %s, which lives", e.N, tag, e.Attempt, w.name, other.name)
-				}
+		for _, e := range only(w.ran(tag), line.Start, tag) {
+			if before, twice := started[e.Task]; twice {
+				t.Errorf("task %d of %s started on %s and on %s, which both live", e.N, tag, before.Node, e.Node)
 			}
+			started[e.Task] = e
 		}
 	}
-}
-
-// startedBefore says whether an earlier attempt of the task that starts with e started at p.
-func startedBefore(p *process, e line.Event) bool {
-	for _, s := range only(p.events.all(), line.Start, e.Tag) {
-		if s.Task == e.Task && s.Attempt < e.Attempt {
-			return true
-		}
-	}
-	return false
 }
 
 func TestWithoutRetriesExactlyTheTasksOfALostNodeFail(t *testing.T) {
@@ -95,7 +85,7 @@ func TestWithoutRetriesExactlyTheTasksOfALostNodeFail(t *testing.T) {
 			t.Error("no task failed: the node died without one")
 		}
 		for _, w := range c.workers {
-			for _, e := range only(w.events.all(), line.Start, "x") {
+			for _, e := range only(w.ran("x"), line.Start, "") {
 				if e.Attempt != 1 {
 					t.Errorf("task %d ran as attempt %d", e.N, e.Attempt)
 				}
@@ -105,10 +95,10 @@ func TestWithoutRetriesExactlyTheTasksOfALostNodeFail(t *testing.T) {
 			}
 		}
 		ended := make(map[int]bool)
-		for _, e := range only(victim.events.all(), line.End, "x") {
+		for _, e := range only(victim.ran("x"), line.End, "") {
 			ended[e.N] = true
 		}
-		for _, e := range only(victim.events.all(), line.Start, "x") {
+		for _, e := range only(victim.ran("x"), line.Start, "") {
 			if !ended[e.N] && results[e.N].Error == "" {
 				t.Errorf("task %d never ended on the node that died, and has a value", e.N)
 			}

@@ -66,7 +66,7 @@ func trials(n int) int {
 func fourOnEach(t *testing.T, c *cluster, tag string, tasks int) {
 	t.Helper()
 	for _, w := range c.workers {
-		ran := only(w.events.all(), line.Start, tag)
+		ran := only(w.ran(tag), line.Start, "")
 		if want := tasks / len(c.workers); len(ran) != want {
 			t.Errorf("%s: %d tasks ran on %s, want %d", tag, len(ran), w.name, want)
 		}

@@ -112,6 +112,27 @@ func (p *process) meet(n int) {
 	p.some(before+1, line.Members, "")
 }
 
+// ran are all starts and ends of tasks with a tag; of all tasks, if that is empty.
+func (p *process) ran(tag string) []line.Event {
+	p.t.Helper()
+	events := p.everything()
+	return append(only(events, line.Start, tag), only(events, line.End, tag)...)
+}
+
+// everything is what has happened in the process so far: what it said and the test has not read yet is waited for.
+func (p *process) everything() []line.Event {
+	p.t.Helper()
+	echoes := len(only(p.events.all(), line.Echo, ""))
+	select {
+	case <-p.gone:
+		return p.events.all()
+	default:
+	}
+	p.tell(line.Command{Do: "echo"})
+	p.some(echoes+1, line.Echo, "")
+	return p.events.all()
+}
+
 // finish waits for the end of a process that was told to end, and returns its exit code.
 func (p *process) finish() int {
 	p.t.Helper()

@@ -101,8 +101,3 @@ func (c *cluster) ran(tag string) (events []line.Event) {
 	}
 	return events
 }
-
-func (p *process) ran(tag string) []line.Event {
-	events := p.events.all()
-	return append(only(events, line.Start, tag), only(events, line.End, tag)...)
-}

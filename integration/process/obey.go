@@ -32,6 +32,8 @@ func obey(ctx context.Context, n *node.Node, commands io.Reader) {
 			go submit(ctx, c)
 		case c.Do == "members":
 			go awaitMembers(ctx, c.Count)
+		case c.Do == "echo":
+			here.say(line.Event{Event: line.Echo})
 		case c.Do == "drain":
 			go drain(ctx, n)
 		default:

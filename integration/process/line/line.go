@@ -4,7 +4,8 @@ package line
 
 // A Command asks a process to do something.
 type Command struct {
-	// Do is "submit", "members" (wait until Count nodes serve tasks), "drain" or "quit" (close the node and end with 0).
+	// Do is "submit", "members" (wait until Count nodes serve tasks), "echo" (all that was said before stands before it),
+	// "drain" or "quit" (close the node and end with 0).
 	Do string `json:"do"`
 
 	// What to submit: Count tasks of the function Func. Each gets its number, from 0, and is to return it.
@@ -27,6 +28,7 @@ const (
 	Result  = "result"  // a task that was submitted here has its result
 	Done    = "done"    // all tasks of a command have their results
 	Members = "members" // as many nodes as asked for serve tasks
+	Echo    = "echo"    // the process was asked for it
 	Drained = "drained" // the node is drained, or Error says why not
 )
 
