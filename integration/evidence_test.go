@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 	"time"
@@ -78,6 +79,7 @@ func onceEach(t *testing.T, ran []line.Event, tag string, n int) {
 		t.Errorf("%d of %d tasks of %s started", len(starts), n, tag)
 	}
 	for _, events := range starts {
+		slices.SortFunc(events, func(a, b line.Event) int { return cmp.Compare(a.At, b.At) })
 		for _, e := range events[1:] {
 			t.Errorf("task %d of %s ran on %s, and %v later as attempt %d on %s",
 				e.N, tag, events[0].Node, time.Duration(e.At-events[0].At), e.Attempt, e.Node)
@@ -101,10 +103,7 @@ func peak(ran []line.Event) (most int) {
 		}
 	}
 	slices.SortFunc(changes, func(a, b change) int {
-		if a.at != b.at {
-			return int(a.at - b.at)
-		}
-		return a.by - b.by // who leaves makes room for who comes at the same time
+		return cmp.Or(cmp.Compare(a.at, b.at), a.by-b.by) // who leaves makes room for who comes at the same time
 	})
 	holding := 0
 	for _, c := range changes {
