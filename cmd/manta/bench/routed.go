@@ -24,7 +24,7 @@ var routedMeasures = []Measure{
 			if err != nil {
 				return nil, err
 			}
-			return rawPipelined(s, at[0], at[1])
+			return rawPipelined(s, at[0], at[1], replySubjects)
 		},
 	},
 	{
