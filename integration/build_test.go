@@ -49,7 +49,7 @@ func build() (err error) {
 		}
 	}
 	// Without the race detector: its processes would be slower than what the tests' times are about.
-	cmd := exec.Command("go", "build", "-tags", buildTags, "-o", programs.dir+string(filepath.Separator),
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-tags", buildTags, "-o", programs.dir+string(filepath.Separator),
 		"manta/integration/process", "github.com/nats-io/nats-server/v2")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%v: %w\n%s", cmd, err, out)

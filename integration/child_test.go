@@ -24,6 +24,7 @@ func startChild(t *testing.T, name string, cmd *exec.Cmd, readers ...func()) *ch
 	if err != nil {
 		t.Fatal(err)
 	}
+	bind(cmd)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
