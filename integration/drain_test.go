@@ -22,12 +22,12 @@ func TestAProcessThatIsTerminatedFinishesWhatRuns(t *testing.T) {
 		owner.done("after")
 		allHaveValues(t, owner, "x", 8)
 		allHaveValues(t, owner, "after", 8)
-		if starts, ends := len(only(leaving.ran("x"), line.Start, "")), len(only(leaving.ran("x"), line.End, "")); ends != starts {
+		if starts, ends := len(starts(leaving.ran("x"))), len(ends(leaving.ran("x"))); ends != starts {
 			t.Errorf("%d tasks started on the process that was terminated and %d ended", starts, ends)
 		}
 		onceEach(t, c.ran("x"), "x", 8)
 		owner.again(line.Command{Func: "sleep", Count: 4, Micros: 1_000, Tag: "later"})
-		if ran := len(only(staying.ran("later"), line.Start, "")); ran != 4 {
+		if ran := len(starts(staying.ran("later"))); ran != 4 {
 			t.Errorf("%d of 4 tasks ran on the process that stayed", ran)
 		}
 	})

@@ -19,6 +19,10 @@ func only(events []line.Event, kind, tag string) (some []line.Event) {
 	return some
 }
 
+func starts(events []line.Event) []line.Event { return only(events, line.Start, "") }
+
+func ends(events []line.Event) []line.Event { return only(events, line.End, "") }
+
 // oneResultEach checks that the owner has exactly one result for each of n tasks, and returns them by their number.
 func oneResultEach(t *testing.T, owner *process, tag string, n int) map[int]line.Event {
 	t.Helper()
@@ -59,26 +63,26 @@ func attemptOf(e line.Event) attempt { return attempt{e.Task, e.Attempt} }
 // noAttemptTwice checks that no attempt of a task started twice.
 func noAttemptTwice(t *testing.T, ran []line.Event) {
 	t.Helper()
-	starts := make(map[attempt]line.Event)
-	for _, e := range only(ran, line.Start, "") {
-		if before, twice := starts[attemptOf(e)]; twice {
+	started := make(map[attempt]line.Event)
+	for _, e := range starts(ran) {
+		if before, twice := started[attemptOf(e)]; twice {
 			t.Errorf("task %d of %s started twice as attempt %d: on %s and %s", e.N, e.Tag, e.Attempt, before.Node, e.Node)
 		}
-		starts[attemptOf(e)] = e
+		started[attemptOf(e)] = e
 	}
 }
 
 // onceEach checks that each of n tasks started once and once only.
 func onceEach(t *testing.T, ran []line.Event, tag string, n int) {
 	t.Helper()
-	starts := make(map[string][]line.Event)
+	runs := make(map[string][]line.Event)
 	for _, e := range only(ran, line.Start, tag) {
-		starts[e.Task] = append(starts[e.Task], e)
+		runs[e.Task] = append(runs[e.Task], e)
 	}
-	if len(starts) != n {
-		t.Errorf("%d of %d tasks of %s started", len(starts), n, tag)
+	if len(runs) != n {
+		t.Errorf("%d of %d tasks of %s started", len(runs), n, tag)
 	}
-	for _, events := range starts {
+	for _, events := range runs {
 		slices.SortFunc(events, func(a, b line.Event) int { return cmp.Compare(a.At, b.At) })
 		for _, e := range events[1:] {
 			t.Errorf("task %d of %s ran on %s, and %v later as attempt %d on %s",

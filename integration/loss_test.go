@@ -25,7 +25,7 @@ func TestNoTaskIsLostWithANode(t *testing.T) {
 		allHaveValues(t, owner, "x", tasks)
 		noAttemptTwice(t, c.ran("x"))
 		sentAgain := 0
-		for _, e := range only(c.ran("x"), line.Start, "x") {
+		for _, e := range starts(c.ran("x")) {
 			if e.Attempt == 1 {
 				continue
 			}
@@ -49,7 +49,7 @@ func onlyTheDeadRepeat(t *testing.T, c *cluster, dead *process, tag string) {
 		if w == dead {
 			continue
 		}
-		for _, e := range only(w.ran(tag), line.Start, tag) {
+		for _, e := range starts(w.ran(tag)) {
 			if before, twice := started[e.Task]; twice {
 				t.Errorf("task %d of %s started on %s and on %s, which both live", e.N, tag, before.Node, e.Node)
 			}
@@ -85,7 +85,7 @@ func TestWithoutRetriesExactlyTheTasksOfALostNodeFail(t *testing.T) {
 			t.Error("no task failed: the node died without one")
 		}
 		for _, w := range c.workers {
-			for _, e := range only(w.ran("x"), line.Start, "") {
+			for _, e := range starts(w.ran("x")) {
 				if e.Attempt != 1 {
 					t.Errorf("task %d ran as attempt %d", e.N, e.Attempt)
 				}
@@ -95,10 +95,10 @@ func TestWithoutRetriesExactlyTheTasksOfALostNodeFail(t *testing.T) {
 			}
 		}
 		ended := make(map[int]bool)
-		for _, e := range only(victim.ran("x"), line.End, "") {
+		for _, e := range ends(victim.ran("x")) {
 			ended[e.N] = true
 		}
-		for _, e := range only(victim.ran("x"), line.Start, "") {
+		for _, e := range starts(victim.ran("x")) {
 			if !ended[e.N] && results[e.N].Error == "" {
 				t.Errorf("task %d never ended on the node that died, and has a value", e.N)
 			}

@@ -67,7 +67,7 @@ func fourAtOnceOnEach(t *testing.T, c *cluster, tag string) {
 	t.Helper()
 	for _, w := range c.workers {
 		ran := w.ran(tag)
-		if n, most := len(only(ran, line.Start, "")), peak(ran); n != 4 || most != 4 {
+		if n, most := len(starts(ran)), peak(ran); n != 4 || most != 4 {
 			t.Errorf("%s: %d tasks ran on %s, %d of them at once; want 4 and 4", tag, n, w.name, most)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+	"time"
 
 	"manta/integration/process/line"
 )
@@ -18,7 +19,6 @@ type process struct {
 	t      *testing.T
 	stdin  io.Writer
 	events *journal[line.Event]
-	node   string // id
 	url    string // of its server
 }
 
@@ -49,8 +49,7 @@ func event(text []byte) (e line.Event) {
 // ready waits until the node has started.
 func (p *process) ready() *process {
 	p.t.Helper()
-	e := p.first(line.Ready, "")
-	p.node, p.url = e.Node, e.URL
+	p.url = p.first(line.Ready, "").URL
 	return p
 }
 
@@ -115,8 +114,9 @@ func (p *process) meet(n int) {
 // ran are all starts and ends of tasks with a tag; of all tasks, if that is empty.
 func (p *process) ran(tag string) []line.Event {
 	p.t.Helper()
-	events := p.everything()
-	return append(only(events, line.Start, tag), only(events, line.End, tag)...)
+	return slices.DeleteFunc(slices.Clone(p.everything()), func(e line.Event) bool {
+		return e.Event != line.Start && e.Event != line.End || tag != "" && e.Tag != tag
+	})
 }
 
 // everything is what has happened in the process so far: what it said and the test has not read yet is waited for.
@@ -136,15 +136,11 @@ func (p *process) everything() []line.Event {
 // finish waits for the end of a process that was told to end, and returns its exit code.
 func (p *process) finish() int {
 	p.t.Helper()
-	p.events.await(p.t, p.name+": end", func([]line.Event) bool {
-		select {
-		case <-p.events.ended:
-			return true
-		default:
-			return false
-		}
-	})
-	<-p.gone
+	select {
+	case <-p.gone:
+	case <-time.After(patience):
+		p.t.Fatalf("%s does not end within %v", p.name, patience)
+	}
 	return p.cmd.ProcessState.ExitCode()
 }
 

@@ -15,9 +15,9 @@ func init() {
 	topologies = append(topologies, topology{"three routed servers", routedServers})
 }
 
-// routedServers has a NATS server inside every worker, and as many more that there are three of them, which form one NATS cluster.
-// Beside a lease's length, a node's end may take the time in which the servers that are left elect a leader of each bucket:
-// 4 to 9 s.
+// routedServers has a NATS server inside every worker, and as many more that there are three of them, which form one NATS
+// cluster. Beside a lease's length, a node's end may take the time in which the servers that are left elect a leader of each
+// bucket: 4 to 9 s.
 func routedServers(t *testing.T, workers []worker) *cluster {
 	t.Helper()
 	c := &cluster{t: t, noticed: 15 * time.Second}

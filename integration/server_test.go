@@ -29,7 +29,8 @@ var listening = regexp.MustCompile(`Listening for client connections on 127\.0\.
 // start starts the server, after it was killed at the same port and with the same data.
 func (s *server) start(t *testing.T) {
 	t.Helper()
-	s.child = startChild(t, "nats-server", exec.Command(program(t, "nats-server"), "-a", "127.0.0.1", "-p", s.port, "-js", "-sd", s.dir))
+	cmd := exec.Command(program(t, "nats-server"), "-a", "127.0.0.1", "-p", s.port, "-js", "-sd", s.dir)
+	s.child = startChild(t, "nats-server", cmd)
 	words := s.words.await(t, "NATS server", func(words []string) bool {
 		return slices.ContainsFunc(words, func(text string) bool { return strings.Contains(text, "Server is ready") })
 	})

@@ -51,9 +51,10 @@ The measures:
 		},
 	}
 	set := cmd.Flags()
-	set.StringVar(&flags.match, "run", "", "only measures whose name matches this `regexp`, and their baselines (default all)")
+	set.StringVar(&flags.match, "run", "", "only measures whose name matches this `regexp`, and their baselines (default: all)")
 	set.IntVar(&flags.rounds, "rounds", 5, "how often each measure runs")
-	set.StringVar(&flags.server, "server", "", "the `URL` of a NATS server with JetStream (default: servers inside this process, on loopback)")
+	set.StringVar(&flags.server, "server", "",
+		"the `URL` of a NATS server with JetStream (default: servers inside this process, on loopback)")
 	set.StringVarP(&flags.output, "output", "o", "table", "`format` of the results on stdout: table or json")
 	set.BoolVar(&flags.inProcess, "in-process", false, "connect to the server inside this process without TCP")
 	set.BoolVar(&flags.quick, "quick", false, "shrink every measure: shows that all of them work, and measures nothing")
@@ -82,7 +83,8 @@ func (f benchFlags) read() (write, bench.Config, error) {
 		return nil, cfg, fmt.Errorf("--rounds is %d: want 1 or more", f.rounds)
 	}
 	if f.inProcess && f.server != "" {
-		return nil, cfg, fmt.Errorf("--in-process and --server %s are both given: leave one out, since only a server inside this process can be reached without TCP", f.server)
+		return nil, cfg, fmt.Errorf("--in-process and --server %s are both given: leave one out, since only a server inside this "+
+			"process can be reached without TCP", f.server)
 	}
 	switch f.output {
 	case "table":

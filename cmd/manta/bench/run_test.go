@@ -60,7 +60,8 @@ func TestWhatAStageMadeIsUndoneWhenSetupFails(t *testing.T) {
 func TestJSONHasAllKeysOfEveryResult(t *testing.T) {
 	ratio := 2.0
 	var out bytes.Buffer
-	if err := WriteJSON(&out, []Result{{Name: "raw"}, {Name: "tasks", Baseline: "raw", Ratio: &ratio, Value: 3, Rounds: 5}}); err != nil {
+	results := []Result{{Name: "raw"}, {Name: "tasks", Baseline: "raw", Ratio: &ratio, Value: 3, Rounds: 5}}
+	if err := WriteJSON(&out, results); err != nil {
 		t.Fatal(err)
 	}
 	var got []map[string]any
@@ -86,7 +87,8 @@ func TestJSONHasAllKeysOfEveryResult(t *testing.T) {
 func TestTheTableHasALineForEveryResult(t *testing.T) {
 	ratio := 0.5
 	var out bytes.Buffer
-	if err := WriteTable(&out, []Result{{Name: "raw"}, {Name: "tasks", Baseline: "raw", Ratio: &ratio, Value: 1234567}}); err != nil {
+	results := []Result{{Name: "raw"}, {Name: "tasks", Baseline: "raw", Ratio: &ratio, Value: 1234567}}
+	if err := WriteTable(&out, results); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"raw", "tasks", "1,234,567", "0.500", "median"} {
