@@ -37,6 +37,8 @@ type host struct {
 	group   *member.Group
 	origin  time.Time
 	mail    chan *bus.Msg
+	shut    chan struct{} // closed when takeIn has come to the end of the mail
+	leaving sync.Once
 	own     *bus.Subscription   // this node's own subject
 	doors   []*bus.Subscription // queue groups for frames, left when the node drains
 	plain   *plainDoor
@@ -52,7 +54,7 @@ type host struct {
 func startHost(ctx context.Context, node *member.Node, o *owner, cfg Config) (*host, error) {
 	h := &host{
 		node: node, store: objstore.StoreOf(node), owner: o, group: member.NewGroup(ctx), origin: time.Now(),
-		mail: make(chan *bus.Msg, mailRoom), woken: make(chan struct{}, 1),
+		mail: make(chan *bus.Msg, mailRoom), shut: make(chan struct{}), woken: make(chan struct{}, 1),
 	}
 	h.desk = newDesk(node.ID, node.Capacity, cfg.MaxBatch)
 	h.desk.lookup, h.desk.publish, h.desk.rouse, h.desk.alarm = registered.handler, h.publish, h.rouse, h.alarm
@@ -121,6 +123,10 @@ func (h *host) takeIn(ctx context.Context) {
 	for {
 		select {
 		case msg := <-h.mail:
+			if msg == nil {
+				close(h.shut)
+				continue
+			}
 			if err := h.handle(msg); err != nil {
 				h.node.Log.Warn("a malformed frame", zap.String("subject", msg.Subject), zap.Error(err))
 			}
@@ -264,9 +270,26 @@ func (h *host) drain(ctx context.Context) error {
 	h.mu.Unlock()
 	select {
 	case <-emptied:
-		return nil
+		return h.shutDoor(ctx)
 	case <-ctx.Done():
 		return fmt.Errorf("still running: %s: %w", h.names(), context.Cause(ctx))
+	}
+}
+
+// shutDoor ends the node's own subject. What has come is answered first; what comes later is told that nobody is here.
+func (h *host) shutDoor(ctx context.Context) (err error) {
+	h.leaving.Do(func() {
+		h.own.SetClosedHandler(func(string) { h.mail <- nil })
+		err = h.own.Drain()
+	})
+	if err != nil {
+		return fmt.Errorf("leaving %s: %w", h.own.Subject, err)
+	}
+	select {
+	case <-h.shut:
+		return h.node.Conn.Flush(ctx)
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 

@@ -18,6 +18,8 @@ const (
 	wishAgain = 500 * time.Millisecond
 	// confirmEvery is how many replies are confirmed by a frame of their own if none goes to the node anyway.
 	confirmEvery = 64
+	// lastWords is how long the last replies of a node may take that membership says is gone, and NATS does not.
+	lastWords = 300 * time.Millisecond
 	// mendEvery is how long at least a lane waits before it asks again for replies that got lost.
 	mendEvery = 5 * time.Millisecond
 	// doorSilence is how long a task may knock before the nodes that are known are asked whether they have it.
@@ -95,17 +97,38 @@ func (l *lane) join(id member.ID, window int, now moment) *peer {
 		l.peers[id] = p
 		l.order = append(l.order, p)
 	}
+	p.left = 0
 	return p
 }
 
-// leave removes a node that is gone, with all that it had.
-func (l *lane) leave(id member.ID) {
+// leave notes that a node is gone. Its last replies may be on their way: they come before NATS's word that nobody is there, so that is
+// asked for.
+func (l *lane) leave(id member.ID, now moment) {
 	p := l.peers[id]
 	if p == nil {
 		return
 	}
+	if p.left = now; p.dead || len(p.flight) == 0 && l.door == nil {
+		l.remove(p)
+		return
+	}
+	p.window = 0
+	l.ping(p, now)
+}
+
+// unserved takes in NATS's word that nobody is where a peer was. That of a ping comes after that of all frames before it.
+func (l *lane) unserved(p *peer, ping bool, now moment) {
+	p.strike()
+	if ping && p.left != 0 {
+		l.remove(p)
+		l.pump(now)
+	}
+}
+
+// remove removes a node that is gone, with all that it had.
+func (l *lane) remove(p *peer) {
 	l.bury(p)
-	delete(l.peers, id)
+	delete(l.peers, p.id)
 	l.order = slices.DeleteFunc(l.order, func(o *peer) bool { return o == p })
 	l.judgeDoor()
 }
@@ -116,6 +139,7 @@ func (l *lane) bury(p *peer) {
 	if l.door != nil && !l.door.ruledOut[p] {
 		l.door.doubtful = true
 	}
+	l.takeBack(p, func(s *submission) bool { return p.cameBack(s) }, false)
 	l.takeBack(p, func(s *submission) bool { return true }, true)
 }
 
@@ -154,9 +178,8 @@ func (l *lane) pump(now moment) {
 	}
 	l.full = !l.backlog.empty()
 	for _, p := range l.order {
-		if p.told != l.full && !p.dead {
-			p.told = l.full
-			l.do.send(l, p, nil, l.full)
+		if p.told != l.full && p.there() {
+			l.tell(p, nil, l.full)
 		}
 	}
 }
@@ -203,7 +226,7 @@ func (l *lane) sendTo(p *peer, now moment) {
 			break
 		}
 		l.backlog.pop()
-		s.at, s.tick = p, p.tick
+		s.at, s.tick = p, p.tick+1
 		p.flight[s.Number()] = s
 		l.batch = append(l.batch, s)
 	}
@@ -211,8 +234,20 @@ func (l *lane) sendTo(p *peer, now moment) {
 		p.heard, p.pinged = max(p.heard, now), max(p.pinged, now-pingEvery/2)
 	}
 	l.inflight += len(l.batch)
-	p.told = !l.backlog.empty()
-	l.do.send(l, p, l.batch, p.told)
+	l.tell(p, l.batch, !l.backlog.empty())
+}
+
+// tell sends tasks to a peer, or none, and whether the lane has more.
+func (l *lane) tell(p *peer, tasks []*submission, more bool) {
+	p.tick++
+	p.told = more
+	l.do.send(l, p, tasks, more)
+}
+
+// cancel tells the peer that has a task that its outcome is not wanted.
+func (l *lane) cancel(s *submission) {
+	s.at.tick++
+	l.do.cancelled(s.at, s)
 }
 
 // hear takes in what a peer says.
@@ -263,7 +298,7 @@ func (l *lane) replied(p *peer, m *guestMessage, now moment) {
 	}
 	l.pump(now)
 	if p.receipts.confirmed()-p.receipts.acked >= confirmEvery {
-		l.do.send(l, p, nil, p.told)
+		l.tell(p, nil, p.told)
 	}
 }
 
@@ -305,8 +340,7 @@ func (l *lane) offered(p *peer, m *guestMessage, now moment) {
 	}
 	l.pump(now)
 	if len(p.flight) == before {
-		p.told = !l.backlog.empty()
-		l.do.send(l, p, nil, p.told)
+		l.tell(p, nil, !l.backlog.empty())
 	}
 }
 
@@ -333,10 +367,10 @@ func (l *lane) ponged(p *peer, m *guestMessage, now moment) {
 		there[n] = true
 	}
 	tick := uint32(m.tick)
-	l.takeBack(p, func(s *submission) bool { return s.tick < tick && !there[s.Number()] }, p.forgetful)
+	l.takeBack(p, func(s *submission) bool { return before(s.tick, tick) && !there[s.Number()] }, p.forgetful)
 	p.forgetful = false
 	p.window = int(m.window)
-	if l.door != nil && tick == p.tick && p.pinged > l.door.sent {
+	if l.door != nil && tick == p.ping && p.pinged > l.door.sent {
 		l.door.ruleOut(p)
 		l.judgeDoor()
 	}
@@ -354,7 +388,7 @@ func (l *lane) accepted(p *peer, number uint64) {
 	p.flight[number] = s
 	l.inflight++
 	if s.ended {
-		l.do.cancelled(p, s)
+		l.cancel(s)
 	}
 }
 
@@ -372,7 +406,7 @@ func (l *lane) judgeDoor() {
 		return
 	}
 	for _, p := range l.order {
-		if !p.dead && !k.ruledOut[p] {
+		if p.there() && !k.ruledOut[p] {
 			return
 		}
 	}
@@ -398,7 +432,8 @@ func (l *lane) ping(p *peer, now moment) {
 	p.pinged = now
 	p.patience = min(max(2*p.patience, silenceFirst), silence)
 	p.tick++
-	l.do.ping(l, p, p.tick)
+	p.ping = p.tick
+	l.do.ping(l, p, p.ping)
 }
 
 // gone takes in a peer's word that it does not keep some replies any more.
@@ -412,7 +447,11 @@ func (l *lane) gone(p *peer, m *guestMessage, now moment) {
 // look does what the clock asks for. reconnected is when this process's connection last came back, 0 for never.
 func (l *lane) look(now, reconnected moment) {
 	for _, p := range slices.Clone(l.order) {
-		if p.look(now, reconnected) {
+		switch {
+		case p.left != 0 && now-p.left >= lastWords:
+			l.remove(p)
+			continue
+		case p.look(now, reconnected):
 			l.bury(p)
 			l.judgeDoor()
 		}
@@ -424,8 +463,8 @@ func (l *lane) look(now, reconnected moment) {
 		l.wished = now
 		for _, p := range l.order {
 			p.told = false
-			if p.dead { // it may be back
-				l.do.send(l, p, nil, true)
+			if p.dead && p.left == 0 { // it may be back
+				l.tell(p, nil, true)
 			}
 		}
 	}

@@ -28,16 +28,17 @@ const (
 
 // owner is the submitting half of a node: it keeps the tasks that this process submitted until they have an outcome.
 type owner struct {
-	node     *member.Node
-	store    *objstore.Store
-	group    *member.Group
-	watches  *call.Watches
-	replies  *bus.Subscription
-	inbox    string // where nodes reply to
-	origin   time.Time
-	maxBatch int
-	wake     chan struct{} // holds one token when lanes are to be pumped
-	looking  chan struct{} // holds one token when lanes are to be looked after
+	node      *member.Node
+	store     *objstore.Store
+	group     *member.Group
+	watches   *call.Watches
+	replies   *bus.Subscription
+	inbox     string // where nodes reply to
+	pingInbox string // where they reply to pings: NATS's word that one reached nobody is told from others
+	origin    time.Time
+	maxBatch  int
+	wake      chan struct{} // holds one token when lanes are to be pumped
+	looking   chan struct{} // holds one token when lanes are to be looked after
 
 	submitted atomic.Int64
 	underway  member.Tally // tasks without an outcome
@@ -65,7 +66,7 @@ type laneKey struct{ function, need string }
 func startOwner(ctx context.Context, node *member.Node, maxBatch int) (*owner, error) {
 	o := &owner{
 		node: node, store: objstore.StoreOf(node), group: member.NewGroup(ctx), watches: call.NewWatches(node.Closing),
-		inbox: node.Conn.Inbox("task.node"), origin: time.Now(), maxBatch: maxBatch,
+		inbox: node.Conn.Inbox("task.node"), pingInbox: node.Conn.Inbox("task.ping"), origin: time.Now(), maxBatch: maxBatch,
 		wake: make(chan struct{}, 1), looking: make(chan struct{}, 1),
 		lanes: make(map[laneKey]*lane), servers: make(map[member.ID]server), waiting: make(map[*submission]struct{}),
 	}
@@ -232,7 +233,7 @@ func (o *owner) cancel(s *submission, err error) {
 	}
 	o.end(s, &objstore.Outcome{Err: err})
 	if s.at != nil {
-		o.cancelled(s.at, s)
+		s.lane.cancel(s)
 	}
 }
 

@@ -231,6 +231,30 @@ func TestALaneStopsTryingFullNodesOneByOne(t *testing.T) {
 	}
 }
 
+func TestNothingRunsTwiceWhenNodesDrainAndLeave(t *testing.T) {
+	for seed := range uint64(100) {
+		w := newWorld(seed)
+		for range 3 {
+			w.addHost(cpus(2))
+		}
+		o := w.addOwner()
+		l := o.lane(needs(1))
+		for range 300 {
+			w.after(time.Duration(w.rng.Int64N(int64(100*time.Millisecond))), func() { o.submit(l, time.Duration(w.rng.Int64N(int64(3*time.Millisecond))), 0) })
+		}
+		for i, h := range w.hosts[:2] {
+			w.after(time.Duration(20+40*i)*time.Millisecond, func() { w.leave(h) })
+		}
+		w.run(w.now + 2*time.Second)
+		if len(w.broken) > 0 || len(o.results) != 300 || len(o.failed) > 0 {
+			t.Fatalf("seed %d: %v, %d results, %d failed %s", seed, w.broken, len(o.results), len(o.failed), w.state())
+		}
+		if _, more := w.ranOnce(); more > 0 {
+			t.Errorf("seed %d: %d tasks ran twice", seed, more)
+		}
+	}
+}
+
 func TestALossIsNoticedWithinHalfASecond(t *testing.T) {
 	for seed := range uint64(50) {
 		w := newWorld(seed)

@@ -34,7 +34,7 @@ func (o *owner) send(l *lane, p *peer, tasks []*submission, more bool) {
 
 func (o *owner) ping(l *lane, p *peer, tick uint32) {
 	m := pingMessage{laneHeader: o.header(l, p), tick: uint64(tick), missing: p.receipts.missing}
-	o.publish(l, p.subject, o.inbox, m.append(o.frame[:0]))
+	o.publish(l, p.subject, o.pingInbox, m.append(o.frame[:0]))
 }
 
 func (o *owner) cancelled(p *peer, s *submission) {

@@ -141,7 +141,7 @@ func (o *owner) left(id member.ID) {
 	defer o.unlock()
 	delete(o.servers, id)
 	for _, l := range o.lanes {
-		l.leave(id)
+		l.leave(id, o.now())
 		o.pump(l)
 	}
 }
