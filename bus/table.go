@@ -39,14 +39,14 @@ type Entry struct {
 // OpenTable opens a bucket of records in memory storage, and creates it if it is not there. An open table whose bucket is gone,
 // since its server lost what it had in memory, creates it again when it is next used: it is empty then.
 func (c *Conn) OpenTable(ctx context.Context, name string) (*Table, error) {
-	kv, err := c.openBucket(ctx, name)
+	kv, err := c.openKeyValue(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	return &Table{conn: c, name: name, kv: kv}, nil
 }
 
-func (c *Conn) openBucket(ctx context.Context, name string) (jetstream.KeyValue, error) {
+func (c *Conn) openKeyValue(ctx context.Context, name string) (jetstream.KeyValue, error) {
 	kv, err := c.js.KeyValue(ctx, name)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		kv, err = c.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
@@ -70,7 +70,7 @@ func (t *Table) retry(ctx context.Context, access func() error) error {
 	if !unserved(err) {
 		return err
 	}
-	if _, openErr := t.conn.openBucket(ctx, t.name); openErr != nil {
+	if _, openErr := t.conn.openKeyValue(ctx, t.name); openErr != nil {
 		return err
 	}
 	return access()
