@@ -25,7 +25,9 @@ const markerTTL = time.Minute
 type Table struct {
 	conn *Conn
 	name string
-	kv   jetstream.KeyValue // knows the bucket by its name, so it outlives it
+	// Both know the bucket by its name, so they outlive it.
+	kv     jetstream.KeyValue
+	stream jetstream.Stream
 }
 
 // Entry is what a key holds. A deleted or expired key has no value; the revision is that of the marker in its place.
@@ -43,7 +45,11 @@ func (c *Conn) OpenTable(ctx context.Context, name string) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Table{conn: c, name: name, kv: kv}, nil
+	stream, err := c.js.Stream(ctx, "KV_"+name)
+	if err != nil {
+		return nil, cannotOpen(name, c.replicas, err)
+	}
+	return &Table{conn: c, name: name, kv: kv, stream: stream}, nil
 }
 
 func (c *Conn) openKeyValue(ctx context.Context, name string) (jetstream.KeyValue, error) {
@@ -114,7 +120,7 @@ func (t *Table) Create(ctx context.Context, key string, value []byte, ttl time.D
 func (t *Table) Renew(ctx context.Context, key string, value []byte, revision uint64, ttl time.Duration) (uint64, error) {
 	var next uint64
 	err := t.retry(ctx, func() error {
-		msg := nats.NewMsg("$KV." + t.name + "." + key)
+		msg := nats.NewMsg(t.subject(key))
 		msg.Data = value
 		ack, err := t.conn.js.PublishMsg(ctx, msg, jetstream.WithMsgTTL(ttl),
 			jetstream.WithExpectLastSequencePerSubject(revision), jetstream.WithRetryAttempts(0))
@@ -146,25 +152,25 @@ func (t *Table) Get(ctx context.Context, key string) (Entry, error) {
 }
 
 // Look is Get for those who go on from what they find: of a key that has ended it returns the entry of its marker, and of one
-// without even that an entry of revision 0.
+// without even that an entry of revision 0. nats.go's Get keeps a marker's revision to itself, so this asks the bucket's stream.
 func (t *Table) Look(ctx context.Context, key string) (Entry, error) {
 	found := Entry{Key: key, Gone: true}
 	err := t.retry(ctx, func() error {
-		entry, err := t.kv.Get(ctx, key)
+		msg, err := t.stream.GetLastMsgForSubject(ctx, t.subject(key))
 		switch {
-		case errors.Is(err, jetstream.ErrKeyDeleted):
-			found.Revision = entry.Revision()
-			return nil
-		case errors.Is(err, jetstream.ErrKeyNotFound):
+		case errors.Is(err, jetstream.ErrMsgNotFound):
 			return nil
 		case err != nil:
 			return err
 		}
-		found = Entry{Key: key, Value: entry.Value(), Revision: entry.Revision()}
+		found = Entry{Key: key, Value: msg.Data, Revision: msg.Sequence}
+		found.Gone = msg.Header.Get("KV-Operation") != "" || msg.Header.Get(jetstream.MarkerReasonHeader) != ""
 		return nil
 	})
 	return found, err
 }
+
+func (t *Table) subject(key string) string { return "$KV." + t.name + "." + key }
 
 // All reads all records.
 func (t *Table) All(ctx context.Context) ([]Entry, error) {

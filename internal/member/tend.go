@@ -95,9 +95,13 @@ func (t *Table) tend(ctx context.Context) (wake time.Time) {
 	bounded, cancel := context.WithTimeout(ctx, watchTimeout)
 	defer cancel()
 	err := watch(bounded)
-	if failed := err != nil && ctx.Err() == nil; failed != t.watches.failed {
-		t.watches.failed = failed
-		t.log.Warn("the table of nodes stands still while its buckets cannot be watched", zap.Bool("still", failed), zap.Error(err))
+	switch failed := err != nil && ctx.Err() == nil; {
+	case failed && !t.watches.failed:
+		t.watches.failed = true
+		t.log.Warn("the table of nodes stands still: its buckets cannot be watched", zap.Error(err))
+	case err == nil && t.watches.failed:
+		t.watches.failed = false
+		t.log.Info("the table of nodes is up to date again")
 	}
 	now := time.Now()
 	if err != nil {

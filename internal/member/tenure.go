@@ -30,6 +30,7 @@ type tenure struct {
 	revision uint64    // of what the key holds, as far as known: the next write names it
 	own      bool      // that is this node's lease: the next write renews it, else it takes it
 	unsure   bool      // the server knows another revision: look
+	looked   bool      // since the last write that was acknowledged
 	at       time.Time // when to write or look
 
 	recordDue bool // the node's record has to be written
@@ -78,7 +79,7 @@ func holds(deadline, now time.Time) bool {
 // written notes that a write which was sent at a time was acknowledged. It returns true if that took the lease anew.
 func (t *tenure) written(sent, now time.Time, revision uint64) (taken bool) {
 	taken = !t.own
-	t.revision, t.own = revision, true
+	t.revision, t.own, t.looked = revision, true, false
 	t.deadline, t.at = sent.Add(LeaseTTL), sent.Add(leaseRenewal)
 	if taken {
 		t.missRecord(now) // those who saw the lease end have removed it, or will
@@ -86,8 +87,13 @@ func (t *tenure) written(sent, now time.Time, revision uint64) (taken bool) {
 	return taken
 }
 
-// refused notes that the key has another revision.
-func (t *tenure) refused(now time.Time) { t.unsure, t.at = true, now }
+// refused notes that the key has another revision. Once what was found is refused too, there is no hurry.
+func (t *tenure) refused(now time.Time) {
+	t.unsure, t.at = true, now
+	if t.looked {
+		t.at = now.Add(leaseRetry)
+	}
+}
 
 // unanswered notes that a step may or may not have reached the server.
 func (t *tenure) unanswered(now time.Time) { t.at = now.Add(leaseRetry) }
@@ -100,7 +106,7 @@ func (t *tenure) found(e bus.Entry, now time.Time) (claimant string) {
 	if e.Gone || claimant != "" {
 		t.deadline = time.Time{}
 	}
-	t.revision, t.unsure, t.at = e.Revision, false, now
+	t.revision, t.unsure, t.looked, t.at = e.Revision, false, true, now
 	return claimant
 }
 
