@@ -2,6 +2,7 @@ package member_test
 
 import (
 	"context"
+	"net"
 	"testing"
 	"time"
 
@@ -19,7 +20,19 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // runServer starts a NATS server that opens no port.
 func runServer(t *testing.T) *server.Server {
 	t.Helper()
-	srv, err := server.NewServer(&server.Options{JetStream: true, StoreDir: t.TempDir(), DontListen: true, NoSigs: true})
+	return startServer(t, &server.Options{DontListen: true})
+}
+
+// runServerAt starts a NATS server on a port of loopback.
+func runServerAt(t *testing.T, port int) *server.Server {
+	t.Helper()
+	return startServer(t, &server.Options{Host: "127.0.0.1", Port: port})
+}
+
+func startServer(t *testing.T, opts *server.Options) *server.Server {
+	t.Helper()
+	opts.JetStream, opts.StoreDir, opts.NoSigs = true, t.TempDir(), true
+	srv, err := server.NewServer(opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,13 +47,25 @@ func runServer(t *testing.T) *server.Server {
 	return srv
 }
 
+// stop ends a server and returns its port.
+func stop(t *testing.T, srv *server.Server) (port int) {
+	t.Helper()
+	port = srv.Addr().(*net.TCPAddr).Port
+	srv.Shutdown()
+	srv.WaitForShutdown()
+	return port
+}
+
 // connectTo connects to a server until the test ends.
 func connectTo(t *testing.T, srv *server.Server) *bus.Conn {
 	t.Helper()
-	conn, err := bus.Connect(within(t, 10*time.Second), bus.Config{
-		Name: t.Name(), Namespace: "test", User: "tester", Storage: jetstream.MemoryStorage,
-		Options: []nats.Option{nats.InProcessServer(srv)}, Log: zap.NewNop(),
-	})
+	cfg := bus.Config{Name: t.Name(), Namespace: "test", User: "tester", Storage: jetstream.MemoryStorage, Log: zap.NewNop()}
+	if srv.Addr() == nil {
+		cfg.Options = []nats.Option{nats.InProcessServer(srv)}
+	} else {
+		cfg.URL = srv.ClientURL()
+	}
+	conn, err := bus.Connect(within(t, 10*time.Second), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,8 +86,8 @@ func receive[T any](t *testing.T, ch <-chan T) (v T) {
 	t.Helper()
 	select {
 	case v = <-ch:
-	case <-time.After(10 * time.Second):
-		t.Fatal("nothing came within 10 s")
+	case <-time.After(20 * time.Second):
+		t.Fatal("nothing came within 20 s")
 	}
 	return v
 }

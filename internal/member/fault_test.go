@@ -1,0 +1,243 @@
+package member_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"manta/internal/member"
+)
+
+// logTo returns a logger that passes the messages of what is logged on.
+func logTo(ch chan string) *zap.Logger {
+	core := zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), zapcore.AddSync(discard{}), zap.InfoLevel)
+	return zap.New(core, zap.Hooks(func(e zapcore.Entry) error {
+		ch <- e.Message
+		return nil
+	}))
+}
+
+type discard struct{}
+
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
+
+// awaitLine waits until a line is logged that has text in it.
+func awaitLine(t *testing.T, lines <-chan string, text string) {
+	t.Helper()
+	for !strings.Contains(receive(t, lines), text) {
+	}
+}
+
+func TestNobodyIsLostWithAStoreThatWasEmptiedByARestart(t *testing.T) {
+	srv := runServerAt(t, server.RANDOM_PORT)
+	a, b := openPlace(t, srv), openPlace(t, srv)
+	for _, p := range []place{a, b} {
+		serve(t, p.join(t))
+	}
+	var heard []news
+	for _, p := range []place{a, b} {
+		p.awaitNodes(t, a.id, b.id)
+		heard = append(heard, p.listen())
+		receive(t, heard[len(heard)-1].joined)
+		receive(t, heard[len(heard)-1].joined)
+	}
+	srv = runServerAt(t, stop(t, srv))
+	late := openPlace(t, srv)
+	late.awaitNodes(t, a.id, b.id)     // both have written themselves into the new store
+	awaitRenewals(t, late.conn, 2*2*5) // for 5 s: longer than the grace
+	heardByA := len(heard[0].joined) + len(heard[0].left)
+	if heardByB := len(heard[1].joined) + len(heard[1].left); heardByA+heardByB > 0 {
+		t.Errorf("they heard of %d and %d changes, want none", heardByA, heardByB)
+	}
+	serve(t, late.join(t))
+	for _, p := range []place{a, b, late} {
+		p.awaitNodes(t, a.id, b.id, late.id) // by their watches of the new store
+	}
+}
+
+func TestANodeThatDiesWhileTheStoreIsEmptiedIsGoneAfterTheGrace(t *testing.T) {
+	srv := runServerAt(t, server.RANDOM_PORT)
+	a, b := openPlace(t, srv), openPlace(t, srv)
+	serve(t, a.join(t))
+	silence := serve(t, b.join(t))
+	a.awaitNodes(t, a.id, b.id)
+	heard := a.listen()
+	silence()
+	runServerAt(t, stop(t, srv))
+	if id := receive(t, heard.left); id != b.id {
+		t.Errorf("%s left, want %s", id, b.id)
+	}
+	a.awaitNodes(t, a.id)
+}
+
+func TestANodeWithoutItsServerPausesUntilItHasItsLeaseAgain(t *testing.T) {
+	srv := runServerAt(t, server.RANDOM_PORT)
+	lines := make(chan string, 1000)
+	a := openPlaceWith(t, srv, logTo(lines))
+	if a.table.Lease().Holds(time.Now()) {
+		t.Error("it holds a lease before it has joined")
+	}
+	lease := a.join(t)
+	serve(t, lease)
+	if !lease.Holds(time.Now()) || a.table.Lease() != lease {
+		t.Error("it does not hold its lease")
+	}
+	port := stop(t, srv)
+	awaitLine(t, lines, "paused")
+	if lease.Holds(time.Now()) {
+		t.Error("it holds its lease without a server")
+	}
+	runServerAt(t, port)
+	if err := lease.AwaitHeld(within(t, 20*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if !lease.Holds(time.Now()) {
+		t.Error("it does not hold its lease")
+	}
+	awaitLine(t, lines, "again")
+}
+
+func TestANodeThatWasSilentIsClaimedAndComesBack(t *testing.T) {
+	srv := runServer(t)
+	lines := make(chan string, 1000)
+	a, b := openPlace(t, srv), openPlaceWith(t, srv, logTo(lines))
+	serve(t, a.join(t))
+	lease := b.join(t)
+	serve(t, lease)()
+	a.awaitNodes(t, a.id, b.id)
+	heard := a.listen()
+	receive(t, heard.joined)
+	receive(t, heard.joined)
+	if id := receive(t, heard.left); id != b.id {
+		t.Errorf("%s left, want %s", id, b.id)
+	}
+	if lease.Holds(time.Now()) {
+		t.Error("it holds a lease that was claimed")
+	}
+	if there, err := a.table.There(t.Context(), b.id); there || err != nil {
+		t.Errorf("a claimed lease stands for a node that is there: %v, %v", there, err)
+	}
+	serve(t, lease)
+	if id := receive(t, heard.joined); id != b.id {
+		t.Errorf("%s joined, want %s", id, b.id)
+	}
+	awaitLine(t, lines, "claimed")
+	if there, err := a.table.There(t.Context(), b.id); !there || err != nil {
+		t.Errorf("it is back and not there: %v, %v", there, err)
+	}
+	awaitRenewals(t, a.conn, 2*2*2)
+	if len(heard.left)+len(heard.joined) > 0 {
+		t.Errorf("%d more left, %d more joined", len(heard.left), len(heard.joined))
+	}
+}
+
+func TestEverybodyInARingHearsOfADeathOnce(t *testing.T) {
+	srv := runServer(t)
+	var places []place
+	var ids []member.ID
+	var silences []func()
+	for range 6 {
+		p := openPlace(t, srv)
+		silences = append(silences, serve(t, p.join(t)))
+		places, ids = append(places, p), append(ids, p.id)
+	}
+	var heard []news
+	for _, p := range places {
+		p.awaitNodes(t, ids...)
+		heard = append(heard, p.listen())
+	}
+	silences[2]()
+	for i, n := range heard {
+		if id := receive(t, n.left); id != ids[2] {
+			t.Errorf("node %d hears that %s left, want %s", i, id, ids[2])
+		}
+	}
+	awaitRenewals(t, places[0].conn, 5*2*3) // for 3 s: longer than a claim lasts
+	for i, n := range heard {
+		if len(n.left) > 0 {
+			t.Errorf("node %d hears of %d more", i, len(n.left))
+		}
+	}
+	for _, p := range places {
+		p.awaitNodes(t, slices.Delete(slices.Clone(ids), 2, 3)...)
+	}
+}
+
+func TestADeathIsKnownWithinThreeSecondsAndABit(t *testing.T) {
+	srv := runServer(t)
+	a, b := openPlace(t, srv), openPlace(t, srv)
+	serve(t, a.join(t))
+	silence := serve(t, b.join(t))
+	a.awaitNodes(t, a.id, b.id)
+	awaitRenewals(t, a.conn, 2*2*4) // the grace in which a new table takes nobody for dead is over
+	silence()
+	died := time.Now()
+	a.awaitNodes(t, a.id)
+	took := time.Since(died)
+	t.Logf("known after %v", took.Round(time.Millisecond))
+	if took > 6*time.Second {
+		t.Errorf("it took %v, want at most 3 s and what a busy machine adds", took)
+	}
+}
+
+func TestWhoCrashedEarlierIsNotThereForWhoComesLater(t *testing.T) {
+	srv := runServer(t)
+	a := openPlace(t, srv)
+	records, err := a.conn.OpenTable(t.Context(), a.conn.NodesTable())
+	if err != nil {
+		t.Fatal(err)
+	}
+	crashed := place{id: member.NewID(), conn: a.conn}
+	if _, err := records.Put(t.Context(), crashed.id.String(), []byte(`{"Name":"crashed"}`)); err != nil {
+		t.Fatal(err)
+	}
+	b := openPlace(t, srv)
+	heard := b.listen()
+	serve(t, b.join(t))
+	b.awaitNodes(t, b.id)
+	crashed.awaitRecord(t, false)
+	receive(t, heard.joined)
+	if len(heard.joined)+len(heard.left) > 0 {
+		t.Errorf("%d more joined and %d left", len(heard.joined), len(heard.left))
+	}
+}
+
+// A node hears of the leases of three others, however many there are. The bound leaves room for acknowledgements of its own
+// renewals, and for heartbeats.
+func TestRenewalsOfManyLeasesReachThreeNodesEach(t *testing.T) {
+	const nodes, rounds = 12, 4
+	srv := runServer(t)
+	var places []place
+	var ids []member.ID
+	for range nodes {
+		p := openPlace(t, srv)
+		serve(t, p.join(t))
+		places, ids = append(places, p), append(ids, p.id)
+	}
+	for _, p := range places {
+		p.awaitNodes(t, ids...)
+	}
+	observer := connectTo(t, srv)
+	before := sent(t, srv)
+	awaitRenewals(t, observer, nodes*(rounds+1)) // the first of each are what the observer's watch begins with
+	each := float64(sent(t, srv)-before-nodes*(rounds+1)) / (nodes * rounds)
+	t.Logf("%.1f messages a renewal", each)
+	if each > 8 {
+		t.Errorf("a renewal costs %.1f messages, want 3 to the watchers, 1 to its node and few more", each)
+	}
+}
+
+// sent returns how many messages a server has sent to its clients.
+func sent(t *testing.T, srv *server.Server) int64 {
+	t.Helper()
+	stats, err := srv.Varz(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stats.OutMsgs
+}
