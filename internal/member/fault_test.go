@@ -34,8 +34,8 @@ func awaitLine(t *testing.T, lines <-chan string, text string) {
 }
 
 func TestNobodyIsLostWithAStoreThatWasEmptiedByARestart(t *testing.T) {
-	srv := runServerAt(t, server.RANDOM_PORT)
-	a, b := openPlace(t, srv), openPlace(t, srv)
+	srv := runRestartable(t)
+	a, b := openPlace(t, srv.Server), openPlace(t, srv.Server)
 	for _, p := range []place{a, b} {
 		serve(t, p.join(t))
 	}
@@ -46,8 +46,9 @@ func TestNobodyIsLostWithAStoreThatWasEmptiedByARestart(t *testing.T) {
 		receive(t, heard[len(heard)-1].joined)
 		receive(t, heard[len(heard)-1].joined)
 	}
-	srv = runServerAt(t, stop(t, srv))
-	late := openPlace(t, srv)
+	srv.end()
+	srv.begin(t)
+	late := openPlace(t, srv.Server)
 	late.awaitNodes(t, a.id, b.id)     // both have written themselves into the new store
 	awaitRenewals(t, late.conn, 2*2*5) // for 5 s: longer than the grace
 	heardByA := len(heard[0].joined) + len(heard[0].left)
@@ -61,14 +62,15 @@ func TestNobodyIsLostWithAStoreThatWasEmptiedByARestart(t *testing.T) {
 }
 
 func TestANodeThatDiesWhileTheStoreIsEmptiedIsGoneAfterTheGrace(t *testing.T) {
-	srv := runServerAt(t, server.RANDOM_PORT)
-	a, b := openPlace(t, srv), openPlace(t, srv)
+	srv := runRestartable(t)
+	a, b := openPlace(t, srv.Server), openPlace(t, srv.Server)
 	serve(t, a.join(t))
 	silence := serve(t, b.join(t))
 	a.awaitNodes(t, a.id, b.id)
 	heard := a.listen()
 	silence()
-	runServerAt(t, stop(t, srv))
+	srv.end()
+	srv.begin(t)
 	if id := receive(t, heard.left); id != b.id {
 		t.Errorf("%s left, want %s", id, b.id)
 	}
@@ -76,9 +78,9 @@ func TestANodeThatDiesWhileTheStoreIsEmptiedIsGoneAfterTheGrace(t *testing.T) {
 }
 
 func TestANodeWithoutItsServerPausesUntilItHasItsLeaseAgain(t *testing.T) {
-	srv := runServerAt(t, server.RANDOM_PORT)
+	srv := runRestartable(t)
 	lines := make(chan string, 1000)
-	a := openPlaceWith(t, srv, logTo(lines))
+	a := openPlaceWith(t, srv.Server, logTo(lines))
 	if a.table.Lease().Holds(time.Now()) {
 		t.Error("it holds a lease before it has joined")
 	}
@@ -87,12 +89,12 @@ func TestANodeWithoutItsServerPausesUntilItHasItsLeaseAgain(t *testing.T) {
 	if !lease.Holds(time.Now()) || a.table.Lease() != lease {
 		t.Error("it does not hold its lease")
 	}
-	port := stop(t, srv)
+	srv.end()
 	awaitLine(t, lines, "paused")
 	if lease.Holds(time.Now()) {
 		t.Error("it holds its lease without a server")
 	}
-	runServerAt(t, port)
+	srv.begin(t)
 	if err := lease.AwaitHeld(within(t, 20*time.Second)); err != nil {
 		t.Fatal(err)
 	}

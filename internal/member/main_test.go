@@ -20,16 +20,41 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // runServer starts a NATS server that opens no port.
 func runServer(t *testing.T) *server.Server {
 	t.Helper()
-	return startServer(t, &server.Options{DontListen: true})
+	srv := start(t, &server.Options{DontListen: true})
+	t.Cleanup(func() {
+		srv.Shutdown()
+		srv.WaitForShutdown()
+	})
+	return srv
 }
 
-// runServerAt starts a NATS server on a port of loopback.
-func runServerAt(t *testing.T, port int) *server.Server {
+// restartable is a NATS server on a port of loopback, which can be restarted with nothing of what it had in memory.
+type restartable struct {
+	*server.Server
+	port int
+}
+
+// runRestartable starts a server, and ends the one that is running when the test ends.
+func runRestartable(t *testing.T) *restartable {
 	t.Helper()
-	return startServer(t, &server.Options{Host: "127.0.0.1", Port: port})
+	r := &restartable{Server: start(t, &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT})}
+	r.port = r.Addr().(*net.TCPAddr).Port
+	t.Cleanup(r.end)
+	return r
 }
 
-func startServer(t *testing.T, opts *server.Options) *server.Server {
+func (r *restartable) end() {
+	r.Shutdown()
+	r.WaitForShutdown()
+}
+
+// begin starts the server again after end.
+func (r *restartable) begin(t *testing.T) {
+	t.Helper()
+	r.Server = start(t, &server.Options{Host: "127.0.0.1", Port: r.port})
+}
+
+func start(t *testing.T, opts *server.Options) *server.Server {
 	t.Helper()
 	opts.JetStream, opts.StoreDir, opts.NoSigs = true, t.TempDir(), true
 	srv, err := server.NewServer(opts)
@@ -37,23 +62,10 @@ func startServer(t *testing.T, opts *server.Options) *server.Server {
 		t.Fatal(err)
 	}
 	srv.Start()
-	t.Cleanup(func() {
-		srv.Shutdown()
-		srv.WaitForShutdown()
-	})
 	if !srv.ReadyForConnections(10 * time.Second) {
 		t.Fatal("the server did not start")
 	}
 	return srv
-}
-
-// stop ends a server and returns its port.
-func stop(t *testing.T, srv *server.Server) (port int) {
-	t.Helper()
-	port = srv.Addr().(*net.TCPAddr).Port
-	srv.Shutdown()
-	srv.WaitForShutdown()
-	return port
 }
 
 // connectTo connects to a server until the test ends.

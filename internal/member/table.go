@@ -56,6 +56,7 @@ type Table struct {
 	guard    *guard
 	epoch    int           // of the watches whose word counts
 	stale    bool          // the watches have to begin anew
+	giveUp   func()        // ends an attempt to begin a watch
 	blind    bool          // until they have
 	graceEnd time.Time     // when those that are unconfirmed are gone; zero: there are none
 	changed  chan struct{} // closed at the next change of who is there

@@ -75,26 +75,33 @@ func (t *Table) stir() {
 	}
 }
 
-// resync makes the watches begin anew: those in force may belong to a store that is no more.
+// resync makes the watches begin anew: those in force may belong to a store that is no more, and those that are just beginning may
+// wait for an answer that was lost with the connection.
 func (t *Table) resync() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.stale = true
+	if t.giveUp != nil {
+		t.giveUp()
+	}
 	t.stir()
 }
 
 // tend does all that is due, and returns when more will be if nothing stirs.
 func (t *Table) tend(ctx context.Context) (wake time.Time) {
-	t.mu.Lock()
-	stale := t.stale
-	t.mu.Unlock()
-	watch := t.watchRing
-	if stale {
-		watch = t.beginAnew
-	}
 	bounded, cancel := context.WithTimeout(ctx, watchTimeout)
 	defer cancel()
+	t.mu.Lock()
+	t.giveUp = cancel
+	watch := t.watchRing
+	if t.stale {
+		watch = t.beginAnew
+	}
+	t.mu.Unlock()
 	err := watch(bounded)
+	if errors.Is(bounded.Err(), context.Canceled) {
+		return time.Now()
+	}
 	switch failed := err != nil && ctx.Err() == nil; {
 	case failed && !t.watches.failed:
 		t.watches.failed = true
