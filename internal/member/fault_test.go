@@ -7,9 +7,12 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"manta/bus"
 	"manta/internal/member"
 )
 
@@ -33,35 +36,86 @@ func awaitLine(t *testing.T, lines <-chan string, text string) {
 	}
 }
 
-func TestNobodyIsLostWithAStoreThatWasEmptiedByARestart(t *testing.T) {
-	srv := runRestartable(t)
-	a, b := openPlace(t, srv.Server), openPlace(t, srv.Server)
-	for _, p := range []place{a, b} {
-		serve(t, p.join(t))
-	}
-	var heard []news
-	for _, p := range []place{a, b} {
-		p.awaitNodes(t, a.id, b.id)
-		heard = append(heard, p.listen())
-		receive(t, heard[len(heard)-1].joined)
-		receive(t, heard[len(heard)-1].joined)
-	}
-	srv.end()
-	srv.begin(t)
-	late := openPlace(t, srv.Server)
-	late.awaitNodes(t, a.id, b.id)     // both have written themselves into the new store
-	awaitRenewals(t, late.conn, 2*2*5) // for 5 s: longer than the grace
-	heardByA := len(heard[0].joined) + len(heard[0].left)
-	if heardByB := len(heard[1].joined) + len(heard[1].left); heardByA+heardByB > 0 {
-		t.Errorf("they heard of %d and %d changes, want none", heardByA, heardByB)
-	}
-	serve(t, late.join(t))
-	for _, p := range []place{a, b, late} {
-		p.awaitNodes(t, a.id, b.id, late.id) // by their watches of the new store
+func TestNobodyIsLostWithAStoreThatWasEmptied(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		empty func(*testing.T, *restartable)
+	}{
+		{"by a restart of the server", func(t *testing.T, srv *restartable) {
+			srv.end()
+			srv.begin(t)
+		}},
+		{"under connections that live on", func(t *testing.T, srv *restartable) {
+			js, err := jetstream.New(plain(t, srv.Server))
+			if err != nil {
+				t.Fatal(err)
+			}
+			names := bus.NewSubjects("test")
+			for _, bucket := range []string{names.NodesTable(), names.LeasesTable()} {
+				if err := js.DeleteKeyValue(within(t, 10*time.Second), bucket); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			srv := runRestartable(t)
+			a, b := openPlace(t, srv.Server), openPlace(t, srv.Server)
+			var heard []news
+			for _, p := range []place{a, b} {
+				serve(t, p.join(t))
+			}
+			for _, p := range []place{a, b} {
+				p.awaitNodes(t, a.id, b.id)
+				n := p.listen()
+				receive(t, n.joined)
+				receive(t, n.joined)
+				heard = append(heard, n)
+			}
+			test.empty(t, srv)
+			awaitRenewals(t, connectTo(t, srv.Server), 2*2*5) // for 5 s: longer than the grace
+			late := openPlace(t, srv.Server)
+			late.awaitNodes(t, a.id, b.id) // both have written themselves into the new store
+			for i, n := range heard {
+				if len(n.joined)+len(n.left) > 0 {
+					t.Errorf("node %d heard that %d joined and %d left, want none", i, len(n.joined), len(n.left))
+				}
+			}
+			serve(t, late.join(t))
+			for _, p := range []place{a, b, late} {
+				p.awaitNodes(t, a.id, b.id, late.id) // by their watches of the new store
+			}
+		})
 	}
 }
 
+func TestATableWithoutALeaseFollowsANewStoreToo(t *testing.T) {
+	t.Parallel()
+	srv := runRestartable(t)
+	a, observer := openPlace(t, srv.Server), openPlace(t, srv.Server)
+	serve(t, a.join(t))
+	observer.awaitNodes(t, a.id)
+	srv.end()
+	srv.begin(t)
+	b := openPlace(t, srv.Server)
+	serve(t, b.join(t))
+	observer.awaitNodes(t, a.id, b.id)
+}
+
+// plain connects as any NATS client would.
+func plain(t *testing.T, srv *server.Server) *nats.Conn {
+	t.Helper()
+	nc, err := nats.Connect(srv.ClientURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	return nc
+}
+
 func TestANodeThatDiesWhileTheStoreIsEmptiedIsGoneAfterTheGrace(t *testing.T) {
+	t.Parallel()
 	srv := runRestartable(t)
 	a, b := openPlace(t, srv.Server), openPlace(t, srv.Server)
 	serve(t, a.join(t))
@@ -78,6 +132,7 @@ func TestANodeThatDiesWhileTheStoreIsEmptiedIsGoneAfterTheGrace(t *testing.T) {
 }
 
 func TestANodeWithoutItsServerPausesUntilItHasItsLeaseAgain(t *testing.T) {
+	t.Parallel()
 	srv := runRestartable(t)
 	lines := make(chan string, 1000)
 	a := openPlaceWith(t, srv.Server, logTo(lines))
@@ -105,6 +160,7 @@ func TestANodeWithoutItsServerPausesUntilItHasItsLeaseAgain(t *testing.T) {
 }
 
 func TestANodeThatWasSilentIsClaimedAndComesBack(t *testing.T) {
+	t.Parallel()
 	srv := runServer(t)
 	lines := make(chan string, 1000)
 	a, b := openPlace(t, srv), openPlaceWith(t, srv, logTo(lines))
@@ -139,6 +195,7 @@ func TestANodeThatWasSilentIsClaimedAndComesBack(t *testing.T) {
 }
 
 func TestEverybodyInARingHearsOfADeathOnce(t *testing.T) {
+	t.Parallel()
 	srv := runServer(t)
 	var places []place
 	var ids []member.ID
@@ -188,6 +245,7 @@ func TestADeathIsKnownWithinThreeSecondsAndABit(t *testing.T) {
 }
 
 func TestWhoCrashedEarlierIsNotThereForWhoComesLater(t *testing.T) {
+	t.Parallel()
 	srv := runServer(t)
 	a := openPlace(t, srv)
 	records, err := a.conn.OpenTable(t.Context(), a.conn.NodesTable())
