@@ -77,6 +77,7 @@ func TestATableOutlivesItsBucket(t *testing.T) {
 }
 
 func TestAWatchTellsWhenItsBucketIsGone(t *testing.T) {
+	t.Parallel() // nats.go takes 10 s to find out
 	srv := runServer(t, atPort(server.RANDOM_PORT))
 	conn := dial(t, srv)
 	table := openTable(t, conn)

@@ -199,3 +199,32 @@ func TestALeaseTakenAgainBeforeItsClaimIsNotClaimed(t *testing.T) {
 		t.Errorf("claimed %v", actions)
 	}
 }
+
+func TestANodeWithoutItsOwnLeaseClaimsNobody(t *testing.T) {
+	now, ward := time.Now(), ID{2}
+	table := &Table{guard: newGuard(ID{1}), roster: roster{}}
+	table.guard.keep([]ID{ward}, now.Add(-time.Hour))
+	table.guard.see(ward, bus.Entry{Gone: true, Revision: 7}, now.Add(-time.Hour))
+	lease := &Lease{}
+	table.lease.Store(lease)
+	for _, test := range []struct {
+		name     string
+		deadline time.Time
+		stale    bool
+		claims   int
+	}{
+		{"its lease has ended", now, false, 0},
+		{"it has its lease again, and no picture yet", now.Add(LeaseTTL), true, 0},
+		{"it has its lease", now.Add(LeaseTTL), false, 1},
+	} {
+		lease.deadline.Store(&test.deadline)
+		table.stale = test.stale
+		actions, wake := table.due(now)
+		if len(actions) != test.claims {
+			t.Errorf("%s: it claims %v", test.name, actions)
+		}
+		if !wake.After(now) || wake.Sub(now) > time.Second {
+			t.Errorf("%s: it looks again after %v", test.name, wake.Sub(now))
+		}
+	}
+}

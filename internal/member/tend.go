@@ -185,7 +185,8 @@ func keysOf(ids []ID) (keys []string) {
 	return keys
 }
 
-// due returns which claims are, and takes away the nodes whose grace is over.
+// due returns which claims are, and takes away the nodes whose grace is over. A node that has lost its own lease claims nobody: what
+// ended the others' may be the same stall of the bucket. When it has it again, its picture begins anew, with a grace.
 func (t *Table) due(now time.Time) (actions []guardAction, wake time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -195,8 +196,9 @@ func (t *Table) due(now time.Time) (actions []guardAction, wake time.Time) {
 			t.remove(id)
 		}
 	}
-	actions, wake = t.guard.next(now)
-	if wake.IsZero() {
+	if lease := t.Lease(); t.stale || lease != nil && !lease.Holds(now) {
+		wake = now.Add(leaseRetry)
+	} else if actions, wake = t.guard.next(now); wake.IsZero() {
 		wake = now.Add(time.Hour)
 	}
 	if !t.graceEnd.IsZero() && t.graceEnd.Before(wake) {
