@@ -21,17 +21,13 @@ const (
 
 // guard decides which nodes to claim: those of its wards whose leases have ended. Pure: it has no clock, goroutine or network.
 //
-//	              lease seen
-//	unknown ────────────────────► held ◄──── lease seen ───┐
-//	   │                           │                       │
-//	   │ resyncGrace without word  │ marker                │
-//	   └───────────────► ended ◄───┘                       │
-//	                     │   ▲ ▲                           │
-//	    claim accepted   │   │ └── marker of the claim ── claimed by another
-//	                     ▼   │                             ▲
-//	                   mine ─┘   (claim seen) ended ───────┘
-//	                     │
-//	                     └── the node's record is removed, which ends the wardship
+//	unknown ── lease seen ──► held ── marker ──► ended ── claim accepted ──► mine ── record removed ──┐
+//	   │                                          ▲  │                                                │
+//	   └──── nothing seen for resyncGrace ────────┤  └── another's claim seen ──► claimed ◄───────────┘
+//	                                              └───────────── marker of the claim ──┘
+//
+// A lease seen, in whatever state, makes it held: the node has taken it again. Claims of which the claimant died end as leases do,
+// by a marker, and then another claims. A record that is gone takes its node out of the ring, which ends the wardship.
 type guard struct {
 	self     ID
 	wards    map[ID]*ward
