@@ -2,7 +2,6 @@ package member
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"time"
@@ -16,8 +15,6 @@ const (
 	// watchTimeout bounds how long a watch may take to begin, which it does not without JetStream; watchRetry is the pause after.
 	watchTimeout = 5 * time.Second
 	watchRetry   = 250 * time.Millisecond
-	// claimTimeout bounds each request of a claim.
-	claimTimeout = time.Second
 )
 
 // watches belong to OpenTable until it returns, and then to the table's goroutine.
@@ -205,119 +202,4 @@ func (t *Table) due(now time.Time) (actions []guardAction, wake time.Time) {
 		wake = t.graceEnd
 	}
 	return actions, wake
-}
-
-// act claims an ended lease, or removes the record of its node once it is claimed. Of several that claim a lease the server takes
-// one; what fails is tried again, by this node or another.
-func (t *Table) act(ctx context.Context, a guardAction) {
-	ctx, cancel := context.WithTimeout(ctx, claimTimeout)
-	defer cancel()
-	do := t.claim
-	if a.remove {
-		do = t.removeRecord
-	}
-	if err := do(ctx, a); err != nil && !errors.Is(err, bus.ErrChanged) && ctx.Err() == nil {
-		t.log.Warn("a node whose lease has ended is not removed yet", zap.Stringer("of", a.id), zap.Error(err))
-	}
-}
-
-func (t *Table) claim(ctx context.Context, a guardAction) error {
-	revision, err := t.leases.Renew(ctx, a.id.String(), claimOf(t.self), a.revision, claimTTL)
-	if err != nil {
-		return err
-	}
-	t.log.Info("a node is gone: its lease has ended", zap.Stringer("of", a.id))
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.guard.claimed(a.id, revision, time.Now())
-	return nil
-}
-
-// removeRecord removes the record that the table knows: one that was written since is the word of a node that is back.
-func (t *Table) removeRecord(ctx context.Context, a guardAction) error {
-	t.mu.Lock()
-	var revision uint64
-	if n, ok := t.roster[a.id]; ok {
-		revision = n.revision
-	}
-	t.mu.Unlock()
-	if revision > 0 {
-		if err := t.records.DeleteRevision(ctx, a.id.String(), revision); err != nil {
-			return err
-		}
-	}
-	t.mu.Lock()
-	t.guard.removed(a.id)
-	t.mu.Unlock()
-	_, err := t.leases.Renew(ctx, a.id.String(), claimOf(t.self), a.revision, sealTTL)
-	return err
-}
-
-func (t *Table) recordChanged(epoch int, e bus.Entry) {
-	id, err := ParseID(e.Key)
-	if err != nil {
-		t.log.Warn("the bucket of nodes holds a foreign key", zap.String("key", e.Key))
-		return
-	}
-	var info Info
-	if !e.Gone {
-		if err := json.Unmarshal(e.Value, &info); err != nil {
-			t.log.Warn("the record of a node does not decode", zap.String("key", e.Key), zap.Error(err))
-			return
-		}
-		info.ID = id
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	switch {
-	case epoch != t.epoch:
-		return
-	case e.Gone:
-		t.remove(id)
-	case t.roster.put(info, e.Value, e.Revision):
-		for _, w := range t.watchers {
-			w.Joined(info)
-		}
-		t.noteChange()
-	}
-	t.stir()
-}
-
-// remove takes a record away, and tells the watchers if its node was there. t.mu is held.
-func (t *Table) remove(id ID) {
-	if !t.roster.remove(id) {
-		return
-	}
-	for _, w := range t.watchers {
-		w.Left(id)
-	}
-	t.noteChange()
-}
-
-func (t *Table) noteChange() {
-	close(t.changed)
-	t.changed = make(chan struct{})
-}
-
-func (t *Table) leaseChanged(epoch int, e bus.Entry) {
-	id, err := ParseID(e.Key)
-	if err != nil {
-		return
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if epoch == t.epoch {
-		t.guard.see(id, e, time.Now())
-		if e.Gone || len(e.Value) > 0 {
-			t.stir()
-		}
-	}
-}
-
-// recorded says whether a node has a record, or the table cannot tell.
-func (t *Table) recorded(id ID) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	n, ok := t.roster[id]
-	return t.blind || ok && n.confirmed
 }
