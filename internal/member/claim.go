@@ -26,19 +26,22 @@ func claimantOf(e bus.Entry) string {
 	if e.Gone || len(e.Value) == 0 {
 		return ""
 	}
-	return strings.TrimPrefix(string(e.Value), claimPrefix)
+	if claimant, ok := strings.CutPrefix(string(e.Value), claimPrefix); ok && claimant != "" {
+		return claimant
+	}
+	return "nobody known"
 }
 
 // act claims an ended lease, or removes the record of its node once it is claimed. Of several that claim a lease the server takes
 // one; what fails is tried again, by this node or another.
 func (t *Table) act(ctx context.Context, a guardAction) {
-	ctx, cancel := context.WithTimeout(ctx, claimTimeout)
+	bounded, cancel := context.WithTimeout(ctx, claimTimeout)
 	defer cancel()
 	do := t.claim
 	if a.remove {
 		do = t.removeRecord
 	}
-	if err := do(ctx, a); err != nil && !errors.Is(err, bus.ErrChanged) && ctx.Err() == nil {
+	if err := do(bounded, a); err != nil && !errors.Is(err, bus.ErrChanged) && ctx.Err() == nil {
 		t.log.Warn("a node whose lease has ended is not removed yet", zap.Stringer("of", a.id), zap.Error(err))
 	}
 }
