@@ -83,7 +83,7 @@ func TestDroppedMessagesCountAsALostConnection(t *testing.T) {
 	conn := connectTo(t, runServer(t), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { theirs <- err }))
 	told := make(chan uint64, 10)
 	conn.OnReconnect(func() { told <- conn.Generation() })
-	if _, err := conn.SubscribeChan("letters", make(chan *bus.Msg, 1)); err != nil {
+	if _, err := conn.SubscribeChan("letters", "", make(chan *bus.Msg, 1)); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 { // one more than there is room for
