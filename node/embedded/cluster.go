@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 )
 
@@ -19,6 +20,8 @@ const (
 	defaultClusterName = "manta"
 	// leaderPoll is how often AwaitJetStream looks: the server has no signal for it.
 	leaderPoll = 10 * time.Millisecond
+	// placePoll is how long Start waits before it asks again for a place for its buckets.
+	placePoll = 100 * time.Millisecond
 	// fewestReplicated is the size of the smallest cluster that goes on without one of its servers.
 	fewestReplicated = 3
 )
@@ -47,6 +50,7 @@ func (s *Server) cluster(opts *server.Options, cfg Config) error {
 	number, _ := strconv.Atoi(port)
 	opts.Cluster = server.ClusterOpts{
 		Name: cfg.ClusterName, Host: host, Port: number, PingInterval: pingInterval, MaxPingsOut: maxPingsOut,
+		NoAdvertise: cfg.Listen == "", // clients elsewhere are not told of a port that was not asked for
 	}
 	if opts.Cluster.Name == "" {
 		opts.Cluster.Name = defaultClusterName
@@ -104,7 +108,8 @@ func (s *Server) Replicas() int {
 }
 
 // AwaitJetStream waits until JetStream can be used. A server on its own can at once; of a cluster more than half of the
-// servers must be there and have elected a leader. The error of a ctx that ends first says which routes lead nowhere.
+// servers must be there and have elected a leader: that takes a fraction of a second, or up to ten seconds if votes are split.
+// The error of a ctx that ends first says which routes lead nowhere.
 func (s *Server) AwaitJetStream(ctx context.Context) error {
 	if len(s.routes) == 0 {
 		return nil
@@ -115,7 +120,7 @@ func (s *Server) AwaitJetStream(ctx context.Context) error {
 		switch {
 		case !s.server.Running():
 			return errors.New("the NATS server inside was closed")
-		case s.server.JetStreamIsClustered() && s.server.JetStreamIsCurrent():
+		case s.usable():
 			return nil
 		case !told:
 			s.log.Info("waiting for the other servers of the cluster", zap.String("routes", s.routeList()))
@@ -128,6 +133,22 @@ func (s *Server) AwaitJetStream(ctx context.Context) error {
 				s.server.NumRemotes(), s.routeList(), context.Cause(ctx))
 		}
 	}
+}
+
+// usable reports whether the cluster has a leader and, at the leader itself, whether it can place a bucket yet: it first has
+// to hear from the others how much room they have.
+func (s *Server) usable() bool {
+	if !s.server.JetStreamIsClustered() || !s.server.JetStreamIsCurrent() {
+		return false
+	}
+	return !s.server.JetStreamIsLeader() || len(s.server.JetStreamClusterPeers()) >= min(s.Replicas(), s.server.NumRemotes()+1)
+}
+
+// noPlace reports whether an error is the leader's word that it knows of no room for a bucket, as it says just after its
+// election.
+func noPlace(err error) bool {
+	failure, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && failure.ErrorCode == jetstream.ErrorCode(server.JSClusterNoPeersErrF)
 }
 
 // routeList are the routes without what may be secret in them.

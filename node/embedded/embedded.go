@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -18,7 +19,8 @@ import (
 type Config struct {
 	node.Config // URL and Storage are given by the server inside
 
-	// Listen is the address, host:port, at which the server takes other clients; port 0 takes a free one. Default: none.
+	// Listen is the address, host:port, at which the server takes other clients; port 0 takes a free one. Default: none, or
+	// with ClusterListen a free port on 127.0.0.1, since nats-server takes no routes without one for clients.
 	Listen string
 	// Insecure allows Listen and ClusterListen on an address that other machines reach. Anyone who reaches it can do anything
 	// in the cluster.
@@ -112,15 +114,43 @@ func Start(ctx context.Context, cfg Config) (*node.Node, context.Context, error)
 	if cfg.Dir == "" {
 		inside.Storage = jetstream.MemoryStorage
 	}
-	inside.OnClosed = func() {
-		srv.Close()
-		if cfg.OnClosed != nil {
-			cfg.OnClosed()
+	return srv.startNode(ctx, inside)
+}
+
+// startNode starts a node that closes the server with itself, also when it cannot start. It tries again while a cluster that has just formed has no place
+// for the node's buckets.
+func (s *Server) startNode(ctx context.Context, cfg node.Config) (*node.Node, context.Context, error) {
+	var n *node.Node // nil until one has started
+	closed, onClosed := false, cfg.OnClosed
+	cfg.OnClosed = func() {
+		closed = true
+		if n == nil {
+			return
+		}
+		s.Close()
+		if onClosed != nil {
+			onClosed()
 		}
 	}
-	n, ctx, err := node.Start(ctx, inside)
-	if err != nil {
-		srv.Close() // a Config that node.Start refuses never comes to OnClosed
+	failed := func(err error) (*node.Node, context.Context, error) {
+		if s.Close(); closed && onClosed != nil {
+			onClosed()
+		}
+		return nil, nil, err
 	}
-	return n, ctx, err
+	for {
+		started, nodeCtx, err := node.Start(ctx, cfg)
+		if err == nil {
+			n = started
+			return n, nodeCtx, nil
+		}
+		if !noPlace(err) {
+			return failed(err)
+		}
+		select {
+		case <-time.After(placePoll):
+		case <-ctx.Done():
+			return failed(err)
+		}
+	}
 }

@@ -19,6 +19,8 @@ const (
 	readyTimeout = 10 * time.Second
 	// A client or a server that has been silent for three pings is gone.
 	pingInterval, maxPingsOut = time.Second, 2
+	// Of the tries to reach a server that has gone, one a second, each so manieth is worth a line in the log.
+	reconnectReports = 60
 )
 
 // Server is a NATS server with JetStream inside the process. Start makes one for its node; RunServer makes one for several
@@ -72,11 +74,16 @@ func (s *Server) run(cfg Config) (err error) {
 }
 
 func (s *Server) options(cfg Config) (*server.Options, error) {
-	opts := &server.Options{
-		JetStream: true, DontListen: cfg.Listen == "", NoSigs: true, PingInterval: pingInterval, MaxPingsOut: maxPingsOut,
+	listen := cfg.Listen
+	if listen == "" && cfg.ClusterListen != "" {
+		listen = "127.0.0.1:0" // nats-server takes no routes before it takes clients
 	}
-	if cfg.Listen != "" {
-		host, port, _ := net.SplitHostPort(cfg.Listen) // validated
+	opts := &server.Options{
+		JetStream: true, DontListen: listen == "", NoSigs: true, PingInterval: pingInterval, MaxPingsOut: maxPingsOut,
+		ReconnectErrorReports: reconnectReports,
+	}
+	if listen != "" {
+		host, port, _ := net.SplitHostPort(listen) // validated
 		number, _ := strconv.Atoi(port)
 		opts.Host, opts.Port = host, number
 		if number == 0 {
