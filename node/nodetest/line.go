@@ -23,37 +23,43 @@ const maxSize = 1 << 30
 
 // messageOps are the operations with a message: how many fields each has behind its name without a reply, and what stands where.
 var messageOps = []struct {
-	name    string
+	name    []byte
 	fields  int
 	reply   int // the index of the reply, in a line that has one more field
 	headers bool
 }{
-	{name: "PUB", fields: 2, reply: 1},
-	{name: "MSG", fields: 3, reply: 2},
-	{name: "HPUB", fields: 3, reply: 1, headers: true},
-	{name: "HMSG", fields: 4, reply: 2, headers: true},
+	{name: []byte("PUB"), fields: 2, reply: 1},
+	{name: []byte("MSG"), fields: 3, reply: 2},
+	{name: []byte("HPUB"), fields: 3, reply: 1, headers: true},
+	{name: []byte("HMSG"), fields: 4, reply: 2, headers: true},
 }
 
-var otherOps = []string{"PING", "PONG", "+OK", "SUB", "UNSUB", "INFO", "CONNECT", "-ERR"}
+var otherOps = [][]byte{
+	[]byte("PING"), []byte("PONG"), []byte("+OK"), []byte("SUB"), []byte("UNSUB"), []byte("INFO"), []byte("CONNECT"), []byte("-ERR"),
+}
 
 // parseLine reads a line with its end.
 func parseLine(line []byte) controlLine {
 	var fields [7][]byte // one more than a line of a message has
 	n := 0
-	for field := range bytes.FieldsFuncSeq(line, isSpace) {
-		fields[n] = field
-		if n++; n == len(fields) {
-			break
+	for start, i := 0, 0; i < len(line) && n < len(fields); i++ {
+		if !isSpace(line[i]) {
+			continue
 		}
+		if start < i {
+			fields[n] = line[start:i]
+			n++
+		}
+		start = i + 1
 	}
 	op, args := fields[0], fields[1:max(n, 1)]
 	for _, known := range messageOps {
-		if bytes.EqualFold(op, []byte(known.name)) {
+		if bytes.EqualFold(op, known.name) {
 			return parseMessageLine(args, known.fields, known.reply, known.headers)
 		}
 	}
 	for _, known := range otherOps {
-		if bytes.EqualFold(op, []byte(known)) {
+		if bytes.EqualFold(op, known) {
 			return controlLine{kind: otherLine}
 		}
 	}
@@ -88,4 +94,4 @@ func parseSize(digits []byte) (size int, ok bool) {
 	return size, len(digits) > 0
 }
 
-func isSpace(r rune) bool { return r == ' ' || r == '\t' || r == '\r' || r == '\n' }
+func isSpace(b byte) bool { return b == ' ' || b == '\t' || b == '\r' || b == '\n' }
