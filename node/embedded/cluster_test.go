@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"manta/node"
 	"manta/node/embedded"
 	"manta/task"
@@ -277,4 +279,36 @@ func run(t *testing.T, cfg embedded.Config) {
 		t.Fatal(err)
 	}
 	srv.Close()
+}
+
+func TestAServerThatComesBackIsTheOneThatItWas(t *testing.T) {
+	addresses, routes := places(t, 3)
+	start := func(i int) *embedded.Server {
+		srv, err := embedded.RunServer(embedded.Config{ClusterListen: addresses[i], Routes: routes})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(srv.Close)
+		return srv
+	}
+	servers := []*embedded.Server{start(0), start(1), start(2)}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	for round := range 4 { // as new ones each time, those that are gone would soon be more than half of all
+		for i, srv := range servers {
+			if err := srv.AwaitJetStream(ctx); err != nil {
+				t.Fatalf("round %d, server %d: %v", round, i, err)
+			}
+		}
+		js, err := jetstream.New(connect(t, servers[0].URL()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: fmt.Sprint("round-", round)}); err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+		again := 1 + round%2
+		servers[again].Close()
+		servers[again] = start(again)
+	}
 }
