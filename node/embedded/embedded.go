@@ -43,7 +43,7 @@ func (c Config) validate() error {
 		return errors.New("Config.URL is set, but the node brings its own server: use node.Start for a server elsewhere")
 	}
 	if c.Listen != "" {
-		if err := c.checkAddress("Listen", c.Listen); err != nil {
+		if err := c.checkAddress("Config.Listen", c.Listen); err != nil {
 			return err
 		}
 	}
@@ -60,7 +60,7 @@ func (c Config) validateCluster() error {
 		}
 		return nil
 	}
-	if err := c.checkAddress("ClusterListen", c.ClusterListen); err != nil {
+	if err := c.checkAddress("Config.ClusterListen", c.ClusterListen); err != nil {
 		return err
 	}
 	host, _, _ := net.SplitHostPort(c.ClusterListen) // checked
@@ -85,13 +85,13 @@ func (c Config) validateCluster() error {
 func (c Config) checkAddress(field, address string) error {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return fmt.Errorf("Config.%s is %q: want host:port: %w", field, address, err)
+		return fmt.Errorf("%s is %q: want host:port: %w", field, address, err)
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return fmt.Errorf("Config.%s is %q: want a port from 0 to 65535", field, address)
+		return fmt.Errorf("%s is %q: want a port from 0 to 65535", field, address)
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) && !c.Insecure {
-		return fmt.Errorf("Config.%s is %q, which other machines may reach, without credentials or TLS: listen on 127.0.0.1, "+
+		return fmt.Errorf("%s is %q, which other machines may reach, without credentials or TLS: listen on 127.0.0.1, "+
 			"run a NATS server with credentials and use node.Start, or set Config.Insecure", field, address)
 	}
 	return nil
