@@ -77,6 +77,7 @@ func TestNodesAreKilledAndAddedInEveryTopology(t *testing.T) {
 
 func TestRoutedNodesAreEachOnAServerOfTheirOwn(t *testing.T) {
 	c := nodetest.Start(t, 3, nodetest.Routed())
+	killed := c.Connect().ConnectedServerName()
 	c.KillServer(0)
 	from, to := connOf(t, c, 1), connOf(t, c, 2)
 	got := listen(t, to, "letters")
@@ -90,8 +91,8 @@ func TestRoutedNodesAreEachOnAServerOfTheirOwn(t *testing.T) {
 	if err := connOf(t, c, 0).Flush(t.Context()); err == nil {
 		t.Error("node 0 has a connection")
 	}
-	if err := c.Connect().Flush(); err != nil {
-		t.Errorf("a plain client: %v", err)
+	if nc := c.Connect(); nc.Flush() != nil || nc.ConnectedServerName() == killed {
+		t.Errorf("a plain client is on %q, %v; %q was killed", nc.ConnectedServerName(), nc.LastError(), killed)
 	}
 }
 
