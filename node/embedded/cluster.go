@@ -20,8 +20,8 @@ const (
 	defaultClusterName = "manta"
 	// leaderPoll is how often AwaitJetStream looks: the server has no signal for it.
 	leaderPoll = 10 * time.Millisecond
-	// placePoll is how long Start waits before it asks again for a place for its buckets.
-	placePoll = 100 * time.Millisecond
+	// placePoll is how long Start waits before it tries again, tryTimeout how long it tries in a cluster.
+	placePoll, tryTimeout = 100 * time.Millisecond, 3 * time.Second
 	// fewestReplicated is the size of the smallest cluster that goes on without one of its servers.
 	fewestReplicated = 3
 )

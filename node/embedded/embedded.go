@@ -104,10 +104,6 @@ func Start(ctx context.Context, cfg Config) (*node.Node, context.Context, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := srv.AwaitJetStream(ctx); err != nil {
-		srv.Close()
-		return nil, nil, fmt.Errorf("cannot start a node: %w", err)
-	}
 	inside := cfg.Config
 	inside.URL = nats.DefaultURL // never dialled: the connection is in process
 	inside.Options = append([]nats.Option{nats.InProcessServer(srv)}, cfg.Options...)
@@ -117,8 +113,7 @@ func Start(ctx context.Context, cfg Config) (*node.Node, context.Context, error)
 	return srv.startNode(ctx, inside)
 }
 
-// startNode starts a node that closes the server with itself, also when it cannot start. It tries again while a cluster that has just formed has no place
-// for the node's buckets.
+// startNode starts a node that closes the server with itself, also when it cannot start.
 func (s *Server) startNode(ctx context.Context, cfg node.Config) (*node.Node, context.Context, error) {
 	var n *node.Node // nil until one has started
 	closed, onClosed := false, cfg.OnClosed
@@ -132,25 +127,42 @@ func (s *Server) startNode(ctx context.Context, cfg node.Config) (*node.Node, co
 			onClosed()
 		}
 	}
-	failed := func(err error) (*node.Node, context.Context, error) {
-		if s.Close(); closed && onClosed != nil {
-			onClosed()
-		}
-		return nil, nil, err
-	}
 	for {
-		started, nodeCtx, err := node.Start(ctx, cfg)
+		started, nodeCtx, again, err := s.tryNode(ctx, cfg)
 		if err == nil {
 			n = started
 			return n, nodeCtx, nil
 		}
-		if !noPlace(err) {
-			return failed(err)
+		if !again || !rest(ctx) {
+			if s.Close(); closed && onClosed != nil {
+				onClosed()
+			}
+			return nil, nil, err
 		}
-		select {
-		case <-time.After(placePoll):
-		case <-ctx.Done():
-			return failed(err)
-		}
+	}
+}
+
+// tryNode starts a node once. It is to be tried again if the cluster has formed just now: then the leader may know of no place
+// for a bucket yet, or step down for another and never answer what it was asked.
+func (s *Server) tryNode(ctx context.Context, cfg node.Config) (n *node.Node, nodeCtx context.Context, again bool, err error) {
+	if err := s.AwaitJetStream(ctx); err != nil {
+		return nil, nil, false, fmt.Errorf("cannot start a node: %w", err)
+	}
+	try, cancel := ctx, context.CancelFunc(func() {})
+	if len(s.routes) > 0 {
+		try, cancel = context.WithTimeout(ctx, tryTimeout)
+	}
+	defer cancel()
+	n, nodeCtx, err = node.Start(try, cfg)
+	return n, nodeCtx, len(s.routes) > 0 && (noPlace(err) || try.Err() != nil) && ctx.Err() == nil, err
+}
+
+// rest waits a moment before the next try, and reports false if ctx ends first.
+func rest(ctx context.Context) bool {
+	select {
+	case <-time.After(placePoll):
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
