@@ -53,9 +53,10 @@ const (
 
 // outgoing is a call at its caller.
 type outgoing struct {
-	call   *call.Call
-	caller *caller
-	method string
+	call    *call.Call
+	callers *callers
+	caller  *caller
+	method  string
 
 	ready     bool // its arguments have values
 	queued    bool
@@ -65,6 +66,12 @@ type outgoing struct {
 	patience  *time.Timer
 	ended     bool
 }
+
+// Watched implements call.Bound.
+func (out *outgoing) Watched() *call.Call { return out.call }
+
+// Ended implements call.Bound.
+func (out *outgoing) Ended(err error) { out.callers.cancel(out, err) }
 
 // awaits says whether the caller awaits a word from elsewhere.
 func (c *caller) awaits() bool { return len(c.calls) > 0 || c.pinging || c.starting }

@@ -21,6 +21,7 @@ type callers struct {
 	group   *member.Group
 	replies *bus.Subscription
 	asked   *bus.Subscription
+	watches *call.Watches
 
 	underway member.Tally // the calls without an outcome
 
@@ -31,7 +32,7 @@ type callers struct {
 }
 
 func startCallers(ctx context.Context, node *member.Node) (*callers, error) {
-	cs := &callers{node: node, group: member.NewGroup(ctx), waiting: make(map[uint64]*caller)}
+	cs := &callers{node: node, group: member.NewGroup(ctx), waiting: make(map[uint64]*caller), watches: call.NewWatches(node.Closing)}
 	var err error
 	if cs.replies, err = node.Conn.Subscribe(node.Conn.Inbox("actor.*.*"), "", cs.replied); err != nil {
 		return nil, err
@@ -53,13 +54,12 @@ func (cs *callers) submit(ctx context.Context, h *handle, method string, c *call
 	if h.err != nil {
 		return objstore.FailedObject(h.err)
 	}
-	c.Attempt = 1
-	out := &outgoing{call: c, caller: h.at(cs, member.ID{}), method: method}
+	out := &outgoing{call: c, callers: cs, caller: h.at(cs, member.ID{}), method: method}
 	if err := cs.enter(out); err != nil {
 		c.Fail(fmt.Errorf("%s: %w", c.Target.Name, err))
 		return c.Object
 	}
-	c.Bind(ctx, func(err error) { cs.cancel(out, err) })
+	cs.watches.Bind(ctx, out)
 	c.WhenReady(func(err error) {
 		if err != nil {
 			cs.cancel(out, err)
@@ -117,8 +117,8 @@ func (cs *callers) pump(c *caller) {
 }
 
 func (cs *callers) send(out *outgoing) {
-	c, q := out.caller, out.call.Request()
-	q.Birth = c.birth
+	c := out.caller
+	q := call.Request{Owner: cs.node.ID, Need: out.call.Target.Options.Need, Birth: c.birth, Entry: out.call.Entry()}
 	if err := cs.node.Conn.Publish(cs.node.Conn.Actor(c.id, out.method), cs.inbox(c.number, wordOfCall), q.AppendTo(nil)); err != nil {
 		cs.end(out, objstore.Outcome{Err: fmt.Errorf("%s: %w: it was not sent: %w", out.call.Target.Name, ErrUnavailable, err)})
 		return
@@ -143,7 +143,7 @@ func (cs *callers) end(out *outgoing, o objstore.Outcome) {
 	out.caller.forget(out)
 	cs.rest(out.caller)
 	cs.underway.Done()
-	cs.finished.Add(out.call, o)
+	cs.finished.Add(out.call, &o)
 }
 
 // rest lets go of a caller that awaits nothing.

@@ -251,7 +251,7 @@ func (c *cell) run(ctx context.Context, v *visit) {
 		ctx, stop = context.WithDeadline(ctx, v.request.Deadline)
 		defer stop()
 	}
-	out := call.Run(ctx, c.host.node, name, m.handler(c.instance), v.request, func() {})
+	out := call.Run(ctx, c.host.node, name, m.handler(c.instance), v.request)
 	v.cancel(call.ErrReturned) // before stop: the calls that it made go on
 	c.answer(v, call.Done, out)
 }

@@ -148,7 +148,7 @@ func callable(t reflect.Type) (args []reflect.Type, ok bool) {
 
 // handler returns what runs the method on an instance, a pointer to the struct.
 func (m method) handler(instance reflect.Value) call.Handler {
-	return func(ctx context.Context, values []bus.Value, plain bool) (bus.Value, error) {
+	return func(ctx context.Context, values []bus.Value, plain bool, room []byte) (bus.Value, error) {
 		if len(values) != len(m.args) {
 			return bus.Value{}, fmt.Errorf("%d arguments were sent, the method takes %d", len(values), len(m.args))
 		}
@@ -163,7 +163,7 @@ func (m method) handler(instance reflect.Value) call.Handler {
 		out := instance.Method(m.index).Call(in)
 		err, _ := out[1].Interface().(error)
 		if plain || err != nil {
-			return call.EncodeResult(out[0].Interface(), err, plain)
+			return call.EncodeResult(out[0].Interface(), err, plain, room)
 		}
 		result := reflect.New(out[0].Type()).Elem()
 		result.Set(out[0])

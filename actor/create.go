@@ -73,8 +73,11 @@ func (e *Engine) create(c *class, cr *creation) *handle {
 // place finds a node with room for the actor: the class's queue group picks one, which says yes, busy, or why it never will.
 func (e *Engine) place(ctx context.Context, c *class, cr *creation, created *caller) (record, error) {
 	q := call.Request{
-		Owner: e.node.ID, Number: created.number, Attempt: 1, Need: c.need,
-		Args: []call.WireArg{argName: text(cr.name), argStart: {Value: cr.start}, argInbox: text(e.callers.inbox(created.number, wordOfBirth))},
+		Owner: e.node.ID, Need: c.need,
+		Entry: call.Entry{
+			Number: created.number, Attempt: 1,
+			Args: call.WireArgs{}.AppendArg(text(cr.name)).AppendArg(call.WireArg{Value: cr.start}).AppendArg(text(e.callers.inbox(created.number, wordOfBirth))),
+		},
 	}
 	frame := q.AppendTo(nil)
 	if limit := e.node.Conn.MaxPayload(); int64(len(frame)) > limit {

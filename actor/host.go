@@ -88,7 +88,7 @@ func (h *host) deliver(ctx context.Context) {
 // asked handles a request to create an actor, on a goroutine of its own: it talks to the directory.
 func (h *host) asked(msg *bus.Msg) {
 	q, err := call.ReadRequest(msg.Data)
-	if err != nil || len(q.Args) != argCount {
+	if err != nil {
 		h.node.Log.Warn("a malformed request for an actor", zap.String("subject", msg.Subject), zap.Error(err))
 		return
 	}
@@ -112,7 +112,7 @@ func (h *host) create(ctx context.Context, className string, q call.Request) (ca
 		return call.Refused, err
 	}
 	instance := reflect.New(c.typ)
-	if err := bus.DecodeTo(q.Args[argStart].Value, instance); err != nil {
+	if err := bus.DecodeTo(ask.start, instance); err != nil {
 		return call.Refused, err
 	}
 	if !h.node.Capacity.Take(q.Need) {
@@ -134,11 +134,17 @@ func (h *host) create(ctx context.Context, className string, q call.Request) (ca
 type asked struct {
 	id    string
 	named bool
+	start bus.Value
 	inbox string // of the creator, to be told if Start fails
 }
 
 func (a *asked) read(q call.Request) (err error) {
-	if a.id, err = bus.Decode[string](q.Args[argName].Value); err != nil {
+	args, err := q.Args.List()
+	if err != nil || len(args) != argCount {
+		return fmt.Errorf("a request for an actor has %d arguments: want %d", len(args), argCount)
+	}
+	a.start = args[argStart].Value
+	if a.id, err = bus.Decode[string](args[argName].Value); err != nil {
 		return err
 	}
 	if a.named = a.id != ""; !a.named {
@@ -147,7 +153,7 @@ func (a *asked) read(q call.Request) (err error) {
 	if err := bus.CheckName("actor name", a.id); err != nil {
 		return err
 	}
-	a.inbox, err = bus.Decode[string](q.Args[argInbox].Value)
+	a.inbox, err = bus.Decode[string](args[argInbox].Value)
 	return err
 }
 
@@ -173,7 +179,7 @@ func (h *host) open(cl *cell) (call.Status, error) {
 	if h.draining {
 		return call.Busy, nil
 	}
-	sub, err := h.node.Conn.SubscribeChan(h.node.Conn.ActorMailbox(cl.id), h.mail)
+	sub, err := h.node.Conn.SubscribeChan(h.node.Conn.ActorMailbox(cl.id), "", h.mail)
 	if err != nil {
 		return call.Refused, err
 	}

@@ -44,7 +44,7 @@ func (r Ref[T]) target(expression any) *call.Target {
 	}
 	name, err := methodName(r.handle.class, expression)
 	t := &call.Target{Name: r.handle.class.name + "." + name, Err: err}
-	t.Submit = func(ctx context.Context, t *call.Target, args []call.Arg) *objstore.Object {
+	t.Submit = func(ctx context.Context, t *call.Target, args call.Args) *objstore.Object {
 		scope, err := member.FromContext(ctx)
 		if err != nil {
 			return objstore.FailedObject(fmt.Errorf("%s: %w", t.Name, err))

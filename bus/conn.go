@@ -201,9 +201,10 @@ func (c *Conn) Subscribe(subject, queue string, handle func(*Msg)) (*Subscriptio
 	return sub, sub.SetPendingLimits(-1, -1) // what may be outstanding is bounded by windows, not by dropping
 }
 
-// SubscribeChan sends every message on subject to ch. NATS drops what finds ch full, so its reader must never block.
-func (c *Conn) SubscribeChan(subject string, ch chan *Msg) (*Subscription, error) {
-	sub, err := c.nc.ChanSubscribe(subject, ch)
+// SubscribeChan sends every message on subject to ch: several subscriptions that share one keep the order of the connection. NATS
+// drops what finds ch full, so its reader must never block. With a queue each message goes to one of the queue's members.
+func (c *Conn) SubscribeChan(subject, queue string, ch chan *Msg) (*Subscription, error) {
+	sub, err := c.nc.ChanQueueSubscribe(subject, queue, ch)
 	if err != nil {
 		return nil, fmt.Errorf("cannot subscribe to %s: %w", subject, err)
 	}

@@ -44,6 +44,12 @@ func ReadFrame(b []byte) (Reader, byte) {
 	return Reader{rest: b[3:]}, b[2]
 }
 
+// ReadFields starts reading fields that have no frame around them.
+func ReadFields(b []byte) Reader { return Reader{rest: b} }
+
+// Left returns how many bytes are left.
+func (r *Reader) Left() int { return len(r.rest) }
+
 // Err returns what was malformed, nil if nothing was.
 func (r *Reader) Err() error { return r.err }
 

@@ -33,6 +33,11 @@ func (s Subjects) NodeTask(node, function string) string {
 // NodeTasks matches every NodeTask of one node.
 func (s Subjects) NodeTasks(node string) string { return s.NodeTask(node, "*") }
 
+// IsNodeTask says whether NodeTask made a subject.
+func (s Subjects) IsNodeTask(subject string) bool {
+	return strings.HasPrefix(subject, s.prefix+"node.")
+}
+
 // ParseNodeTask takes apart what NodeTask made.
 func (s Subjects) ParseNodeTask(subject string) (node, function string, ok bool) {
 	rest, ok := strings.CutPrefix(subject, s.prefix+"node.")

@@ -37,10 +37,25 @@ func (v Value) AppendTo(b []byte) []byte { return AppendBytes(append(b, byte(v.F
 func (r *Reader) ReadValue() Value { return Value{Format: Format(r.Byte()), Data: r.Bytes()} }
 
 // Encode encodes v. The error of a value that cannot be encoded names its type and the field.
-func Encode[T any](v T) (Value, error) { return EncodeFrom(reflect.ValueOf(&v).Elem()) }
+func Encode[T any](v T) (Value, error) {
+	if value, ok := encodeScalar(&v); ok {
+		return value, nil
+	}
+	return encodeAny(v)
+}
+
+// encodeAny is apart from Encode because reflection moves its argument to the heap.
+func encodeAny[T any](v T) (Value, error) { return encodeReflected(reflect.ValueOf(&v).Elem()) }
 
 // EncodeFrom is Encode of an addressable value.
 func EncodeFrom(v reflect.Value) (Value, error) {
+	if value, ok := encodeScalar(v.Addr().Interface()); ok {
+		return value, nil
+	}
+	return encodeReflected(v)
+}
+
+func encodeReflected(v reflect.Value) (Value, error) {
 	if value, ok := encodeRaw(v); ok {
 		return value, nil
 	}
@@ -57,11 +72,26 @@ func EncodeFrom(v reflect.Value) (Value, error) {
 // Decode decodes a value into a T. The error of one that does not fit names both types.
 func Decode[T any](value Value) (T, error) {
 	var v T
-	return v, decodeInto(value, &v)
+	if decodeScalar(value, &v) {
+		return v, nil
+	}
+	return decodeAny[T](value)
+}
+
+// decodeAny is apart from Decode because reflection moves its result to the heap.
+func decodeAny[T any](value Value) (T, error) {
+	var v T
+	err := decodeInto(value, &v)
+	return v, err
 }
 
 // DecodeTo decodes a value into what target, a non-nil pointer, points to.
-func DecodeTo(value Value, target reflect.Value) error { return decodeInto(value, target.Interface()) }
+func DecodeTo(value Value, target reflect.Value) error {
+	if decodeScalar(value, target.Interface()) {
+		return nil
+	}
+	return decodeInto(value, target.Interface())
+}
 
 func decodeInto(value Value, target any) error {
 	var err error

@@ -35,6 +35,11 @@ type Config struct {
 	ClientOnly bool
 	// Logger hears of what goes wrong behind the scenes. Default: silence.
 	Logger *zap.Logger
+	// MaxPending is how many requests of plain NATS clients may wait at this node for a slot anywhere; more are refused with an
+	// overload error. Default 1000.
+	MaxPending int
+	// MaxBatch is how many tasks or results travel in one message at most; 1 sends each by itself. Default 64.
+	MaxBatch int
 	// CacheBytes bounds what the node keeps of other nodes' large objects. Default 1 GiB.
 	CacheBytes int64
 	// DrainTimeout bounds the Drain that Run does. Default 30 s.
@@ -65,6 +70,12 @@ func (c Config) withDefaults(id member.ID) Config {
 	if c.Logger == nil {
 		c.Logger = zap.NewNop()
 	}
+	if c.MaxPending == 0 {
+		c.MaxPending = 1000
+	}
+	if c.MaxBatch == 0 {
+		c.MaxBatch = 64
+	}
 	if c.CacheBytes == 0 {
 		c.CacheBytes = 1 << 30
 	}
@@ -82,6 +93,10 @@ func (c Config) validate() error {
 	switch {
 	case !(c.CPUs >= 0) || math.IsInf(c.CPUs, 0):
 		return fmt.Errorf("Config.CPUs is %v: want a number from 0, where 0 means GOMAXPROCS", c.CPUs)
+	case c.MaxPending < 0:
+		return fmt.Errorf("Config.MaxPending is %d: want a number from 0, where 0 means 1000", c.MaxPending)
+	case c.MaxBatch < 0:
+		return fmt.Errorf("Config.MaxBatch is %d: want a number from 0, where 0 means 64", c.MaxBatch)
 	case c.CacheBytes < 0:
 		return fmt.Errorf("Config.CacheBytes is %d: want a number from 0, where 0 means 1 GiB", c.CacheBytes)
 	case c.DrainTimeout < 0:

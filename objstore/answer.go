@@ -32,9 +32,9 @@ func (s *Store) answer(msg *bus.Msg) {
 	case e == nil:
 		s.replyGone(msg)
 	case q.kind == freeFrame:
-		s.answerFree(msg, q.id, e.state)
+		s.answerFree(msg, e.object)
 	default:
-		s.answerWhenPortable(msg, e.state)
+		s.answerWhenPortable(msg, e.object)
 	}
 }
 
@@ -62,9 +62,7 @@ func (s *Store) forget(id ID) {
 	if o == nil {
 		return
 	}
-	o.mu.Lock()
-	st := o.mirrors[s]
-	o.mu.Unlock()
+	st := o.mirror(s, nil)
 	if st == nil {
 		return
 	}
@@ -73,9 +71,9 @@ func (s *Store) forget(id ID) {
 	}
 }
 
-func (s *Store) answerFree(msg *bus.Msg, id ID, st *state) {
+func (s *Store) answerFree(msg *bus.Msg, o *Object) {
 	s.group.Go(func(ctx context.Context) {
-		if err := s.freeOwn(ctx, id, st); err != nil {
+		if err := s.freeOwn(ctx, o); err != nil {
 			s.reply(msg, Outcome{Err: err}.AppendTo(append(bus.AppendFrame(nil, answerFrame), answerOutcome)))
 			return
 		}
@@ -84,11 +82,11 @@ func (s *Store) answerFree(msg *bus.Msg, id ID, st *state) {
 }
 
 // answerWhenPortable answers as soon as any node can read the object, or "pending" if that takes too long.
-func (s *Store) answerWhenPortable(msg *bus.Msg, st *state) {
-	portable := st.done(&st.portable)
+func (s *Store) answerWhenPortable(msg *bus.Msg, o *Object) {
+	portable := o.portable()
 	select {
 	case <-portable:
-		s.answerOutcome(msg, st)
+		s.answerOutcome(msg, o)
 		return
 	default:
 	}
@@ -97,7 +95,7 @@ func (s *Store) answerWhenPortable(msg *bus.Msg, st *state) {
 		defer timer.Stop()
 		select {
 		case <-portable:
-			s.answerOutcome(msg, st)
+			s.answerOutcome(msg, o)
 		case <-timer.C:
 			s.reply(msg, append(bus.AppendFrame(nil, answerFrame), answerPending))
 		case <-ctx.Done(): // whoever asks again finds that nobody is here
@@ -106,8 +104,8 @@ func (s *Store) answerWhenPortable(msg *bus.Msg, st *state) {
 	})
 }
 
-func (s *Store) answerOutcome(msg *bus.Msg, st *state) {
-	out, _ := st.peek()
+func (s *Store) answerOutcome(msg *bus.Msg, o *Object) {
+	out := *o.outcome.Load()
 	if out.Blob != nil {
 		out.Value = bus.Value{} // the asking node reads the blob
 	}

@@ -72,10 +72,10 @@ func (s *Store) follow(id ID, st *state) {
 		if err != nil {
 			out = Outcome{Err: err}
 		}
-		st.settle(out, true)
+		st.settle(&out)
 	})
 	if !started {
-		st.settle(Outcome{Err: bus.ErrClosed}, true)
+		st.settle(&Outcome{Err: bus.ErrClosed})
 	}
 }
 

@@ -6,21 +6,39 @@ import (
 	"weak"
 )
 
-// Object is what a [Ref] names, without its type: one per name and process, so that refs compare as pointers. It holds
-// identity; what a node knows of the value is in a state. For packages that make objects; users hold Refs.
+// Object is what a [Ref] names, without its type: one per name and process, so that refs compare as pointers. It holds the
+// name and what its owner's node knows of the value. For packages that make objects; users hold Refs.
+//
+// An owner holds one for every queued task, so it is one allocation of 64 bytes; what few objects need is behind a pointer.
 type Object struct {
-	id  ID
-	err error // of an object that could not be made; it has no states
-
-	home   *Store // the owner's store, nil if the owner is another process
-	origin *state // in home
-
-	mu      sync.Mutex
-	mirrors map[*Store]*state // what nodes of this process that do not own the object know of it
+	id   ID
+	home *Store // the owner's store, nil if the owner is another process
+	mark uint64 // the last Wait that was given it; see checkDistinct
+	state
 }
 
+// Store returns the store of the node that owns the object, nil if that is in another process.
+func (o *Object) Store() *Store { return o.home }
+
 // FailedObject returns an object whose every read fails with err.
-func FailedObject(err error) *Object { return &Object{err: err} }
+func FailedObject(err error) *Object {
+	o := &Object{}
+	o.outcome.Store(&Outcome{Err: err})
+	return o
+}
+
+// noObject is what the zero Ref names.
+var noObject = FailedObject(ErrNoObject)
+
+// failure is the error of an object that could not be made: it alone has an outcome and no home.
+func (o *Object) failure() error {
+	if o != nil && o.home == nil {
+		if out := o.outcome.Load(); out != nil {
+			return out.Err
+		}
+	}
+	return nil
+}
 
 // interned finds the object of a name that came from elsewhere. Only names that were encoded or decoded are in it: what
 // never leaves the process costs no entry.
@@ -66,8 +84,8 @@ func (o *Object) enter() {
 
 // escape is called when the name is about to travel: others may ask for the object from now on.
 func (o *Object) escape() error {
-	if o.err != nil {
-		return o.err
+	if err := o.failure(); err != nil {
+		return err
 	}
 	if o.home == nil {
 		return nil
@@ -77,6 +95,6 @@ func (o *Object) escape() error {
 		o.enter()
 	}
 	interned.Unlock()
-	o.home.export(o.id, o.origin)
+	o.home.export(o)
 	return nil
 }

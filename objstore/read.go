@@ -19,19 +19,30 @@ func storeAndScope(ctx context.Context) (*Store, *member.Scope, error) {
 
 // read waits for an object's outcome and returns its value.
 func read(ctx context.Context, o *Object) (bus.Value, error) {
-	if o != nil && o.err != nil {
-		return bus.Value{}, o.err
+	if err := o.failure(); err != nil {
+		return bus.Value{}, err
 	}
 	s, scope, err := storeAndScope(ctx)
 	if err != nil {
 		return bus.Value{}, err
 	}
-	st := s.stateOf(o)
-	if err := scope.Await(ctx, st.done(&st.settled)); err != nil {
+	out, err := s.await(ctx, scope, o)
+	if err != nil {
 		return bus.Value{}, err
 	}
-	out, _ := st.peek()
 	return s.open(ctx, scope, out)
+}
+
+// await waits for an object's outcome.
+func (s *Store) await(ctx context.Context, scope *member.Scope, o *Object) (*Outcome, error) {
+	if out := s.look(o); out != nil {
+		return out, nil
+	}
+	st := s.stateOf(o)
+	if err := scope.Await(ctx, st.settled()); err != nil {
+		return nil, err
+	}
+	return st.outcome.Load(), nil
 }
 
 // Open returns the value of the object that an argument names, for the node that runs the task.
@@ -48,13 +59,13 @@ func (s *Store) named(id ID) *Object {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e := s.exported[id]; e != nil {
-		return &Object{id: id, home: s, origin: e.state}
+		return e.object
 	}
 	return FailedObject(ErrFreed)
 }
 
 // open returns the value of an outcome, from the bucket if that is where it is.
-func (s *Store) open(ctx context.Context, scope *member.Scope, out Outcome) (bus.Value, error) {
+func (s *Store) open(ctx context.Context, scope *member.Scope, out *Outcome) (bus.Value, error) {
 	switch {
 	case out.Err != nil:
 		return bus.Value{}, out.Err

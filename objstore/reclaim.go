@@ -16,13 +16,12 @@ import (
 // sweepInterval is how often objects that were collected are deleted from the bucket.
 const sweepInterval = time.Second
 
-// collected is a blob of this node that can go: of an object whose last ref in this process is gone, or a stray one, which
-// is no object's value.
+// collected is a blob of this node that can go: of an object whose last ref in this process is gone, or one that is no
+// object's value.
 type collected struct {
 	store *Store
 	id    ID
 	blob  string
-	stray bool
 }
 
 // own remembers a blob as this node's to delete: when the last ref in this process is collected, if the object's name never
@@ -35,7 +34,7 @@ func (s *Store) own(o *Object, blob string) {
 		c.store.mu.Lock()
 		defer c.store.mu.Unlock()
 		c.store.collected = append(c.store.collected, c)
-	}, collected{s, o.id, blob, false})
+	}, collected{s, o.id, blob})
 }
 
 // Discard deletes the blob, if any, of an outcome that nobody will read.
@@ -46,7 +45,7 @@ func (s *Store) Discard(id ID, out Outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.blobs[out.Blob.Blob.ID] = id
-	s.collected = append(s.collected, collected{s, id, out.Blob.Blob.ID, true})
+	s.collected = append(s.collected, collected{s, id, out.Blob.Blob.ID})
 }
 
 // sweep deletes the blobs of collected objects until ctx ends.
@@ -67,27 +66,12 @@ func (s *Store) sweep(ctx context.Context) {
 	}
 }
 
-// takeCollected returns what can be deleted now: an object that is askable stays, and so does one whose upload still runs.
-func (s *Store) takeCollected() (ready []collected) {
+// takeCollected returns what is to be deleted. What is askable or goes up is not collected, so it is not in it.
+func (s *Store) takeCollected() []collected {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	uploading := make(map[string]bool, len(s.uploads))
-	for u := range s.uploads {
-		uploading[u.blob.ID] = true
-	}
-	var later []collected
-	for _, c := range s.collected {
-		switch e := s.exported[c.id]; {
-		case c.stray:
-			ready = append(ready, c)
-		case e != nil && e.escaped: // Free and Close know it
-		case e != nil || uploading[c.blob]:
-			later = append(later, c)
-		default:
-			ready = append(ready, c)
-		}
-	}
-	s.collected = later
+	ready := s.collected
+	s.collected = nil
 	return ready
 }
 
@@ -114,10 +98,10 @@ func (s *Store) free(ctx context.Context, o *Object) error {
 	switch {
 	case o == nil:
 		return ErrNoObject
-	case o.err != nil:
+	case o.failure() != nil:
 		return nil
 	case o.home == s:
-		return s.freeOwn(ctx, o.id, o.origin)
+		return s.freeOwn(ctx, o)
 	}
 	if err := o.escape(); err != nil { // its owner may be another node of this process
 		return err
@@ -125,29 +109,30 @@ func (s *Store) free(ctx context.Context, o *Object) error {
 	return s.askFree(ctx, o.id)
 }
 
-func (s *Store) freeOwn(ctx context.Context, id ID, st *state) error {
-	if st.upload != nil { // whatever it has written must be there to be deleted
-		st.upload.cancel(ErrFreed)
+func (s *Store) freeOwn(ctx context.Context, o *Object) error {
+	u := o.upload()
+	if u != nil { // whatever it has written must be there to be deleted
+		u.cancel(ErrFreed)
 		select {
-		case <-st.upload.ended:
+		case <-u.ended:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
-	blob := st.free()
+	blob := o.state.free()
 	s.mu.Lock()
-	e := s.exported[id]
-	delete(s.exported, id)
+	e := s.exported[o.id]
+	delete(s.exported, o.id)
 	s.mu.Unlock()
 	var told error
 	if e != nil {
-		told = s.tellGone(ctx, id, slices.Collect(maps.Keys(e.readers)))
+		told = s.tellGone(ctx, o.id, slices.Collect(maps.Keys(e.readers)))
 	}
 	switch {
-	case st.upload != nil:
-		return errors.Join(told, s.deleteBlob(ctx, id, st.upload.blob.ID))
+	case u != nil:
+		return errors.Join(told, s.deleteBlob(ctx, o.id, u.blob.ID))
 	case blob != nil:
-		return errors.Join(told, s.deleteBlob(ctx, id, blob.Blob.ID))
+		return errors.Join(told, s.deleteBlob(ctx, o.id, blob.Blob.ID))
 	}
 	return told
 }

@@ -3,6 +3,7 @@ package objstore_test
 import (
 	"context"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -109,10 +110,10 @@ func (p promised[T]) keep(t *testing.T, v T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.store.Settle(p.object, objstore.Outcome{Value: value})
+	p.store.Settle(p.object, &objstore.Outcome{Value: value})
 }
 
-func (p promised[T]) fail(err error) { p.store.Settle(p.object, objstore.Outcome{Err: err}) }
+func (p promised[T]) fail(err error) { p.store.Settle(p.object, &objstore.Outcome{Err: err}) }
 
 // get reads a ref that must have a value.
 func get[T any](t *testing.T, ctx context.Context, r objstore.Ref[T]) T {
@@ -137,3 +138,22 @@ func getError[T any](t *testing.T, ctx context.Context, r objstore.Ref[T]) error
 	t.Fatalf("reading %v: got a value, want an error", r)
 	return nil
 }
+
+// announced returns a ctx like the one of a running task, and a channel that is closed once somebody waits in it.
+func announced(t *testing.T, ctx context.Context) (context.Context, <-chan struct{}) {
+	t.Helper()
+	scope, err := member.FromContext(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := announcer{waits: make(chan struct{}), once: new(sync.Once)}
+	return member.NewContext(ctx, &member.Scope{Node: scope.Node, Work: w}), w.waits
+}
+
+type announcer struct {
+	waits chan struct{}
+	once  *sync.Once
+}
+
+func (w announcer) Block()   { w.once.Do(func() { close(w.waits) }) }
+func (w announcer) Unblock() {}

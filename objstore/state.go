@@ -1,8 +1,8 @@
 package objstore
 
 import (
-	"slices"
 	"sync"
+	"sync/atomic"
 
 	"manta/bus"
 )
@@ -22,123 +22,139 @@ type StoredBlob struct {
 
 // state is what a node knows of one object.
 //
-//	          settle                       portable
+//	          settle                       stored
 //	pending ─────────► settled (readable here) ─────────► portable (readable anywhere)
 //	   └───────────────────────┴─── free ──► settled with ErrFreed
 //
 // For small values, blobs and errors both steps are one; a large Put is portable when its upload is done.
 type state struct {
-	mu       sync.Mutex
-	outcome  Outcome // valid once settled
-	settled  latch
-	portable latch
-	upload   *upload // nil unless the value goes to the bucket from here
+	outcome atomic.Pointer[Outcome] // nil while pending; what it points to does not change. Written under mu, read without
+	mu      sync.Mutex
+	waiters *waiter // the first of a list; empty once settled
+	rare    *rare   // nil for most
 }
 
-// latch is an event that happens once.
-type latch struct {
-	done    bool
-	waiters []*waiter
-	closed  chan struct{} // made when somebody waits on it
+// rare is what few states need.
+type rare struct {
+	settled chan struct{}     // made when somebody waits on it, and gone once it was closed
+	upload  *upload           // of a value that goes to the bucket from here; set before anybody else sees the state
+	mirrors map[*Store]*state // what nodes of this process that do not own the object know of it
 }
 
-// waiter is a function to call when a latch opens.
-type waiter struct{ f func() }
+// past is the channel of what has happened already.
+var past = func() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// freed is the outcome of every object that was freed.
+var freed = &Outcome{Err: ErrFreed}
 
 // settle records the outcome. It returns false if there is one already: the first one stays.
-func (st *state) settle(o Outcome, portable bool) bool {
+func (st *state) settle(out *Outcome) bool {
 	st.mu.Lock()
-	if st.settled.done {
+	if st.outcome.Load() != nil {
 		st.mu.Unlock()
 		return false
 	}
-	st.outcome = o
-	fire := st.settled.open()
-	if portable {
-		fire = append(fire, st.portable.open()...)
-	}
+	fire := st.become(out)
 	st.mu.Unlock()
-	call(fire)
+	fire.call(out)
 	return true
 }
 
 // stored records that a settled value is in the bucket too, or why it will never be.
 func (st *state) stored(b *StoredBlob, err error) {
 	st.mu.Lock()
-	if st.outcome.Err == nil {
-		st.outcome.Blob = b
-		st.outcome.Err = err
+	defer st.mu.Unlock()
+	if out := st.outcome.Load(); out.Err == nil {
+		st.outcome.Store(&Outcome{Value: out.Value, Blob: b, Err: err})
 	}
-	fire := st.portable.open()
-	st.mu.Unlock()
-	call(fire)
+	close(st.rare.upload.stored)
 }
 
 // free replaces the outcome by ErrFreed and returns the blob that held it.
-func (st *state) free() *StoredBlob {
+func (st *state) free() (blob *StoredBlob) {
 	st.mu.Lock()
-	blob := st.outcome.Blob
-	st.outcome = Outcome{Err: ErrFreed}
-	fire := append(st.settled.open(), st.portable.open()...)
+	if out := st.outcome.Load(); out != nil {
+		blob = out.Blob
+	}
+	fire := st.become(freed)
 	st.mu.Unlock()
-	call(fire)
+	fire.call(freed)
 	return blob
 }
 
-// open returns the functions to call once the state is unlocked.
-func (l *latch) open() []*waiter {
-	if l.closed != nil && !l.done {
-		close(l.closed)
+// become sets the outcome and returns the waiters to call once the state is unlocked.
+func (st *state) become(out *Outcome) (fire *waiter) {
+	st.outcome.Store(out)
+	fire, st.waiters = st.waiters, nil
+	if r := st.rare; r != nil {
+		if r.settled != nil {
+			close(r.settled)
+			r.settled = nil
+		}
+		if r.upload == nil && r.mirrors == nil {
+			st.rare = nil
+		}
 	}
-	fire := l.waiters
-	l.done, l.waiters = true, nil
 	return fire
 }
 
-func call(fire []*waiter) {
-	for _, w := range fire {
-		w.f()
-	}
-}
-
-// whenSettled calls f once the outcome is there: now, or later from whoever settles it. f must not block. The function it
-// returns forgets f, unless it was called already.
-func (st *state) whenSettled(f func()) (forget func()) {
-	l := &st.settled
-	st.mu.Lock()
-	if l.done {
-		st.mu.Unlock()
-		f()
-		return func() {}
-	}
-	w := &waiter{f}
-	l.waiters = append(l.waiters, w)
-	st.mu.Unlock()
-	return func() {
-		st.mu.Lock()
-		defer st.mu.Unlock()
-		if i := slices.Index(l.waiters, w); i >= 0 {
-			l.waiters = slices.Delete(l.waiters, i, i+1)
-		}
-	}
-}
-
-// peek returns the outcome, and false if there is none yet.
-func (st *state) peek() (Outcome, bool) {
+// settled returns a channel that is closed once there is an outcome.
+func (st *state) settled() <-chan struct{} {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	return st.outcome, st.settled.done
+	if st.outcome.Load() != nil {
+		return past
+	}
+	r := st.needRare()
+	if r.settled == nil {
+		r.settled = make(chan struct{})
+	}
+	return r.settled
 }
 
-// done returns a channel that is closed once the latch is open.
-func (st *state) done(l *latch) <-chan struct{} {
+// portable returns a channel that is closed once every node can read the outcome.
+func (st *state) portable() <-chan struct{} {
+	if u := st.upload(); u != nil {
+		return u.stored
+	}
+	return st.settled()
+}
+
+func (st *state) upload() *upload {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if l.closed == nil {
-		l.closed = make(chan struct{})
-		if l.done {
-			close(l.closed)
-		}
+	if st.rare == nil {
+		return nil
 	}
-	return l.closed
+	return st.rare.upload
+}
+
+// needRare makes the rare part if there is none; mu is locked.
+func (st *state) needRare() *rare {
+	if st.rare == nil {
+		st.rare = &rare{}
+	}
+	return st.rare
+}
+
+// mirror returns what a node that does not own the object knows of it, nil if that is nothing. With a fresh state there is
+// none yet, and that becomes it.
+func (st *state) mirror(s *Store, fresh *state) *state {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.rare != nil && st.rare.mirrors[s] != nil {
+		return st.rare.mirrors[s]
+	}
+	if fresh != nil {
+		r := st.needRare()
+		if r.mirrors == nil {
+			r.mirrors = make(map[*Store]*state)
+		}
+		r.mirrors[s] = fresh
+	}
+	return fresh
 }

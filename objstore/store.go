@@ -36,14 +36,14 @@ type Store struct {
 
 	mu        sync.Mutex
 	exported  map[ID]*export
-	uploads   map[*upload]struct{} // under way
-	blobs     map[string]ID        // the blobs of objects that this node owns
-	collected []collected          // objects whose last ref in this process is gone
+	uploads   map[*upload]*Object // under way; what goes up is not collected meanwhile
+	blobs     map[string]ID       // the blobs of objects that this node owns
+	collected []collected         // objects whose last ref in this process is gone
 }
 
-// export is an object that other processes may ask for.
+// export is an object that other processes may ask for. It is not collected meanwhile.
 type export struct {
-	state   *state
+	object  *Object
 	pins    int                    // tasks under way that have it as an argument
 	escaped bool                   // its name travelled inside a value: only Free and Close end it
 	readers map[member.ID]struct{} // nodes that asked for it, to be told when it is freed
@@ -64,7 +64,7 @@ func Open(ctx context.Context, node *member.Node, cacheBytes int64) (*Store, err
 	}
 	s := &Store{
 		node: node, bucket: bucket, group: member.NewGroup(ctx), cache: newCache(cacheBytes),
-		exported: make(map[ID]*export), uploads: make(map[*upload]struct{}), blobs: make(map[string]ID),
+		exported: make(map[ID]*export), uploads: make(map[*upload]*Object), blobs: make(map[string]ID),
 	}
 	if s.asked, err = node.Conn.Subscribe(node.Conn.NodeObject(node.ID.String()), "", s.answer); err != nil {
 		return nil, err
@@ -85,22 +85,27 @@ func storeIn(ctx context.Context) (*Store, error) {
 	return part.Of(scope.Node), nil
 }
 
+// Node returns the node that the store is of.
+func (s *Store) Node() *member.Node { return s.node }
+
 // NextID returns a name that this node gives to nothing else.
 func (s *Store) NextID() ID { return NewID(s.node.ID, s.last.Add(1)) }
 
 // Promise makes an object that has no value yet.
-func (s *Store) Promise() *Object { return &Object{id: s.NextID(), home: s, origin: &state{}} }
+func (s *Store) Promise() *Object { return &Object{id: s.NextID(), home: s} }
 
 // ID returns the object's name.
 func (o *Object) ID() ID { return o.id }
 
-// Settle gives a promise its outcome. If the object has one already (it was freed, say) the given one is dropped, and its blob deleted.
-func (s *Store) Settle(o *Object, out Outcome) {
+// Settle gives a promise its outcome, and keeps the pointer: out must not change afterwards. Whoever settles many objects at
+// once may take their outcomes from one slice; it is collected when the last of those objects is. If the object has an
+// outcome already (it was freed, say) the given one is dropped, and its blob deleted.
+func (s *Store) Settle(o *Object, out *Outcome) {
 	if out.Blob != nil {
 		s.own(o, out.Blob.Blob.ID)
 	}
-	if !o.origin.settle(out, true) {
-		s.Discard(o.id, out)
+	if !o.settle(out) {
+		s.Discard(o.id, *out)
 	}
 }
 
@@ -111,7 +116,7 @@ func (s *Store) Pin(o *Object) (unpin func()) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := s.entry(o.id, o.origin)
+	e := s.entry(o)
 	e.pins++
 	return func() {
 		s.mu.Lock()
@@ -123,58 +128,47 @@ func (s *Store) Pin(o *Object) (unpin func()) {
 }
 
 // export makes an object askable until it is freed.
-func (s *Store) export(id ID, st *state) {
+func (s *Store) export(o *Object) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.entry(id, st).escaped = true
+	s.entry(o).escaped = true
 }
 
-func (s *Store) entry(id ID, st *state) *export {
-	e := s.exported[id]
+func (s *Store) entry(o *Object) *export {
+	e := s.exported[o.id]
 	if e == nil {
-		e = &export{state: st}
-		s.exported[id] = e
+		e = &export{object: o}
+		s.exported[o.id] = e
 	}
 	return e
 }
 
-// When calls f with the object's outcome as soon as there is one on this node. f must not block. The function it returns
-// forgets f, unless it was called already.
-func (s *Store) When(o *Object, f func(Outcome)) (forget func()) {
-	st := s.stateOf(o)
-	return st.whenSettled(func() {
-		out, _ := st.peek()
-		f(out)
-	})
+// look returns the outcome of an object if there is one on this node.
+func (s *Store) look(o *Object) *Outcome {
+	if o != nil && o.home == s {
+		return o.outcome.Load()
+	}
+	return s.stateOf(o).outcome.Load()
 }
 
 // stateOf returns what this node knows of an object, and starts to ask its owner if that is another node.
 func (s *Store) stateOf(o *Object) *state {
 	switch {
 	case o == nil:
-		return failedState(ErrNoObject)
-	case o.err != nil:
-		return failedState(o.err)
-	case o.home == s:
-		return o.origin
+		return &noObject.state
+	case o.home == s || o.failure() != nil:
+		return &o.state
 	}
-	_ = o.escape() // its owner may be another node of this process; o.err was asked for above
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	st := o.mirrors[s]
-	if st == nil {
-		st = &state{}
-		if o.mirrors == nil {
-			o.mirrors = make(map[*Store]*state)
-		}
-		o.mirrors[s] = st
+	if st := o.mirror(s, nil); st != nil {
+		return st
+	}
+	_ = o.escape() // its owner may be another node of this process; that it did not fail was looked at above
+	fresh := &state{}
+	st := o.mirror(s, fresh)
+	if st == fresh {
 		s.follow(o.id, st)
 	}
 	return st
-}
-
-func failedState(err error) *state {
-	return &state{outcome: Outcome{Err: err}, settled: latch{done: true}, portable: latch{done: true}}
 }
 
 // Drain waits until what was put is in the bucket, digest and all.

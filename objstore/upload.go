@@ -12,43 +12,42 @@ import (
 type upload struct {
 	blob   bus.Blob
 	cancel context.CancelCauseFunc
+	stored chan struct{} // closed when every node can read it, or never will
 	ended  chan struct{} // closed when nothing more will be written
 }
 
 // Keep makes an object of an encoded value, whose memory it takes over; a large one goes to the bucket behind it.
 func (s *Store) Keep(value bus.Value) *Object {
 	o := s.Promise()
-	large := len(value.Data) > InlineLimit
-	o.origin.settle(Outcome{Value: value}, !large)
-	if large {
+	o.outcome.Store(&Outcome{Value: value})
+	if len(value.Data) > InlineLimit {
 		s.startUpload(o, value)
 	}
 	return o
 }
 
 func (s *Store) startUpload(o *Object, value bus.Value) {
-	u := &upload{blob: s.bucket.NewBlob(int64(len(value.Data))), ended: make(chan struct{})}
-	st, id := o.origin, o.id // not o: the upload must not keep the object from being collected
-	st.upload = u
+	u := &upload{blob: s.bucket.NewBlob(int64(len(value.Data))), stored: make(chan struct{}), ended: make(chan struct{})}
+	o.rare = &rare{upload: u}
 	var ctx context.Context
 	ctx, u.cancel = context.WithCancelCause(s.group.Context())
 	s.mu.Lock()
-	s.uploads[u] = struct{}{}
+	s.uploads[u] = o
 	s.mu.Unlock()
 	s.own(o, u.blob.ID)
 	started := s.group.Go(func(context.Context) {
 		defer s.endUpload(u)
-		if err := s.store(ctx, id, u.blob, value, func() { st.stored(&StoredBlob{u.blob, value.Format}, nil) }); err != nil {
-			st.stored(nil, err)
+		if err := s.store(ctx, o.id, u.blob, value, func() { o.stored(&StoredBlob{u.blob, value.Format}, nil) }); err != nil {
+			o.stored(nil, err)
 			if context.Cause(ctx) == err { // freed or closed
 				return
 			}
-			s.node.Log.Warn("an object was not stored", zap.Stringer("object", id), zap.Error(err))
+			s.node.Log.Warn("an object was not stored", zap.Stringer("object", o.id), zap.Error(err))
 		}
 	})
 	if !started {
 		s.endUpload(u)
-		st.stored(nil, bus.ErrClosed)
+		o.stored(nil, bus.ErrClosed)
 	}
 }
 
@@ -91,17 +90,16 @@ func (s *Store) Seal(ctx context.Context, id ID, value bus.Value) Outcome {
 
 // stored waits until an object is in the bucket, or has turned out to be small.
 func stored(ctx context.Context, o *Object) error {
-	if o != nil && o.err != nil {
-		return o.err
+	if err := o.failure(); err != nil {
+		return err
 	}
 	s, scope, err := storeAndScope(ctx)
 	if err != nil {
 		return err
 	}
 	st := s.stateOf(o)
-	if err := scope.Await(ctx, st.done(&st.portable)); err != nil {
+	if err := scope.Await(ctx, st.portable()); err != nil {
 		return err
 	}
-	out, _ := st.peek()
-	return out.Err
+	return st.outcome.Load().Err
 }

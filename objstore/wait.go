@@ -4,30 +4,42 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"sync"
 
-	"manta/internal/member"
+	"manta/bus"
 )
 
 // GetAll waits for all values and returns them in the order of refs. The first failure, in time, is returned promptly.
 func GetAll[T any](ctx context.Context, refs []Ref[T]) ([]T, error) {
-	w, err := watch(ctx, objectsOf(refs))
+	s, scope, err := storeAndScope(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer w.close()
-	for range refs {
-		i, err := w.next(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if out, _ := w.states[i].peek(); out.Err != nil {
+	pending := 0
+	for _, r := range refs {
+		if out := s.look(r.object); out == nil {
+			pending++
+		} else if out.Err != nil {
 			return nil, out.Err
+		}
+	}
+	if pending > 0 {
+		w := watch(scope, pending)
+		w.prompt = true
+		defer w.close()
+		watchPending(s, w, refs)
+		if err := w.await(ctx, len(w.waiters)); err != nil {
+			return nil, err
 		}
 	}
 	values := make([]T, len(refs))
 	for i, r := range refs {
-		if values[i], err = r.Get(ctx); err != nil {
+		value, err := s.open(ctx, scope, s.look(r.object))
+		if err != nil {
+			return nil, err
+		}
+		if values[i], err = bus.Decode[T](value); err != nil {
 			return nil, err
 		}
 	}
@@ -45,33 +57,67 @@ func Wait[T any](ctx context.Context, refs []Ref[T], n int) (ready, rest []Ref[T
 	case n > len(refs):
 		return nil, refs, fmt.Errorf("Wait for %d of %d refs: want at most as many as there are", n, len(refs))
 	}
-	if err := checkDistinct(refs); err != nil {
-		return nil, refs, err
-	}
-	w, err := watch(ctx, objectsOf(refs))
+	s, scope, err := storeAndScope(ctx)
 	if err != nil {
 		return nil, refs, err
 	}
-	defer w.close()
-	for range n {
-		if _, err = w.next(ctx); err != nil {
-			break
+	if err := checkDistinct(refs); err != nil {
+		return nil, refs, err
+	}
+	if pending, enough := countPending(s, refs, n); !enough {
+		w := watch(scope, pending)
+		defer w.close()
+		watchPending(s, w, refs)
+		// What settled between the two looks is not watched, and counts all the same.
+		err = w.await(ctx, n-(len(refs)-len(w.waiters)))
+	}
+	ready, rest = split(s, refs, n)
+	return ready, rest, err
+}
+
+// countPending counts the refs that have not settled, or finds that n of them have.
+func countPending[T any](s *Store, refs []Ref[T], n int) (pending int, enough bool) {
+	for i, r := range refs {
+		if i-pending >= n {
+			return pending, true
+		}
+		if s.look(r.object) == nil {
+			pending++
 		}
 	}
+	return pending, len(refs)-pending >= n
+}
+
+// watchPending watches the refs that have not settled, of which there are no more than w has room for.
+func watchPending[T any](s *Store, w *watching, refs []Ref[T]) {
 	for i, r := range refs {
-		if _, settled := w.states[i].peek(); settled && len(ready) < n {
+		if st := s.stateOf(r.object); st.outcome.Load() == nil {
+			w.add(st, i)
+		}
+	}
+}
+
+// split returns the first refs that have settled, at most n, and all others.
+func split[T any](s *Store, refs []Ref[T], n int) (ready, rest []Ref[T]) {
+	ready, rest = make([]Ref[T], 0, n), make([]Ref[T], 0, len(refs)-n)
+	for i, r := range refs {
+		if len(ready) == n {
+			rest = append(rest, refs[i:]...)
+			break
+		}
+		if s.look(r.object) != nil {
 			ready = append(ready, r)
 		} else {
 			rest = append(rest, r)
 		}
 	}
-	return ready, rest, err
+	return ready, rest
 }
 
 // Ready yields each ref once, as it becomes ready, until all were yielded or ctx ends.
 func Ready[T any](ctx context.Context, refs []Ref[T]) iter.Seq[Ref[T]] {
 	return func(yield func(Ref[T]) bool) {
-		w, err := watch(ctx, objectsOf(refs))
+		s, scope, err := storeAndScope(ctx)
 		if err != nil { // no node in ctx: every Get says so
 			for _, r := range refs {
 				if !yield(r) {
@@ -80,7 +126,11 @@ func Ready[T any](ctx context.Context, refs []Ref[T]) iter.Seq[Ref[T]] {
 			}
 			return
 		}
+		w := watch(scope, len(refs))
 		defer w.close()
+		for i, r := range refs {
+			w.add(s.stateOf(r.object), i)
+		}
 		for range refs {
 			i, err := w.next(ctx)
 			if err != nil || !yield(refs[i]) {
@@ -90,85 +140,35 @@ func Ready[T any](ctx context.Context, refs []Ref[T]) iter.Seq[Ref[T]] {
 	}
 }
 
+// marking numbers the Waits that look for duplicates. Its mutex guards every object's mark: two Waits that share refs take
+// turns.
+var marking struct {
+	sync.Mutex
+	last uint64
+}
+
+// checkDistinct finds a ref that is given twice by the mark that it left on the object the first time.
 func checkDistinct[T any](refs []Ref[T]) error {
-	seen := make(map[Ref[T]]int, len(refs))
-	for i, r := range refs {
-		if first, dup := seen[r]; dup {
-			return fmt.Errorf("%w: refs %d and %d are both %s", ErrDuplicate, first, i, r)
-		}
-		seen[r] = i
+	if dup := repeated(refs); dup >= 0 {
+		return fmt.Errorf("%w: refs %d and %d are both %s", ErrDuplicate, slices.Index(refs, refs[dup]), dup, refs[dup])
 	}
 	return nil
 }
 
-func objectsOf[T any](refs []Ref[T]) []*Object {
-	objects := make([]*Object, len(refs))
+// repeated returns the index of a ref that is there before, or -1.
+func repeated[T any](refs []Ref[T]) int {
+	marking.Lock()
+	defer marking.Unlock()
+	marking.last++
 	for i, r := range refs {
-		objects[i] = r.object
-	}
-	return objects
-}
-
-// watching tells which of several objects settle, in the order they do.
-type watching struct {
-	scope  *member.Scope
-	states []*state
-	forget []func()
-
-	mu      sync.Mutex
-	settled []int         // indices that next has not returned yet
-	signal  chan struct{} // holds one token while settled may have something
-}
-
-func watch(ctx context.Context, objects []*Object) (*watching, error) {
-	s, scope, err := storeAndScope(ctx)
-	if err != nil {
-		return nil, err
-	}
-	w := &watching{scope: scope, signal: make(chan struct{}, 1)}
-	for i, o := range objects {
-		st := s.stateOf(o)
-		w.states = append(w.states, st)
-		w.forget = append(w.forget, st.whenSettled(func() { w.push(i) }))
-	}
-	return w, nil
-}
-
-func (w *watching) push(i int) {
-	w.mu.Lock()
-	w.settled = append(w.settled, i)
-	w.mu.Unlock()
-	select {
-	case w.signal <- struct{}{}:
-	default:
-	}
-}
-
-// next waits for the next object to settle and returns its index.
-func (w *watching) next(ctx context.Context) (int, error) {
-	for {
-		if i, ok := w.pop(); ok {
-			return i, nil
+		o := r.object
+		if o == nil {
+			o = noObject
 		}
-		if err := w.scope.Await(ctx, w.signal); err != nil {
-			return 0, err
+		if o.mark == marking.last {
+			return i
 		}
+		o.mark = marking.last
 	}
-}
-
-func (w *watching) pop() (int, bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if len(w.settled) == 0 {
-		return 0, false
-	}
-	i := w.settled[0]
-	w.settled = w.settled[1:]
-	return i, true
-}
-
-func (w *watching) close() {
-	for _, forget := range w.forget {
-		forget()
-	}
+	return -1
 }

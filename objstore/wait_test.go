@@ -5,6 +5,8 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 
 	"manta/node/nodetest"
@@ -52,6 +54,7 @@ func TestWaitRefusesWhatMakesNoSense(t *testing.T) {
 		n    int
 	}{
 		"a ref twice":         {[]objstore.Ref[int]{refs[0], refs[1], refs[0]}, 1},
+		"the zero ref twice":  {make([]objstore.Ref[int], 2), 1},
 		"more than there are": {refs, 3},
 		"less than none":      {refs, -1},
 	} {
@@ -59,12 +62,61 @@ func TestWaitRefusesWhatMakesNoSense(t *testing.T) {
 		if err == nil || len(ready) > 0 || len(rest) != len(test.refs) {
 			t.Errorf("%s: ready %v, rest %v, %v", name, ready, rest, err)
 		}
-		if errors.Is(err, objstore.ErrDuplicate) != (name == "a ref twice") {
+		if errors.Is(err, objstore.ErrDuplicate) != strings.HasSuffix(name, "twice") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	if ready, rest, err := objstore.Wait[int](c.Context(0), nil, 0); err != nil || len(ready)+len(rest) > 0 {
 		t.Errorf("nothing: %v, %v, %v", ready, rest, err)
+	}
+}
+
+func TestWaitsForTheSameRefsAtOnceTakeNoneForADuplicate(t *testing.T) {
+	c := nodetest.Start(t, 1)
+	refs := puts(c.Context(0), 100)
+	var waits sync.WaitGroup
+	for range 4 {
+		waits.Go(func() {
+			for rest := refs; len(rest) > 0; {
+				var err error
+				if _, rest, err = objstore.Wait(c.Context(0), rest, 1); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	waits.Wait()
+}
+
+func TestAWaitUnderWayEndsWithTheRefThatMakesItEnough(t *testing.T) {
+	c := nodetest.Start(t, 2)
+	var promises []promised[int]
+	var refs []objstore.Ref[int]
+	for i := range 6 {
+		promises = append(promises, promise[int](t, c.Context(i%2)))
+		refs = append(refs, promises[i].Ref)
+	}
+	promises[0].keep(t, 1)
+	rest := refs
+	for _, next := range []int{5, 1, 4, 3, 2} { // one is ready already
+		ctx, waiting := announced(t, c.Context(0))
+		got := make(chan []objstore.Ref[int])
+		go func() {
+			ready, _, err := objstore.Wait(ctx, rest, 2)
+			if err != nil {
+				t.Error(err)
+			}
+			got <- ready
+		}()
+		<-waiting
+		promises[next].fail(errors.New("no"))
+		ready := <-got
+		want := []objstore.Ref[int]{refs[0], refs[next]}
+		if !slices.Equal(ready, want) {
+			t.Errorf("ready %v, want %v", ready, want)
+		}
+		rest = slices.DeleteFunc(slices.Clone(rest), func(r objstore.Ref[int]) bool { return r == refs[next] })
 	}
 }
 
@@ -166,6 +218,59 @@ func TestGetAllKeepsTheOrder(t *testing.T) {
 	if values, err := objstore.GetAll[int](c.Context(0), nil); err != nil || len(values) > 0 {
 		t.Errorf("of nothing: %v, %v", values, err)
 	}
+}
+
+func TestGetAllTakesARefTwiceAndWaitsForWhatIsToCome(t *testing.T) {
+	c := nodetest.Start(t, 2)
+	done := objstore.Put(c.Context(1), 1)
+	for i := range 2 {
+		p := promise[int](t, c.Context(0))
+		ctx, waiting := announced(t, c.Context(i))
+		got := make(chan []int)
+		go func() {
+			values, err := objstore.GetAll(ctx, []objstore.Ref[int]{p.Ref, done, p.Ref})
+			if err != nil {
+				t.Error(err)
+			}
+			got <- values
+		}()
+		<-waiting
+		p.keep(t, 2)
+		if values := <-got; !slices.Equal(values, []int{2, 1, 2}) {
+			t.Errorf("on node %d: got %v", i, values)
+		}
+	}
+}
+
+func TestGetAllOfWhatIsThereAllocatesNothingPerRef(t *testing.T) {
+	c := nodetest.Start(t, 1)
+	refs := puts(c.Context(0), 1000)
+	if allocs := testing.AllocsPerRun(10, func() {
+		if _, err := objstore.GetAll(c.Context(0), refs); err != nil {
+			t.Error(err)
+		}
+	}); allocs > 5 {
+		t.Errorf("%v allocations", allocs)
+	}
+}
+
+func TestGetAllUnderWayEndsWithTheFirstFailureInTime(t *testing.T) {
+	c := nodetest.Start(t, 1)
+	slow, first, second := promise[int](t, c.Context(0)), promise[int](t, c.Context(0)), promise[int](t, c.Context(0))
+	no := errors.New("no")
+	ctx, waiting := announced(t, c.Context(0))
+	ended := make(chan error)
+	go func() {
+		_, err := objstore.GetAll(ctx, []objstore.Ref[int]{slow.Ref, second.Ref, first.Ref})
+		ended <- err
+	}()
+	<-waiting
+	first.fail(no)
+	if err := <-ended; !errors.Is(err, no) {
+		t.Errorf("got %v, want the failure", err)
+	}
+	second.fail(errors.New("too late"))
+	slow.keep(t, 1)
 }
 
 func TestGetAllReturnsTheFirstFailureWhileOthersStillRun(t *testing.T) {

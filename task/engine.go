@@ -15,16 +15,23 @@ type Engine struct {
 	host  *host // nil on a node that only submits
 }
 
-// Start starts a node's engine. With serve, the node serves every function that the program has defined.
-func Start(ctx context.Context, node *member.Node, serve bool) (*Engine, error) {
+// Config says how a node's engine works.
+type Config struct {
+	Serve      bool // the node serves every function that the program has defined
+	MaxPending int  // how many requests of plain clients may wait here
+	MaxBatch   int  // how many tasks or results travel in one message at most
+}
+
+// Start starts a node's engine.
+func Start(ctx context.Context, node *member.Node, cfg Config) (*Engine, error) {
 	e := &Engine{}
 	var err error
-	if e.owner, err = startOwner(ctx, node); err != nil {
+	if e.owner, err = startOwner(ctx, node, cfg.MaxBatch); err != nil {
 		return nil, err
 	}
 	part.Set(node, e)
-	if serve {
-		if e.host, err = startHost(ctx, node, e.owner); err != nil {
+	if cfg.Serve {
+		if e.host, err = startHost(ctx, node, e.owner, cfg); err != nil {
 			e.owner.close()
 			return nil, err
 		}
@@ -45,7 +52,7 @@ func (e *Engine) Drain(ctx context.Context) error {
 	if e.host == nil {
 		return e.owner.drain(ctx)
 	}
-	if err := leave(e.host.plainDoors); err != nil { // or plain clients would keep the owner busy
+	if err := leave(e.host.plain.doors); err != nil { // or plain clients would keep the owner busy
 		return err
 	}
 	if err := e.owner.drain(ctx); err != nil {
@@ -75,7 +82,7 @@ type Stats struct {
 func (e *Engine) Stats() Stats {
 	s := Stats{Submitted: e.owner.submitted.Load()}
 	if e.host != nil {
-		s.Ran, s.Refused = e.host.ran.Load(), e.host.refused.Load()
+		s.Ran, s.Refused = e.host.ran.Load(), e.host.desk.refused.Load()
 	}
 	return s
 }

@@ -18,6 +18,9 @@ var (
 	// ErrInfeasible is the outcome of a task whose need no node could ever meet. It did not run.
 	ErrInfeasible = bus.RegisterError("infeasible", errors.New("no node could ever meet the need"))
 
+	// ErrOverload is what a plain client gets when as many requests wait at a node as it takes. It did not run: try later.
+	ErrOverload = bus.RegisterError("overload", errors.New("too many requests wait"))
+
 	// ErrArgument is what a task fails with, inside an [Error], when its arguments do not fit its function: another type, or
 	// another number. The function did not run.
 	ErrArgument = bus.RegisterError("argument", errors.New("the arguments do not fit the function"))

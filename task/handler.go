@@ -10,7 +10,7 @@ import (
 
 // handle makes a handler of a function of one argument.
 func handle[A, R any](fn func(context.Context, A) (R, error)) call.Handler {
-	return func(ctx context.Context, args []bus.Value, plain bool) (v bus.Value, err error) {
+	return func(ctx context.Context, args []bus.Value, plain bool, room []byte) (v bus.Value, err error) {
 		if err := checkCount(args, 1); err != nil {
 			return v, err
 		}
@@ -19,22 +19,22 @@ func handle[A, R any](fn func(context.Context, A) (R, error)) call.Handler {
 			return v, err
 		}
 		r, err := fn(ctx, a)
-		return call.EncodeResult(r, err, plain)
+		return call.EncodeResult(r, err, plain, room)
 	}
 }
 
 func handle0[R any](fn func(context.Context) (R, error)) call.Handler {
-	return func(ctx context.Context, args []bus.Value, plain bool) (v bus.Value, err error) {
+	return func(ctx context.Context, args []bus.Value, plain bool, room []byte) (v bus.Value, err error) {
 		if err := checkCount(args, 0); err != nil {
 			return v, err
 		}
 		r, err := fn(ctx)
-		return call.EncodeResult(r, err, plain)
+		return call.EncodeResult(r, err, plain, room)
 	}
 }
 
 func handle2[A, B, R any](fn func(context.Context, A, B) (R, error)) call.Handler {
-	return func(ctx context.Context, args []bus.Value, plain bool) (v bus.Value, err error) {
+	return func(ctx context.Context, args []bus.Value, plain bool, room []byte) (v bus.Value, err error) {
 		if err := checkCount(args, 2); err != nil {
 			return v, err
 		}
@@ -47,7 +47,7 @@ func handle2[A, B, R any](fn func(context.Context, A, B) (R, error)) call.Handle
 			return v, err
 		}
 		r, err := fn(ctx, a, b)
-		return call.EncodeResult(r, err, plain)
+		return call.EncodeResult(r, err, plain, room)
 	}
 }
 

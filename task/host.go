@@ -18,203 +18,256 @@ import (
 	"manta/objstore"
 )
 
-// windowLimit bounds the window of tasks that need nothing.
-const windowLimit = 1024
+const (
+	// mailRoom is how many frames may wait for the goroutine that takes them in. What NATS drops beyond it is found lost by pings.
+	mailRoom = 1 << 16
+	// tickEvery is how often a host that has something waiting looks at the clock; it goes on for tickOn after the last time.
+	tickEvery = 5 * time.Millisecond
+	tickOn    = time.Second
+	// idleLimit is how many goroutines may wait for a task.
+	idleLimit = 64
+)
 
-// host is the serving half of a node: it runs a task if the resources that it needs are free, else says busy at once.
+// host is the serving half of a node: the goroutines, the clock and the connection around its desk. All frames come through one
+// channel, so that they keep the order of the connection whatever their subjects.
 type host struct {
-	node       *member.Node
-	owner      *owner // takes on what plain clients ask for
-	group      *member.Group
-	doors      []*bus.Subscription // queue groups for frames, left when the node drains
-	plainDoors []*bus.Subscription // queue groups for plain clients
-	own        *bus.Subscription   // this node's own subject
+	node    *member.Node
+	store   *objstore.Store
+	owner   *owner // takes on what plain clients ask for
+	group   *member.Group
+	origin  time.Time
+	mail    chan *bus.Msg
+	own     *bus.Subscription   // this node's own subject
+	doors   []*bus.Subscription // queue groups for frames, left when the node drains
+	plain   *plainDoor
+	woken   chan struct{} // holds one token when serve is to look after the desk
+	ticking atomic.Bool   // serve looks at the clock by itself
+	ran     atomic.Int64
 
-	ran, refused atomic.Int64
-	underway     member.Tally // the running ones, until their results are sent
-
-	mu       sync.Mutex
-	draining bool
-	running  map[runKey]*running
-	lanes    map[hostLane]int // how many run, by owner and function
-	line     waitingLine      // lanes that were refused
+	mu   sync.Mutex
+	desk *desk
+	idle []chan *job // of goroutines that wait for a job, the latest one last
 }
 
-type runKey struct {
-	owner  member.ID
-	number uint64
-}
-
-type hostLane struct {
-	owner    member.ID
-	function string
-}
-
-func startHost(ctx context.Context, node *member.Node, o *owner) (*host, error) {
+func startHost(ctx context.Context, node *member.Node, o *owner, cfg Config) (*host, error) {
 	h := &host{
-		node: node, owner: o, group: member.NewGroup(ctx),
-		running: make(map[runKey]*running), lanes: make(map[hostLane]int),
+		node: node, store: objstore.StoreOf(node), owner: o, group: member.NewGroup(ctx), origin: time.Now(),
+		mail: make(chan *bus.Msg, mailRoom), woken: make(chan struct{}, 1),
 	}
+	h.desk = newDesk(node.ID, node.Capacity, cfg.MaxBatch)
+	h.desk.lookup, h.desk.publish, h.desk.rouse, h.desk.alarm = registered.handler, h.publish, h.rouse, h.alarm
+	h.desk.epoch = uint64(h.origin.UnixNano()) // no other incarnation of a lane at this node counts from here
+	h.group.Go(h.takeIn)
+	h.group.Go(h.serve)
 	var err error
-	if h.own, err = node.Conn.Subscribe(node.Conn.NodeTasks(node.ID.String()), "", h.asked); err != nil {
+	if h.own, err = node.Conn.SubscribeChan(node.Conn.NodeTasks(node.ID.String()), "", h.mail); err != nil {
 		return nil, err
 	}
 	for _, name := range registered.names() {
-		door, err := node.Conn.Subscribe(node.Conn.Work(name), bus.Workers, h.knocked)
+		door, err := node.Conn.SubscribeChan(node.Conn.Work(name), bus.Workers, h.mail)
 		if err != nil {
 			return nil, errors.Join(err, h.close())
 		}
 		h.doors = append(h.doors, door)
-		if door, err = node.Conn.Subscribe(node.Conn.Task(name), bus.Workers, h.askedPlainly); err != nil {
-			return nil, errors.Join(err, h.close())
-		}
-		h.plainDoors = append(h.plainDoors, door)
 	}
+	if h.plain, err = openPlainDoor(h, cfg.MaxPending); err != nil {
+		return nil, errors.Join(err, h.close())
+	}
+	node.Members.Watch(member.Watcher{Joined: func(member.Info) {}, Left: h.ownerLeft})
+	node.Conn.OnReconnect(h.repeatAll)
 	return h, nil
 }
 
-// asked handles a frame on the node's own subject.
-func (h *host) asked(msg *bus.Msg) {
-	if c, ok := call.ReadCancel(msg.Data); ok {
-		h.cancel(c)
-		return
-	}
-	h.admit(msg, false)
-}
+func (h *host) now() moment { return time.Since(h.origin) }
 
-// knocked handles a frame that came through a function's queue group.
-func (h *host) knocked(msg *bus.Msg) { h.admit(msg, true) }
-
-// admit runs a task if there is room for it, and says busy if not. A task that knocked has an owner who does not know where
-// it is: it is told at once.
-func (h *host) admit(msg *bus.Msg, door bool) {
-	q, err := call.ReadRequest(msg.Data)
-	if err != nil {
-		h.node.Log.Warn("a malformed task", zap.String("subject", msg.Subject), zap.Error(err))
-		return
-	}
-	name := bus.LastToken(msg.Subject)
-	f, ok := registered.lookup(name)
-	if !ok {
-		h.reply(msg.Reply, name, q, call.Refused, objstore.Outcome{Err: fmt.Errorf("task %q: %w by node %s", name, ErrNotRegistered, h.node.ID)})
-		return
-	}
-	r := h.begin(q, name, msg.Reply)
-	if r == nil {
-		h.refused.Add(1)
-		h.reply(msg.Reply, name, q, call.Busy, objstore.Outcome{})
-		return
-	}
-	if door {
-		h.reply(msg.Reply, name, q, call.Accepted, objstore.Outcome{})
-	}
-	if !h.group.Go(func(ctx context.Context) { h.run(ctx, r, f.handler, msg.Reply) }) {
-		h.end(r)
-		h.underway.Done()
-	}
-}
-
-// begin takes what the task needs and enters it, or returns nil. Who is refused for want of room stands in line for it.
-func (h *host) begin(q call.Request, function, reply string) *running {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	key, lane := runKey{q.Owner, q.Number}, hostLane{q.Owner, function}
-	switch {
-	case h.draining || h.running[key] != nil:
-		return nil
-	case !h.line.redeem(lane, q.Need, h.node.Capacity.Free, time.Now()) || !h.node.Capacity.Take(q.Need):
-		if h.node.Capacity.Total().Covers(q.Need) {
-			h.line.join(wish{lane, q, reply})
+// unlock starts what is to run, on goroutines that have nothing to do or on more of them, and unlocks the desk.
+func (h *host) unlock() {
+	for i, j := range h.desk.starting {
+		h.desk.starting[i] = nil
+		if n := len(h.idle); n > 0 {
+			h.idle[n-1] <- j // there is room: it is idle
+			h.idle = h.idle[:n-1]
+			continue
 		}
-		return nil
+		h.group.Go(func(ctx context.Context) { h.serveSlot(ctx, j) }) // a stopped group runs nothing more: owners send it elsewhere
 	}
-	h.line.leave(lane)
-	r := &running{host: h, request: q, function: function}
-	h.running[key] = r
-	h.underway.Add()
-	h.lanes[lane]++
-	return r
+	h.desk.starting = h.desk.starting[:0]
+	h.mu.Unlock()
 }
 
-// run runs a task and replies with its outcome.
-func (h *host) run(ctx context.Context, r *running, handler call.Handler, reply string) {
-	defer h.underway.Done()
-	ctx, cancel := r.context(ctx)
-	out := call.Run(ctx, h.node, r.function, handler, r.request, func() { h.end(r) })
-	cancel(call.ErrReturned)
+// serveSlot runs tasks, and waits for more while not too many others do: a goroutine that has run one has a stack of the right size.
+func (h *host) serveSlot(ctx context.Context, j *job) {
+	more := make(chan *job, 1)
+	w := call.Work{Room: make([]byte, 0, 64)}
+	for {
+		h.work(&w, j)
+		h.mu.Lock()
+		if len(h.idle) >= idleLimit {
+			h.mu.Unlock()
+			return
+		}
+		h.idle = append(h.idle, more)
+		h.mu.Unlock()
+		select {
+		case j = <-more:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// takeIn handles the frames of owners, one after the other. It never waits for user code.
+func (h *host) takeIn(ctx context.Context) {
+	for {
+		select {
+		case msg := <-h.mail:
+			if err := h.handle(msg); err != nil {
+				h.node.Log.Warn("a malformed frame", zap.String("subject", msg.Subject), zap.Error(err))
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (h *host) handle(msg *bus.Msg) error {
+	if msg.Reply == "" {
+		return fmt.Errorf("%w: it says nobody to reply to", bus.ErrMalformed)
+	}
+	h.mu.Lock()
+	defer h.unlock()
+	return h.desk.handle(bus.LastToken(msg.Subject), msg.Reply, h.node.Conn.IsNodeTask(msg.Subject), msg.Data, h.now())
+}
+
+// work runs tasks on one slot, one after the other.
+func (h *host) work(w *call.Work, j *job) {
+	for begun := h.now(); j != nil; {
+		j.host, j.scope = h, member.Scope{Node: h.node, Work: j}
+		w.Function, w.Handler, w.Entry = j.guest.function, j.guest.handler, j.entry
+		value, err := w.Run(j, h.store)
+		ended := h.now()
+		j = h.returned(j, value, err, ended-begun, ended)
+		begun = ended
+	}
+}
+
+// returned answers a task that has returned, and gives its slot to the next one.
+func (h *host) returned(j *job, value bus.Value, err error, took time.Duration, now moment) (next *job) {
+	held := j.end()
 	h.ran.Add(1)
-	if out.Err != nil && h.group.Context().Err() != nil {
-		return // Close cancelled it: that is no outcome, its owner sends it elsewhere
+	large := err == nil && len(value.Data) > objstore.InlineLimit
+	switch {
+	case large: // its slot is free while it is stored
+		defer h.group.Go(func(ctx context.Context) { h.seal(ctx, j, value) })
+	case err != nil && h.group.Context().Err() != nil: // cut short by Close: that is no outcome, its owner sends it elsewhere
+		large = true
 	}
-	h.reply(reply, r.function, r.request, call.Done, out)
-}
-
-// end gives back what a task took. Its result may still be on the way.
-func (h *host) end(r *running) {
-	r.release()
-	lane := r.lane()
 	h.mu.Lock()
-	delete(h.running, runKey{r.request.Owner, r.request.Number})
-	if h.lanes[lane]--; h.lanes[lane] == 0 {
-		delete(h.lanes, lane)
+	defer h.unlock()
+	next = h.desk.finished(j, held, took, len(value.Data), now)
+	if !large {
+		h.desk.answerSoon(j, objstore.Outcome{Value: value, Err: err}, next == nil, now)
 	}
-	h.mu.Unlock()
-	h.offer(lane)
+	return next
 }
 
-// offer tells the lane that has waited longest of room that another lane has freed.
-func (h *host) offer(freedBy hostLane) {
+// seal stores a large result and answers with its name.
+func (h *host) seal(ctx context.Context, j *job, value bus.Value) {
+	out := h.store.Seal(ctx, j.id(), value)
+	if out.Err != nil && ctx.Err() != nil {
+		return
+	}
 	h.mu.Lock()
-	w, ok := h.line.offer(freedBy, h.node.Capacity.Free, time.Now())
-	h.mu.Unlock()
-	if ok {
-		h.reply(w.reply, w.lane.function, w.refused, call.Room, objstore.Outcome{})
+	defer h.unlock()
+	h.desk.answerSoon(j, out, true, h.now())
+}
+
+func (h *host) publish(g *guest, frame []byte) {
+	if err := h.node.Conn.Publish(g.reply, "", frame); err != nil { // its owner will ask for it
+		h.node.Log.Debug("a reply was not sent", zap.String("task", g.function), zap.Error(err))
 	}
 }
 
-func (h *host) reply(subject, function string, q call.Request, status call.Status, out objstore.Outcome) {
-	p := call.Reply{
-		Host: h.node.ID, Number: q.Number, Attempt: q.Attempt, Window: h.window(q, function), Status: status, Outcome: out,
-	}
-	frame := p.AppendTo(nil)
-	if err := h.node.Conn.Publish(subject, "", frame); err != nil {
-		h.node.Log.Warn("a reply was not sent", zap.String("task", function), zap.Error(err))
-	}
-}
-
-// window says how many tasks of the request's lane its owner may have outstanding here.
-func (h *host) window(q call.Request, function string) int {
+// freed uses what has become free. The host must not be locked.
+func (h *host) freed() {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	window := h.lanes[hostLane{q.Owner, function}]
-	if !h.draining {
-		window += h.node.Capacity.Slots(q.Need, windowLimit)
-	}
-	return window
+	defer h.unlock()
+	h.desk.slots.fill(h.now())
 }
 
-// cancel ends the ctx of a task that runs here.
-func (h *host) cancel(c call.Cancel) {
+// rouse makes serve look after the host.
+func (h *host) rouse() {
+	select {
+	case h.woken <- struct{}{}:
+	default:
+	}
+}
+
+// alarm makes serve look at the clock.
+func (h *host) alarm() {
+	if !h.ticking.Load() {
+		h.ticking.Store(true)
+		h.rouse()
+	}
+}
+
+// serve sends what workers have gathered, and looks at the clock while something waits.
+func (h *host) serve(ctx context.Context) {
+	tick := time.NewTicker(tickEvery)
+	defer tick.Stop()
+	for last := h.now(); ; {
+		clock := tick.C
+		if !h.ticking.Load() {
+			clock = nil
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-h.woken:
+			h.mu.Lock()
+			h.desk.sendAll(h.now())
+			h.desk.slots.fill(h.now())
+			h.unlock()
+		case <-clock:
+			now := h.now()
+			h.mu.Lock()
+			if h.desk.tick(now) {
+				last = now
+			}
+			h.ticking.Store(now-last < tickOn)
+			h.unlock()
+		}
+	}
+}
+
+// ownerLeft forgets what an owner that is gone has waiting here.
+func (h *host) ownerLeft(id member.ID) {
 	h.mu.Lock()
-	r := h.running[runKey{c.Owner, c.Number}]
-	h.mu.Unlock()
-	if r != nil {
-		r.cancel(call.ErrCancelled)
-	}
+	defer h.unlock()
+	h.desk.ownerLeft(id, h.now())
 }
 
-// drain leaves the queue groups and waits for what runs.
+// repeatAll sends unconfirmed replies again after a reconnect.
+func (h *host) repeatAll() {
+	h.mu.Lock()
+	defer h.unlock()
+	h.desk.repeatAll()
+}
+
+// drain leaves the queue groups and waits for what is here.
 func (h *host) drain(ctx context.Context) error {
 	if err := leave(h.doors); err != nil {
 		return err
 	}
 	h.mu.Lock()
-	h.draining = true
+	emptied := h.desk.close()
 	h.mu.Unlock()
-	if err := h.underway.Await(ctx); err != nil {
-		return fmt.Errorf("still running: %s: %w", h.names(), err)
+	select {
+	case <-emptied:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("still running: %s: %w", h.names(), context.Cause(ctx))
 	}
-	return nil
 }
 
 // leave leaves queue groups when what has come through them was handled.
@@ -232,19 +285,25 @@ func (h *host) names() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var names []string
-	for lane, n := range h.lanes {
-		names = append(names, fmt.Sprintf("%d × %s", n, lane.function))
+	for _, g := range h.desk.guests {
+		if g.running > 0 {
+			names = append(names, fmt.Sprintf("%d × %s", g.running, g.function))
+		}
 	}
+	slices.Sort(names)
 	return strings.Join(names, ", ")
 }
 
 // close cancels what runs and waits for it; the error names what does not end.
 func (h *host) close() error {
 	h.mu.Lock()
-	h.draining = true
+	h.desk.close()
 	h.mu.Unlock()
-	for _, sub := range append(slices.Concat(h.doors, h.plainDoors), h.own) {
+	for _, sub := range append(slices.Clone(h.doors), h.own) {
 		_ = sub.Unsubscribe() // its one error is that the connection is closed, or the subscription drained
+	}
+	if h.plain != nil {
+		h.plain.close()
 	}
 	h.group.Stop(bus.ErrClosed)
 	if !h.group.WaitFor(member.UserGrace) {

@@ -1,99 +1,186 @@
 package task
 
-import "manta/internal/member"
+import (
+	"slices"
+	"time"
 
-// lane is the tasks of one owner with one function and one need. It decides which task goes where; it is a plain state
-// machine without clock, goroutine or network.
+	"manta/internal/call"
+	"manta/internal/member"
+	"manta/objstore"
+)
+
+const (
+	// Tasks travel together once a node takes more than aloneWindow of them: before that they are few or long, and spread better one
+	// by one.
+	aloneWindow = 16
+	batchBytes  = 128 << 10
+	// wishAgain is how often a lane with a backlog says again that it has one: a wish may be lost.
+	wishAgain = 500 * time.Millisecond
+	// confirmEvery is how many replies are confirmed by a frame of their own if none goes to the node anyway.
+	confirmEvery = 64
+	// mendEvery is how long at least a lane waits before it asks again for replies that got lost.
+	mendEvery = 5 * time.Millisecond
+	// doorSilence is how long a task may knock before the nodes that are known are asked whether they have it.
+	doorSilence = silence
+	// doorLost is how long it may while no node is known that could be asked.
+	doorLost = 3 * time.Second
+)
+
+// lane is the tasks of one owner with one function and one need. It decides which task goes where and which is lost; it is a
+// plain state machine without clock, goroutine or network.
 //
-//	backlog ──next──► at a node (or knocking at the door, until a node says that it has it)
+//	backlog ──pump──► under way at a peer, or knocking at the door (until a peer says that it has it)
 //	   ▲                │
-//	   └──── busy ──────┤
-//	                    └── done ──►
+//	   ├───── busy ─────┤
+//	   ├──── missed ────┤  it never arrived there: for certain, so it costs no attempt
+//	   ├───── lost ─────┤  its node died: the next attempt, if retries are left
+//	   └                └─ result ──► ended
 //
-// Invariant: with a backlog, at least one task is under way, or every known node was asked for all it has room for.
+// Invariant: with a backlog, no peer has room in its window, and every peer knows that the lane has more.
 type lane struct {
-	need    member.Amounts
-	backlog queue
-	peers   map[member.ID]*peer
-	door    *submission // the task that knocks at the queue group, nil if none does
-	refused bool        // the last word was busy: with nothing under way, wait for probe instead of knocking again
-	turn    int         // for a fair choice among equal peers
-	order   []member.ID // the peers, in the order they became known
+	function string
+	number   uint64
+	need     member.Amounts
+	needWire []byte // as it travels
+	do       laneActions
+	maxBatch int
+
+	backlog  queue
+	peers    map[member.ID]*peer
+	order    []*peer // the peers, in the order they became known
+	turn     int     // for a fair choice among equal peers
+	inflight int     // tasks at peers
+	door     *knock  // nil if no task knocks
+	knocking knock   // what door points to
+	refusals int     // in a row
+	wished   moment  // when told was last forgotten
+	batch    []*submission
+	full     bool // the last pump left a backlog
+
+	doorSubject, doorReply string // where its tasks knock, and where they say that nobody is there
+	queued                 bool   // the owner is about to pump it
+	closed                 moment // since when nobody is behind the door; 0 if somebody may be
+	stuck                  moment // since when no known node could ever run what waits; 0 if one could
 }
 
-// peer is a node as one lane sees it.
-type peer struct {
-	window   int  // how many tasks of this lane may be outstanding there
-	inflight int  // how many are
-	heard    bool // it has answered
+// knock is a task on its way through the queue group: the node that got it has not said so yet.
+type knock struct {
+	task     *submission
+	sent     moment
+	ruledOut map[*peer]bool // those that are known not to have it
+	doubtful bool           // a node that may have had it is gone
 }
 
-func newLane(need member.Amounts) *lane {
-	return &lane{need: need, peers: make(map[member.ID]*peer)}
+// laneActions is what a lane has done for it. None of it may call back.
+type laneActions interface {
+	send(l *lane, p *peer, tasks []*submission, more bool) // to a peer; nil is the door
+	ping(l *lane, p *peer, tick uint32)
+	cancelled(p *peer, s *submission)            // tell the node that its outcome is not wanted
+	finish(s *submission, out *objstore.Outcome) // its outcome
+	stray(number uint64, out *objstore.Outcome)  // an outcome that nobody wants
+	lost(s *submission, p *peer) (retry bool)    // its node died: try again, or it has been failed
+}
+
+func newLane(function string, number uint64, need member.Amounts, do laneActions, maxBatch int) *lane {
+	return &lane{
+		function: function, number: number, need: need, needWire: call.AppendNeed(nil, need), do: do, maxBatch: maxBatch, peers: make(map[member.ID]*peer),
+	}
 }
 
 // join adds a node that serves the function, with the window to begin with, unless it is known.
-func (l *lane) join(node member.ID, window int) {
-	if l.peers[node] == nil {
-		l.peers[node] = &peer{window: window}
-		l.order = append(l.order, node)
+func (l *lane) join(id member.ID, window int, now moment) *peer {
+	p := l.peers[id]
+	if p == nil {
+		p = &peer{lane: l, id: id, joined: now, window: window, flight: make(map[uint64]*submission), heard: now, pinged: now, patience: silenceFirst}
+		l.peers[id] = p
+		l.order = append(l.order, p)
+	}
+	return p
+}
+
+// leave removes a node that is gone, with all that it had.
+func (l *lane) leave(id member.ID) {
+	p := l.peers[id]
+	if p == nil {
+		return
+	}
+	l.bury(p)
+	delete(l.peers, id)
+	l.order = slices.DeleteFunc(l.order, func(o *peer) bool { return o == p })
+	l.judgeDoor()
+}
+
+// bury takes back all tasks that a dead node had.
+func (l *lane) bury(p *peer) {
+	p.dead, p.window, p.told = true, 0, false
+	if l.door != nil && !l.door.ruledOut[p] {
+		l.door.doubtful = true
+	}
+	l.takeBack(p, func(s *submission) bool { return true }, true)
+}
+
+// takeBack takes tasks back from a peer, in the order in which they were made: lost ones may have run.
+func (l *lane) takeBack(p *peer, which func(s *submission) bool, lost bool) {
+	var back []*submission
+	for number, s := range p.flight {
+		if which(s) {
+			delete(p.flight, number)
+			l.inflight--
+			s.at = nil
+			back = append(back, s)
+		}
+	}
+	slices.SortFunc(back, func(a, b *submission) int { return int(int64(b.Number() - a.Number())) })
+	for _, s := range back { // the last one first: each goes to the front
+		if s.ended || lost && !l.do.lost(s, p) {
+			continue
+		}
+		l.backlog.pushFront(s)
 	}
 }
 
-// leave removes a node.
-func (l *lane) leave(node member.ID) {
-	delete(l.peers, node)
-	for i, id := range l.order {
-		if id == node {
-			l.order = append(l.order[:i:i], l.order[i+1:]...)
-			return
+// pump sends what there is room for, and tells the nodes whether there is more.
+func (l *lane) pump(now moment) {
+	for !l.backlog.empty() {
+		if l.inflight == 0 && l.door == nil && l.refusals == 0 {
+			l.knock(now)
+			continue
+		}
+		p := l.roomiest()
+		if p == nil {
+			break
+		}
+		l.sendTo(p, now)
+	}
+	l.full = !l.backlog.empty()
+	for _, p := range l.order {
+		if p.told != l.full && !p.dead {
+			p.told = l.full
+			l.do.send(l, p, nil, l.full)
 		}
 	}
 }
 
-// next takes the task that is to be sent out of the backlog and says where to: to a node, or to the door if it names none.
-func (l *lane) next() (s *submission, node member.ID, ok bool) {
-	if l.backlog.empty() {
-		return nil, node, false
-	}
-	if l.idle() && !l.refused {
-		l.door = l.backlog.pop()
-		return l.door, node, true
-	}
-	best := l.roomiest()
-	if best == nil {
-		return nil, node, false
-	}
-	p := l.peers[*best]
-	p.inflight++
-	return l.backlog.pop(), *best, true
+// knock sends the first task through the queue group.
+func (l *lane) knock(now moment) {
+	s := l.backlog.pop()
+	l.knocking = knock{task: s, sent: now}
+	l.door = &l.knocking
+	l.batch = append(l.batch[:0], s)
+	l.do.send(l, nil, l.batch, !l.backlog.empty())
 }
 
-// idle says whether nothing is under way.
-func (l *lane) idle() bool {
-	if l.door != nil {
-		return false
-	}
-	for _, p := range l.peers {
-		if p.inflight > 0 {
-			return false
-		}
-	}
-	return true
-}
-
-// roomiest returns the node with the most room, in turn among equals. A knocking task will take a slot somewhere, so one less
-// than there is room for is sent meanwhile.
-func (l *lane) roomiest() *member.ID {
-	var best *member.ID
-	bestRoom, room := 0, 0
+// roomiest returns the peer with the most room, in turn among equals, nil if none has any. A knocking task will take a slot
+// somewhere, so one less than there is room for is sent meanwhile.
+func (l *lane) roomiest() *peer {
+	var best *peer
+	most, room := 0, 0
 	for i := range l.order {
-		id := &l.order[(l.turn+i)%len(l.order)]
-		p := l.peers[*id]
-		free := p.window - p.inflight
+		p := l.order[(l.turn+i)%len(l.order)]
+		free := p.room()
 		room += max(free, 0)
-		if free > bestRoom {
-			best, bestRoom = id, free
+		if free > most {
+			best, most = p, free
 		}
 	}
 	if l.door != nil && room <= 1 {
@@ -103,58 +190,278 @@ func (l *lane) roomiest() *member.ID {
 	return best
 }
 
-// accepted notes that a node has taken on the knocking task.
-func (l *lane) accepted(node member.ID, window int) {
-	l.door, l.refused = nil, false
-	l.join(node, window)
-	p := l.peers[node]
-	p.inflight++
-	p.window, p.heard = window, true
-}
-
-// done notes that a task at a node has ended, and the window that the node announced with it.
-func (l *lane) done(node member.ID, window int) {
-	l.refused = false
-	if p := l.peers[node]; p != nil {
-		p.inflight--
-		p.window, p.heard = window, true
+// sendTo sends as many tasks as are to travel together.
+func (l *lane) sendTo(p *peer, now moment) {
+	n := 1
+	if p.window > aloneWindow {
+		n = min(p.room(), (l.backlog.len()+len(l.order)-1)/len(l.order), l.maxBatch)
 	}
-}
-
-// busy takes back a task that a node had no room for. door says that it was the knocking one.
-func (l *lane) busy(s *submission, node member.ID, window int, door bool) {
-	l.refused = true
-	if door {
-		l.door = nil
-		l.join(node, window)
-	}
-	if p := l.peers[node]; p != nil {
-		if !door {
-			p.inflight--
+	l.batch = l.batch[:0]
+	for size := 0; len(l.batch) < max(n, 1) && !l.backlog.empty(); {
+		s := l.backlog.peek()
+		if size += s.Size(); size > batchBytes && len(l.batch) > 0 {
+			break
 		}
-		p.window, p.heard = min(window, p.inflight), true
+		l.backlog.pop()
+		s.at, s.tick = p, p.tick
+		p.flight[s.Number()] = s
+		l.batch = append(l.batch, s)
 	}
-	l.backlog.pushFront(s)
+	if len(p.flight) == len(l.batch) { // it had none: its silence counts from here
+		p.heard, p.pinged = max(p.heard, now), max(p.pinged, now-pingEvery/2)
+	}
+	l.inflight += len(l.batch)
+	p.told = !l.backlog.empty()
+	l.do.send(l, p, l.batch, p.told)
 }
 
-// unanswered takes the knocking task back from a door where nobody is, or whose answer was lost.
-func (l *lane) unanswered() *submission {
-	s := l.door
-	l.door, l.refused = nil, true
-	return s
-}
-
-// offer lets one more task go to a node that has said it has room.
-func (l *lane) offer(node member.ID) {
-	if p := l.peers[node]; p != nil {
-		p.window = max(p.window, p.inflight+1)
+// hear takes in what a peer says.
+func (l *lane) hear(p *peer, m *guestMessage, now moment) {
+	p.hear(now)
+	switch m.kind {
+	case replyFrame:
+		p.patience = silenceFirst
+		l.replied(p, m, now)
+	case pongFrame:
+		l.ponged(p, m, now)
+	case goneFrame:
+		l.gone(p, m, now)
+	case offerFrame:
+		l.offered(p, m, now)
 	}
 }
 
-// probe lets one more task go to every full node: other owners may have left room that no reply has told of.
-func (l *lane) probe() {
-	l.refused = false
-	for node := range l.peers {
-		l.offer(node)
+// replied takes in a reply: its results, and the window that the node announces.
+func (l *lane) replied(p *peer, m *guestMessage, now moment) {
+	results := m.results
+	newest := m.epoch != p.receipts.epoch || m.seq > p.receipts.newest
+	if !p.receipts.came(m.epoch, m.seq) {
+		return // it was sent again, and its first copy did arrive
+	}
+	if newest && len(p.receipts.missing) > 0 && now-p.pinged >= mendEvery {
+		l.ping(p, now)
+	}
+	busy := false
+	for i := range results {
+		if r := &results[i]; l.settle(p, r) && r.status == call.Busy {
+			busy = true
+			l.refusals++
+		} else if r.status != call.Busy {
+			l.refusals, l.closed = 0, 0
+		}
+	}
+	if newest {
+		if p.window = int(m.window); busy {
+			p.window = min(p.window, len(p.flight))
+		}
+	}
+	if busy && l.refusals > 1 { // stop trying one by one: ask all at once
+		for _, o := range l.order {
+			o.window, o.told = min(o.window, len(o.flight)), false
+		}
+		l.wished = now
+	}
+	l.pump(now)
+	if p.receipts.confirmed()-p.receipts.acked >= confirmEvery {
+		l.do.send(l, p, nil, p.told)
 	}
 }
+
+// settle gives a task the outcome in a result, or takes it back if that is busy. False: the result is late.
+func (l *lane) settle(p *peer, r *result) bool {
+	s := p.flight[r.number]
+	if s == nil && l.door != nil && l.door.task.Number() == r.number {
+		s = l.door.task
+	}
+	if s == nil || int(s.Attempt) != r.attempt {
+		l.do.stray(r.number, &r.outcome)
+		return false
+	}
+	if s.at == nil {
+		l.door = nil
+	} else {
+		delete(p.flight, r.number)
+		l.inflight--
+		s.at = nil
+	}
+	switch {
+	case s.ended:
+		l.do.stray(r.number, &r.outcome)
+	case r.status == call.Busy:
+		l.backlog.pushFront(s)
+	default:
+		l.do.finish(s, &r.outcome)
+	}
+	return true
+}
+
+// offered takes in the word that a node has room. If there is nothing to send it is told so, and keeps the slot for nobody.
+func (l *lane) offered(p *peer, m *guestMessage, now moment) {
+	l.closed = 0
+	p.window = max(int(m.window), len(p.flight)+1)
+	before := len(p.flight)
+	if l.door != nil && !l.backlog.empty() { // the knocking task takes another slot
+		l.sendTo(p, now)
+	}
+	l.pump(now)
+	if len(p.flight) == before {
+		p.told = !l.backlog.empty()
+		l.do.send(l, p, nil, p.told)
+	}
+}
+
+// ponged takes in what a node has of the lane. What was sent to it before the ping, and is neither there nor answered, never
+// arrived: NATS keeps the order of a connection.
+func (l *lane) ponged(p *peer, m *guestMessage, now moment) {
+	for _, n := range m.held {
+		l.accepted(p, n)
+	}
+	if m.tick == 0 { // it was not asked
+		p.window = int(m.window)
+		l.pump(now)
+		return
+	}
+	if m.epoch != p.receipts.epoch && p.receipts.epoch != 0 {
+		p.forgetful = true
+	}
+	if !p.receipts.sent(m.epoch, m.seq) {
+		l.ping(p, now) // replies are missing: they come first
+		return
+	}
+	there := make(map[uint64]bool, len(m.held))
+	for _, n := range m.held {
+		there[n] = true
+	}
+	tick := uint32(m.tick)
+	l.takeBack(p, func(s *submission) bool { return s.tick < tick && !there[s.Number()] }, p.forgetful)
+	p.forgetful = false
+	p.window = int(m.window)
+	if l.door != nil && tick == p.tick && p.pinged > l.door.sent {
+		l.door.ruleOut(p)
+		l.judgeDoor()
+	}
+	l.pump(now)
+}
+
+// accepted notes that the knocking task is at a peer, if it is that one.
+func (l *lane) accepted(p *peer, number uint64) {
+	if l.door == nil || l.door.task.Number() != number {
+		return
+	}
+	s := l.door.task
+	l.door = nil
+	s.at = p
+	p.flight[number] = s
+	l.inflight++
+	if s.ended {
+		l.do.cancelled(p, s)
+	}
+}
+
+func (k *knock) ruleOut(p *peer) {
+	if k.ruledOut == nil {
+		k.ruledOut = make(map[*peer]bool)
+	}
+	k.ruledOut[p] = true
+}
+
+// judgeDoor takes the knocking task back when no peer can have it.
+func (l *lane) judgeDoor() {
+	k := l.door
+	if k == nil || len(k.ruledOut) == 0 && !k.doubtful {
+		return
+	}
+	for _, p := range l.order {
+		if !p.dead && !k.ruledOut[p] {
+			return
+		}
+	}
+	l.door = nil
+	if k.task.ended || k.doubtful && !l.do.lost(k.task, nil) {
+		return
+	}
+	l.backlog.pushFront(k.task)
+	l.refusals = max(l.refusals, min(1, len(l.order))) // straight to a peer, if there is one
+}
+
+// nobodyHome takes the knocking task back from a door with nobody behind it.
+func (l *lane) nobodyHome() *submission {
+	k := l.door
+	if k == nil {
+		return nil
+	}
+	l.door = nil
+	return k.task
+}
+
+func (l *lane) ping(p *peer, now moment) {
+	p.pinged = now
+	p.patience = min(max(2*p.patience, silenceFirst), silence)
+	p.tick++
+	l.do.ping(l, p, p.tick)
+}
+
+// gone takes in a peer's word that it does not keep some replies any more.
+func (l *lane) gone(p *peer, m *guestMessage, now moment) {
+	if p.receipts.forget(m.epoch, m.seq, m.to) {
+		p.forgetful = true
+		l.ping(p, now)
+	}
+}
+
+// look does what the clock asks for. reconnected is when this process's connection last came back, 0 for never.
+func (l *lane) look(now, reconnected moment) {
+	for _, p := range slices.Clone(l.order) {
+		if p.look(now, reconnected) {
+			l.bury(p)
+			l.judgeDoor()
+		}
+		if p.duePing(now) && (len(p.flight) > 0 || now-l.door.sent >= doorSilence) && !p.dead {
+			l.ping(p, now)
+		}
+	}
+	if !l.backlog.empty() && now-l.wished >= wishAgain {
+		l.wished = now
+		for _, p := range l.order {
+			p.told = false
+			if p.dead { // it may be back
+				l.do.send(l, p, nil, true)
+			}
+		}
+	}
+	if len(l.order) == 0 {
+		l.refusals = 0 // knock again
+		if k := l.door; k != nil && now-k.sent >= doorLost {
+			l.door = nil
+			l.backlog.pushFront(k.task)
+		}
+	}
+	l.pump(now)
+}
+
+// ask asks every peer that may have tasks.
+func (l *lane) ask(now moment) {
+	for _, p := range l.order {
+		if len(p.flight) > 0 || l.door != nil {
+			l.ping(p, now)
+		}
+	}
+}
+
+// each calls f for every task of the lane.
+func (l *lane) each(f func(s *submission)) {
+	for _, s := range l.backlog.drain() {
+		f(s)
+	}
+	for _, p := range l.order {
+		for _, s := range p.flight {
+			f(s)
+		}
+	}
+	if l.door != nil {
+		f(l.door.task)
+	}
+}
+
+// restless says whether there is something for look to do.
+func (l *lane) restless() bool { return l.inflight > 0 || l.door != nil || !l.backlog.empty() }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/vmihailenco/msgpack/v5"
 	"go.uber.org/zap"
@@ -25,9 +26,36 @@ const (
 	mantaError      = "Manta-Error"
 )
 
-// askedPlainly takes on a plain request as an owner would: the task runs here when there is room, else wherever there is.
-func (h *host) askedPlainly(msg *bus.Msg) {
-	name := bus.LastToken(msg.Subject)
+// plainDoor is where a node takes what plain clients ask for, as many requests at a time as it is configured to.
+type plainDoor struct {
+	host    *host
+	doors   []*bus.Subscription
+	limit   int64
+	pending atomic.Int64
+}
+
+func openPlainDoor(h *host, limit int) (*plainDoor, error) {
+	d := &plainDoor{host: h, limit: int64(limit)}
+	for _, name := range registered.names() {
+		door, err := h.node.Conn.Subscribe(h.node.Conn.Task(name), bus.Workers, d.asked)
+		if err != nil {
+			d.close()
+			return nil, err
+		}
+		d.doors = append(d.doors, door)
+	}
+	return d, nil
+}
+
+func (d *plainDoor) close() {
+	for _, door := range d.doors {
+		_ = door.Unsubscribe() // its one error is that the connection is closed, or the subscription drained
+	}
+}
+
+// asked takes on a plain request as an owner would: the task runs here when there is room, else wherever there is.
+func (d *plainDoor) asked(msg *bus.Msg) {
+	h, name := d.host, bus.LastToken(msg.Subject)
 	f, ok := registered.lookup(name)
 	if !ok || msg.Reply == "" {
 		return
@@ -41,15 +69,19 @@ func (h *host) askedPlainly(msg *bus.Msg) {
 		h.refusePlainly(msg, fmt.Errorf("task %q: %w: %w", name, ErrArgument, err))
 		return
 	}
+	if d.pending.Add(1) > d.limit {
+		d.pending.Add(-1)
+		h.refusePlainly(msg, fmt.Errorf("task %q: %w: %d requests wait at node %s", name, ErrOverload, d.limit, h.node.ID))
+		return
+	}
 	args := make([]call.Arg, len(values))
 	for i, v := range values {
 		args[i] = call.Encoded(v)
 	}
 	ctx := member.NewContext(h.group.Context(), &member.Scope{Node: h.node})
-	c := call.New(h.node, f.target, args)
-	c.Plain = format == bus.JSON
-	result := h.owner.submit(ctx, c)
-	objstore.StoreOf(h.node).When(result, func(objstore.Outcome) {
+	result := h.owner.submit(ctx, f.target, call.ArgsOf(args...), format == bus.JSON)
+	h.store.When(result, func(objstore.Outcome) {
+		d.pending.Add(-1)
 		if !h.group.Go(func(ctx context.Context) { h.answerPlainly(ctx, msg, result, format) }) {
 			h.refusePlainly(msg, bus.ErrClosed)
 		}
@@ -91,7 +123,7 @@ func elements[Raw ~[]byte](array bus.Value) ([]bus.Value, error) {
 
 // answerPlainly replies with a task's result or error.
 func (h *host) answerPlainly(ctx context.Context, msg *bus.Msg, result *objstore.Object, format bus.Format) {
-	value, err := objstore.StoreOf(h.node).Value(member.NewContext(ctx, &member.Scope{Node: h.node}), result)
+	value, err := h.store.Value(member.NewContext(ctx, &member.Scope{Node: h.node}), result)
 	if err == nil {
 		value, err = bus.Recode(value, format)
 	}
@@ -111,8 +143,11 @@ func (h *host) answerPlainly(ctx context.Context, msg *bus.Msg, result *objstore
 
 func (h *host) refusePlainly(msg *bus.Msg, err error) {
 	status, code := "500", bus.EncodeFailure(err).Code
-	if errors.Is(err, ErrArgument) {
+	switch {
+	case errors.Is(err, ErrArgument):
 		status, code = "400", bus.ErrorCode(err)
+	case errors.Is(err, ErrOverload):
+		status = "429"
 	}
 	detail, _ := json.Marshal(map[string]string{"error": err.Error()}) // strings always encode
 	reply := bus.NewMsg(msg.Reply, detail)

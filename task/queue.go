@@ -1,6 +1,6 @@
 package task
 
-// queue is a backlog: first in, first out, with a way back to the front. Cancelled submissions stay in it until they
+// queue is a backlog: first in, first out, with a way back to the front. Submissions that have ended stay in it until they
 // come to the front.
 type queue struct {
 	front []*submission // returned ones, the last one first
@@ -11,14 +11,17 @@ type queue struct {
 func (q *queue) push(s *submission)      { q.rest = append(q.rest, s) }
 func (q *queue) pushFront(s *submission) { q.front = append(q.front, s) }
 
-// empty drops cancelled submissions at the front and says whether anything is left.
+// len is how many are in it, ended ones included.
+func (q *queue) len() int { return len(q.front) + len(q.rest) - q.head }
+
+// empty drops submissions that have ended at the front and says whether anything is left.
 func (q *queue) empty() bool {
 	for {
 		s := q.peek()
 		if s == nil {
 			return true
 		}
-		if !s.cancelled {
+		if !s.ended {
 			return false
 		}
 		q.pop()

@@ -11,7 +11,7 @@ import (
 type line []*submission
 
 func (l *line) dropCancelled() {
-	for len(*l) > 0 && (*l)[0].cancelled {
+	for len(*l) > 0 && (*l)[0].ended {
 		*l = (*l)[1:]
 	}
 }
@@ -39,7 +39,7 @@ func TestAQueueIsFirstInFirstOutWithAWayBackToTheFront(t *testing.T) {
 				if len(model) == 0 {
 					t.Skip("nothing is in line")
 				}
-				model[rapid.IntRange(0, len(model)-1).Draw(t, "which")].cancelled = true
+				model[rapid.IntRange(0, len(model)-1).Draw(t, "which")].ended = true
 			},
 			"pop": func(t *rapid.T) {
 				model.dropCancelled()
@@ -56,7 +56,7 @@ func TestAQueueIsFirstInFirstOutWithAWayBackToTheFront(t *testing.T) {
 				model, popped = model[1:], append(popped, s)
 			},
 			"drain": func(t *rapid.T) {
-				model = slices.DeleteFunc(model, func(s *submission) bool { return s.cancelled })
+				model = slices.DeleteFunc(model, func(s *submission) bool { return s.ended })
 				if got := q.drain(); !slices.Equal(got, model) {
 					t.Fatalf("%d came out, want %d in their order", len(got), len(model))
 				}

@@ -70,3 +70,9 @@ func (r *registry) lookup(name string) (function, bool) {
 	f, ok := r.functions[name]
 	return f, ok
 }
+
+// handler returns what runs a function.
+func (r *registry) handler(name string) (call.Handler, bool) {
+	f, ok := r.lookup(name)
+	return f.handler, ok
+}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"time"
 
 	"manta/bus"
 	"manta/internal/member"
@@ -24,168 +23,184 @@ var (
 	ErrReturned = errors.New("the call has returned")
 )
 
-// Call is one invocation at its owner.
+// Call is one invocation at its owner. A million of them may be queued, so what most calls do not have (arguments that are
+// awaited, a ctx that may end) is behind a pointer.
 //
 //	arguments pending ─► ready ─► sent (again after a loss) ─► finished
 //	       └────────────────┴────────── cancel, failure ──────────┘
 type Call struct {
-	Target  *Target
-	Object  *objstore.Object // of the result
-	Attempt int              // how often it was sent
-	Plain   bool             // the result is wanted as JSON
+	Target *Target
+	Object *objstore.Object // of the result
 
-	store    *objstore.Store
-	owner    member.ID
-	closing  <-chan struct{} // the node's
-	deadline time.Time
+	wire    string   // the arguments as they travel, once all have values
+	awaited *awaited // nil if all arguments were small values
+	watch   *watch   // of the ctx, nil if that ends with the node
+	place   int32    // in the watch
 
-	mu       sync.Mutex
-	release  []func() // what to undo when the call ends: pins, watches, timers
-	args     []Arg
-	missing  int // arguments that have no value yet, plus one while they are looked through
-	err      error
-	finished bool
+	Attempt uint16 // how often it was sent, and lost before the last time
+	Plain   bool   // the result is wanted as JSON
+}
+
+// awaited is the arguments of a call that are, or were, objects.
+type awaited struct {
+	mu      sync.Mutex
+	args    Args
+	missing int // arguments that have no value yet, plus one while they are looked through
+	err     error
+	ended   bool
+	release []func() // what to undo when the call ends: pins and watches
 }
 
 // New makes a call on a node.
-func New(node *member.Node, t *Target, args []Arg) *Call {
-	store := objstore.StoreOf(node)
-	return &Call{
-		Target: t, Object: store.Promise(), args: args, store: store, owner: node.ID, closing: node.Closing,
+func New(node *member.Node, t *Target, args Args) *Call {
+	c := &Call{}
+	c.Init(objstore.StoreOf(node), t, args)
+	return c
+}
+
+// Init is New in place.
+func (c *Call) Init(store *objstore.Store, t *Target, args Args) {
+	c.Target, c.Object, c.Attempt = t, store.Promise(), 1
+	for i := range args.n {
+		if args.list[i].wire == "" {
+			c.awaited = &awaited{args: args}
+			return
+		}
+	}
+	c.wire = args.list[0].wire
+	for _, a := range args.list[1:max(args.n, 1)] {
+		c.wire += a.wire
 	}
 }
 
-// Bind ties the call to ctx and its own timeout: when either ends before the call does, cancel is called with the outcome.
-// The ctx of a call that has returned does not end the calls that it made.
-func (c *Call) Bind(ctx context.Context, cancel func(error)) {
-	if c.Target.Options.Timeout > 0 {
-		var stop context.CancelFunc
-		ctx, stop = context.WithTimeout(ctx, c.Target.Options.Timeout)
-		c.hold(stop)
-	}
-	c.deadline, _ = ctx.Deadline()
-	if ctx.Done() == nil || ctx.Done() == c.closing {
-		return // when the node closes, whoever holds the call fails it
-	}
-	stop := context.AfterFunc(ctx, func() {
-		switch cause := context.Cause(ctx); {
-		case errors.Is(cause, ErrReturned):
-		case errors.Is(cause, bus.ErrClosed):
-			cancel(bus.ErrClosed)
-		case errors.Is(ctx.Err(), context.DeadlineExceeded): // whatever cause the deadline was given
-			cancel(fmt.Errorf("%s: %w", c.Target.Name, ErrDeadline))
-		default:
-			cancel(fmt.Errorf("%s: %w", c.Target.Name, ErrCancelled))
-		}
-	})
-	c.hold(func() { stop() })
-}
+// Ready says whether all arguments have values; if not, WhenReady tells when they have.
+func (c *Call) Ready() bool { return c.awaited == nil }
 
 // WhenReady calls f once every argument has a value, with the first error if one failed. f must not block.
 func (c *Call) WhenReady(f func(error)) {
-	c.mu.Lock()
-	c.missing = 1
-	for i := range c.args {
-		if c.args[i].object != nil {
-			c.missing++
-		} else if len(c.args[i].value.Data) > objstore.InlineLimit {
-			c.args[i] = Arg{object: c.store.Keep(c.args[i].value)}
-			c.missing++
-		}
-	}
-	args := c.args
-	c.mu.Unlock()
-	for i := range args {
-		if o := args[i].object; o != nil {
-			c.hold(c.store.When(o, func(out objstore.Outcome) { c.arrived(i, o, out, f) }))
-		}
-	}
-	c.mu.Lock()
-	c.missing--
-	ready, err := c.missing == 0, c.err
-	c.mu.Unlock()
-	if ready && err == nil {
+	w := c.awaited
+	if w == nil {
 		f(nil)
+		return
+	}
+	store := c.Object.Store()
+	w.mu.Lock()
+	w.missing = 1
+	for i := range w.args.n {
+		a := &w.args.list[i]
+		if a.large.Format != 0 {
+			a.object, a.large = store.Keep(a.large), bus.Value{}
+		}
+		if a.object != nil || a.wire == "" {
+			w.missing++
+		}
+	}
+	args := w.args
+	w.mu.Unlock()
+	for i := range args.n {
+		if o := args.list[i].object; args.list[i].wire == "" {
+			w.hold(store.When(o, func(out objstore.Outcome) { c.arrived(i, o, out, f) }).Forget)
+		}
+	}
+	w.mu.Lock()
+	w.missing--
+	ready := w.missing == 0 && w.err == nil
+	w.mu.Unlock()
+	if ready {
+		c.seal(f)
 	}
 }
 
 // hold adds something to undo, at once if the call has ended.
-func (c *Call) hold(undo func()) {
-	c.mu.Lock()
-	if !c.finished {
-		c.release = append(c.release, undo)
-		c.mu.Unlock()
+func (w *awaited) hold(undo func()) {
+	w.mu.Lock()
+	if !w.ended {
+		w.release = append(w.release, undo)
+		w.mu.Unlock()
 		return
 	}
-	c.mu.Unlock()
+	w.mu.Unlock()
 	undo()
 }
 
 // arrived notes the outcome of argument i, object o.
 func (c *Call) arrived(i int, o *objstore.Object, out objstore.Outcome, f func(error)) {
+	w := c.awaited
 	large := out.Err == nil && !inline(out)
 	if large {
-		c.hold(c.store.Pin(o))
+		w.hold(c.Object.Store().Pin(o))
 	}
-	c.mu.Lock()
-	c.missing--
-	first := out.Err != nil && c.err == nil
+	w.mu.Lock()
+	w.missing--
+	first := out.Err != nil && w.err == nil
 	if first {
-		c.err = out.Err
+		w.err = out.Err
 	}
-	if !large && c.args != nil { // nil once the call has ended
-		c.args[i] = Arg{value: out.Value}
+	if !large && out.Err == nil {
+		w.args.list[i] = Encoded(out.Value)
 	}
-	ready := c.missing == 0 && c.err == nil
-	c.mu.Unlock()
-	if first || ready {
+	ready := w.missing == 0 && w.err == nil
+	w.mu.Unlock()
+	switch {
+	case first:
 		f(out.Err)
+	case ready:
+		c.seal(f)
 	}
 }
 
 // inline says whether an argument's value travels inside the request.
 func inline(out objstore.Outcome) bool {
-	return out.Err == nil && out.Value.Format != 0 && len(out.Value.Data) <= objstore.InlineLimit
+	return out.Value.Format != 0 && len(out.Value.Data) <= objstore.InlineLimit
 }
 
-// Request returns the call's form on the wire, for its current attempt.
-func (c *Call) Request() Request {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	q := Request{
-		Owner: c.owner, Number: c.Object.ID().Number(), Attempt: c.Attempt, Need: c.Target.Options.Need,
-		Deadline: c.deadline, Plain: c.Plain,
-	}
-	for _, a := range c.args {
-		wire := WireArg{Value: a.value}
-		if a.object != nil {
-			wire.Object = a.object.ID()
+// seal puts the arguments, all of which have values, into the form in which they travel.
+func (c *Call) seal(f func(error)) {
+	w := c.awaited
+	w.mu.Lock()
+	var wire WireArgs
+	for _, a := range w.args.list[:w.args.n] {
+		if a.wire != "" {
+			wire = append(wire, a.wire...)
+		} else {
+			wire = wire.AppendArg(WireArg{Object: a.object.ID()})
 		}
-		q.Args = append(q.Args, wire)
 	}
-	return q
+	c.wire = string(wire)
+	w.mu.Unlock()
+	f(nil)
 }
+
+// Entry returns the call's form on the wire, for its current attempt; its arguments must be ready. b is where the arguments
+// are put.
+func (c *Call) Entry() Entry {
+	e := Entry{Number: c.Number(), Attempt: int(c.Attempt), Plain: c.Plain, wire: c.wire}
+	if c.watch != nil {
+		e.Deadline = c.watch.deadline
+	}
+	return e
+}
+
+// Size is about how many bytes the call takes on the wire.
+func (c *Call) Size() int { return len(c.wire) + entryOverhead }
 
 // Number is the owner's number of the result.
 func (c *Call) Number() uint64 { return c.Object.ID().Number() }
 
-// Finish gives the result its outcome. Only the first one counts.
-func (c *Call) Finish(out objstore.Outcome) {
-	c.mu.Lock()
-	if c.finished {
-		c.mu.Unlock()
-		c.store.Discard(c.Object.ID(), out)
-		return
+// Finish gives the result its outcome, which nobody changes any more. Only the first one counts.
+func (c *Call) Finish(out *objstore.Outcome) {
+	c.unwatch()
+	if w := c.awaited; w != nil {
+		w.mu.Lock()
+		release := w.release
+		w.ended, w.release, w.args = true, nil, Args{}
+		w.mu.Unlock()
+		for _, f := range slices.Backward(release) {
+			f()
+		}
 	}
-	c.finished = true
-	release := c.release
-	c.release, c.args = nil, nil
-	c.mu.Unlock()
-	for _, f := range slices.Backward(release) {
-		f()
-	}
-	c.store.Settle(c.Object, out)
+	c.Object.Store().Settle(c.Object, out)
 }
 
 // Fail finishes the call with an error.
-func (c *Call) Fail(err error) { c.Finish(objstore.Outcome{Err: err}) }
+func (c *Call) Fail(err error) { c.Finish(&objstore.Outcome{Err: err}) }

@@ -17,7 +17,7 @@ import (
 func outcomeOf(t *testing.T, store *objstore.Store, o *objstore.Object) objstore.Outcome {
 	t.Helper()
 	got := make(chan objstore.Outcome, 1)
-	defer store.When(o, func(out objstore.Outcome) { got <- out })()
+	defer store.When(o, func(out objstore.Outcome) { got <- out }).Forget()
 	return receive(t, got)
 }
 
@@ -67,12 +67,12 @@ func TestACallIsReadyWhenItsLastArgumentIs(t *testing.T) {
 	})
 	ready := make(chan error, 2)
 	c.WhenReady(func(err error) { ready <- err })
-	store.Settle(small, objstore.Outcome{Value: value(t, 2).Value})
+	store.Settle(small, &objstore.Outcome{Value: value(t, 2).Value})
 	if len(ready) > 0 {
 		t.Fatal("it was ready before its last argument was")
 	}
 	text := value(t, strings.Repeat("x", objstore.InlineLimit+1)).Value
-	store.Settle(large, objstore.Outcome{Value: text})
+	store.Settle(large, &objstore.Outcome{Value: text})
 	if err := receive(t, ready); err != nil {
 		t.Fatal(err)
 	}
@@ -99,12 +99,12 @@ func TestACallWhoseArgumentFailedIsReadyWithThatError(t *testing.T) {
 	ready := make(chan error, 3)
 	c.WhenReady(func(err error) { ready <- err })
 	why := errors.New("no numbers today")
-	store.Settle(failed, objstore.Outcome{Err: why})
+	store.Settle(failed, &objstore.Outcome{Err: why})
 	if err := receive(t, ready); err != why {
 		t.Errorf("got %v", err)
 	}
 	c.Fail(why)
-	store.Settle(pending, objstore.Outcome{Value: value(t, 1).Value})
+	store.Settle(pending, &objstore.Outcome{Value: value(t, 1).Value})
 	if len(ready) > 0 {
 		t.Error("it was ready twice")
 	}

@@ -12,11 +12,11 @@ type Finished struct{ endings []ending }
 
 type ending struct {
 	call    *Call
-	outcome objstore.Outcome
+	outcome *objstore.Outcome
 }
 
 // Add notes the outcome of a call; the mutex is held.
-func (f *Finished) Add(c *Call, out objstore.Outcome) { f.endings = append(f.endings, ending{c, out}) }
+func (f *Finished) Add(c *Call, out *objstore.Outcome) { f.endings = append(f.endings, ending{c, out}) }
 
 // Unlock releases the mutex and hands out what was noted.
 func (f *Finished) Unlock(mu *sync.Mutex) {

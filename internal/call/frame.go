@@ -1,14 +1,12 @@
 package call
 
 import (
-	"time"
-
 	"manta/bus"
 	"manta/internal/member"
 	"manta/objstore"
 )
 
-// The kinds of frames between an owner and a host.
+// The kinds of frames between the caller of an actor and its host.
 const (
 	requestFrame = 'q'
 	replyFrame   = 'r'
@@ -22,74 +20,24 @@ type Status byte
 const (
 	Accepted Status = 'a' // it will run here; the outcome follows
 	Busy     Status = 'b' // it did not run and will not run here
-	Room     Status = 'w' // after Busy: there is room for it
 	Done     Status = 'd' // the outcome is here
 	Refused  Status = 'n' // it can never run here: the outcome is why
 )
 
-const (
-	argValue  = 'v'
-	argObject = 'r'
-)
-
-// The flags of a request.
-const (
-	flagPlain = 1 << iota
-	flagBirth // a birth follows
-)
-
-// Request asks a host to run a call.
+// Request asks a host to run one call.
 type Request struct {
-	Owner    member.ID // node that submitted the call
-	Number   uint64    // the owner's number of the result object
-	Attempt  int       // 1 the first time
-	Need     member.Amounts
-	Deadline time.Time   // zero means none
-	Plain    bool        // the result is wanted as JSON, for a plain client
-	Birth    objstore.ID // of the actor that is meant, zero for a task
-	Args     []WireArg
-}
-
-// WireArg is an argument on its way: a value, or the name of an object to fetch.
-type WireArg struct {
-	Value  bus.Value // if it has a Format
-	Object objstore.ID
+	Owner member.ID // node that submitted the call
+	Need  member.Amounts
+	Birth objstore.ID // of the actor that is meant, zero for none
+	Entry
 }
 
 // AppendTo appends the request as a frame.
 func (q *Request) AppendTo(b []byte) []byte {
 	b = append(bus.AppendFrame(b, requestFrame), q.Owner[:]...)
-	b = bus.AppendUint(b, q.Number)
-	b = bus.AppendUint(b, uint64(q.Attempt))
-	b = bus.AppendUint(b, uint64(len(q.Need)))
-	for name, amount := range q.Need {
-		b = bus.AppendUint(bus.AppendString(b, name), uint64(amount))
-	}
-	deadline := int64(0)
-	if !q.Deadline.IsZero() {
-		deadline = q.Deadline.UnixNano()
-	}
-	b = bus.AppendInt(b, deadline)
-	flags := byte(0)
-	if q.Plain {
-		flags |= flagPlain
-	}
-	if q.Birth != (objstore.ID{}) {
-		flags |= flagBirth
-	}
-	b = append(b, flags)
-	if flags&flagBirth != 0 {
-		b = append(b, q.Birth[:]...)
-	}
-	b = bus.AppendUint(b, uint64(len(q.Args)))
-	for _, a := range q.Args {
-		if a.Value.Format != 0 {
-			b = a.Value.AppendTo(append(b, argValue))
-		} else {
-			b = append(append(b, argObject), a.Object[:]...)
-		}
-	}
-	return b
+	b = AppendNeed(b, q.Need)
+	b = append(b, q.Birth[:]...)
+	return q.Entry.AppendTo(b)
 }
 
 // ReadRequest reads what AppendTo wrote; values are views into the frame.
@@ -99,57 +47,45 @@ func ReadRequest(frame []byte) (q Request, err error) {
 		r.Fail("no request")
 	}
 	copy(q.Owner[:], r.Raw(len(q.Owner)))
-	q.Number = r.Uint()
-	q.Attempt = int(r.Uint())
-	if n := r.Count(); n > 0 {
-		q.Need = make(member.Amounts)
-		for range n {
-			name := r.String()
-			q.Need[name] = int64(r.Uint())
-			if q.Need[name] <= 0 {
-				r.Fail("a need that is not positive")
-				break
-			}
-		}
-	}
-	if d := r.Int(); d != 0 {
-		q.Deadline = time.Unix(0, d)
-	}
-	flags := r.Byte()
-	q.Plain = flags&flagPlain != 0
-	if flags&flagBirth != 0 {
-		copy(q.Birth[:], r.Raw(len(q.Birth)))
-	}
-	for range r.Count() {
-		q.Args = append(q.Args, readArg(&r))
-		if r.Err() != nil {
-			break
-		}
-	}
+	q.Need = ReadNeed(&r)
+	copy(q.Birth[:], r.Raw(len(q.Birth)))
+	q.Entry = ReadEntry(&r)
 	return q, r.Err()
 }
 
-func readArg(r *bus.Reader) (a WireArg) {
-	switch r.Byte() {
-	case argValue:
-		a.Value = r.ReadValue()
-		if a.Value.Format == 0 {
-			r.Fail("argument without a format")
-		}
-	case argObject:
-		copy(a.Object[:], r.Raw(len(a.Object)))
-	default:
-		r.Fail("unknown kind of argument")
+// AppendNeed appends what a call takes of resources.
+func AppendNeed(b []byte, need member.Amounts) []byte {
+	b = bus.AppendUint(b, uint64(len(need)))
+	for name, amount := range need {
+		b = bus.AppendUint(bus.AppendString(b, name), uint64(amount))
 	}
-	return a
+	return b
 }
 
-// Reply is a host's word on a call.
+// ReadNeed reads what AppendNeed wrote.
+func ReadNeed(r *bus.Reader) member.Amounts {
+	n := r.Count()
+	if n == 0 {
+		return nil
+	}
+	need := make(member.Amounts)
+	for range n {
+		name := r.String()
+		amount := int64(r.Uint())
+		if amount <= 0 {
+			r.Fail("a need that is not positive")
+			break
+		}
+		need[name] = amount
+	}
+	return need
+}
+
+// Reply is a host's word on one call.
 type Reply struct {
 	Host    member.ID
 	Number  uint64
 	Attempt int
-	Window  int // how many calls of this lane the owner may have outstanding at this host
 	Status  Status
 	Outcome objstore.Outcome // if Done or Refused
 }
@@ -159,7 +95,6 @@ func (p *Reply) AppendTo(b []byte) []byte {
 	b = append(bus.AppendFrame(b, replyFrame), p.Host[:]...)
 	b = bus.AppendUint(b, p.Number)
 	b = bus.AppendUint(b, uint64(p.Attempt))
-	b = bus.AppendUint(b, uint64(p.Window))
 	b = append(b, byte(p.Status))
 	if p.Status == Done || p.Status == Refused {
 		b = p.Outcome.AppendTo(b)
@@ -175,11 +110,10 @@ func ReadReply(frame []byte) (p Reply, err error) {
 	}
 	copy(p.Host[:], r.Raw(len(p.Host)))
 	p.Number = r.Uint()
-	p.Attempt = int(r.Uint())
-	p.Window = int(min(r.Uint(), maxWindow))
+	p.Attempt = int(min(r.Uint(), maxAttempt))
 	p.Status = Status(r.Byte())
 	switch p.Status {
-	case Accepted, Busy, Room:
+	case Accepted, Busy:
 	case Done, Refused:
 		p.Outcome = objstore.ReadOutcome(&r)
 	default:
@@ -187,9 +121,6 @@ func ReadReply(frame []byte) (p Reply, err error) {
 	}
 	return p, r.Err()
 }
-
-// maxWindow bounds what a host can announce.
-const maxWindow = 1 << 20
 
 // Cancel tells a host that the outcome of a call is no longer wanted.
 type Cancel struct {

@@ -13,48 +13,71 @@ import (
 )
 
 // Handler is a function that runs where it is served: it decodes the arguments, calls the user's function, and encodes the
-// result, as JSON if plain.
-type Handler func(ctx context.Context, args []bus.Value, plain bool) (bus.Value, error)
+// result, as JSON if plain. A small result may be put into room, whose content is lost.
+type Handler func(ctx context.Context, args []bus.Value, plain bool, room []byte) (bus.Value, error)
 
 // EncodeResult encodes what a function returned.
-func EncodeResult[R any](r R, err error, plain bool) (bus.Value, error) {
+func EncodeResult[R any](r R, err error, plain bool, room []byte) (bus.Value, error) {
 	switch {
 	case err != nil:
 		return bus.Value{}, err
 	case plain:
 		return bus.EncodeJSON(r)
-	default:
-		return bus.Encode(r)
 	}
+	if b, format, ok := bus.AppendScalar(room[:0], r); ok {
+		return bus.Value{Format: format, Data: b}, nil
+	}
+	return bus.Encode(r)
 }
 
-// Run serves a request on this node: it fetches the arguments that are objects, calls the handler and seals its result.
-// done is called when the user's function has returned, before a large result is stored.
-func Run(ctx context.Context, node *member.Node, function string, h Handler, q Request, done func()) objstore.Outcome {
-	store := objstore.StoreOf(node)
-	value, err := run(ctx, store, h, q)
-	done()
+// Work is a call where it runs.
+type Work struct {
+	Function string
+	Handler  Handler
+	Entry    Entry
+	Room     []byte // for a small result
+	values   [maxArgs]bus.Value
+}
+
+// Run fetches the arguments that are objects and calls the handler. The value may lie in w.Room; the error is as it travels.
+func (w *Work) Run(ctx context.Context, store *objstore.Store) (bus.Value, error) {
+	value, err := w.run(ctx, store)
 	if err != nil {
-		return objstore.Outcome{Err: cmp.Or(ended(ctx, function, err), error(newFailure(err, function, node.ID, q.Attempt)))}
+		node := store.Node().ID
+		return bus.Value{}, cmp.Or(ended(ctx, w.Function, err), error(newFailure(err, w.Function, node, w.Entry.Attempt)))
 	}
-	return store.Seal(ctx, objstore.NewID(q.Owner, q.Number), value)
+	return value, nil
 }
 
-func run(ctx context.Context, store *objstore.Store, h Handler, q Request) (value bus.Value, err error) {
-	args := make([]bus.Value, len(q.Args))
-	for i, a := range q.Args {
-		if args[i] = a.Value; a.Value.Format == 0 {
-			if args[i], err = store.Open(ctx, a.Object); err != nil {
-				return value, fmt.Errorf("argument %d: %w", i+1, err)
+func (w *Work) run(ctx context.Context, store *objstore.Store) (value bus.Value, err error) {
+	args := w.values[:0]
+	r := bus.ReadFields(w.Entry.Args)
+	for i := 1; r.Left() > 0 && r.Err() == nil; i++ {
+		a := readArg(&r)
+		if a.Value.Format == 0 {
+			if a.Value, err = store.Open(ctx, a.Object); err != nil {
+				return value, fmt.Errorf("argument %d: %w", i, err)
 			}
 		}
+		args = append(args, a.Value)
 	}
 	defer func() {
 		if r := recover(); r != nil {
 			err = &panicked{reason: r, stack: string(debug.Stack())}
 		}
 	}()
-	return h(ctx, args, q.Plain)
+	return w.Handler(ctx, args, w.Entry.Plain, w.Room)
+}
+
+// Run serves one call on this node and seals its result.
+func Run(ctx context.Context, node *member.Node, function string, h Handler, q Request) objstore.Outcome {
+	store := objstore.StoreOf(node)
+	w := Work{Function: function, Handler: h, Entry: q.Entry}
+	value, err := w.Run(ctx, store)
+	if err != nil {
+		return objstore.Outcome{Err: err}
+	}
+	return store.Seal(ctx, objstore.NewID(q.Owner, q.Number), value)
 }
 
 // ended returns the outcome of a call that says no more than that its ctx has ended, nil if it says something else.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"manta/bus"
 	"manta/internal/member"
 	"manta/objstore"
 )
@@ -26,7 +25,7 @@ type Target struct {
 	// Err is what was wrong when the target was made; every call fails with it.
 	Err error
 	// Submit makes a call and returns the object of its result at once. Its arguments have no errors.
-	Submit func(ctx context.Context, t *Target, args []Arg) *objstore.Object
+	Submit func(ctx context.Context, t *Target, args Args) *objstore.Object
 }
 
 // Submit makes a call, or fails it with what is wrong with the target or an argument.
@@ -37,34 +36,12 @@ func Submit(ctx context.Context, t *Target, args ...Arg) *objstore.Object {
 	if t.Err != nil {
 		return objstore.FailedObject(t.Err)
 	}
-	for i, a := range args {
-		if a.err != nil {
-			return objstore.FailedObject(fmt.Errorf("%s: argument %d: %w", t.Name, i+1, a.err))
+	for i := range args {
+		if args[i].err != nil {
+			return objstore.FailedObject(fmt.Errorf("%s: argument %d: %w", t.Name, i+1, args[i].err))
 		}
 	}
-	return t.Submit(ctx, t, args)
+	return t.Submit(ctx, t, ArgsOf(args...))
 }
 
 var errZero = errors.New("zero function value: make it with task.Define, task.Declare or actor.Method")
-
-// Arg is an argument: a value, or an object that will have one.
-type Arg struct {
-	value  bus.Value
-	object *objstore.Object
-	err    error
-}
-
-// Value returns an argument that is v as it is at this moment.
-func Value[T any](v T) Arg {
-	value, err := bus.Encode(v)
-	if value.Format != bus.Msgpack { // a view of v, which its giver may change
-		value = value.Clone()
-	}
-	return Arg{value: value, err: err}
-}
-
-// Encoded returns an argument that a plain client has encoded.
-func Encoded(v bus.Value) Arg { return Arg{value: v} }
-
-// Ref returns an argument that is the value of an object.
-func Ref[T any](r objstore.Ref[T]) Arg { return Arg{object: r.Object()} }

@@ -60,6 +60,14 @@ func (a Amounts) Times(need Amounts, limit int) int {
 	return int(max(times, 0))
 }
 
+// Plus returns the sum.
+func (a Amounts) Plus(b Amounts) Amounts {
+	sum := make(Amounts, len(a)+len(b))
+	sum.add(a)
+	sum.add(b)
+	return sum
+}
+
 func (a Amounts) add(b Amounts) {
 	for name, n := range b {
 		a[name] += n

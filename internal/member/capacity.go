@@ -77,6 +77,25 @@ func (c *Capacity) Slots(need Amounts, limit int) int {
 	return c.free.Times(need, limit)
 }
 
+// SlotsBeside is Slots of what is free beside what is kept for others.
+func (c *Capacity) SlotsBeside(kept, need Amounts, limit int) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.line) > 0 && len(need) > 0 {
+		return 0
+	}
+	rest := maps.Clone(c.free)
+	rest.subtract(kept)
+	return rest.Times(need, limit)
+}
+
+// Contended says whether somebody stands in line.
+func (c *Capacity) Contended() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.line) > 0
+}
+
 // Total returns what the node has.
 func (c *Capacity) Total() Amounts { return c.total }
 

@@ -58,6 +58,9 @@ func NewContext(ctx context.Context, s *Scope) context.Context {
 	return context.WithValue(ctx, scopeKey{}, s)
 }
 
+// IsScopeKey says whether key is the one under which a ctx carries its scope: for contexts that carry it in themselves.
+func IsScopeKey(key any) bool { return key == any(scopeKey{}) }
+
 // FromContext returns the scope that ctx carries, or bus.ErrNoNode.
 func FromContext(ctx context.Context) (*Scope, error) {
 	if s, ok := ctx.Value(scopeKey{}).(*Scope); ok {

@@ -1,0 +1,118 @@
+package call
+
+import (
+	"manta/bus"
+	"manta/objstore"
+)
+
+const (
+	argValue  = 'v'
+	argObject = 'r'
+)
+
+// maxArgs is how many arguments a call can have.
+const maxArgs = 2
+
+// Arg is an argument: a value, or an object that will have one.
+type Arg struct {
+	wire   string    // a small value as it travels
+	large  bus.Value // one above objstore.InlineLimit, which travels as an object
+	object *objstore.Object
+	err    error
+}
+
+// Args are a call's arguments, by value: submitting a call allocates nothing for them.
+type Args struct {
+	list [maxArgs]Arg
+	n    int
+}
+
+// ArgsOf collects arguments, at most two.
+func ArgsOf(args ...Arg) (a Args) {
+	a.n = copy(a.list[:], args)
+	return a
+}
+
+// Value returns an argument that is v as it is at this moment.
+func Value[T any](v T) Arg {
+	var room [64]byte
+	if b, format, ok := bus.AppendScalar(room[:3], v); ok && len(b)-3 < 128 {
+		b[0], b[1], b[2] = argValue, byte(format), byte(len(b)-3)
+		return Arg{wire: string(b)}
+	}
+	value, err := bus.Encode(v)
+	if err != nil {
+		return Arg{err: err}
+	}
+	if len(value.Data) > objstore.InlineLimit && value.Format != bus.Msgpack {
+		value = value.Clone() // a view of v, which its giver may change
+	}
+	return Encoded(value)
+}
+
+// Encoded returns an argument that is encoded already, and is not changed any more.
+func Encoded(v bus.Value) Arg {
+	if len(v.Data) > objstore.InlineLimit {
+		return Arg{large: v}
+	}
+	return Arg{wire: string(v.AppendTo([]byte{argValue}))}
+}
+
+// Ref returns an argument that is the value of an object.
+func Ref[T any](r objstore.Ref[T]) Arg { return Arg{object: r.Object()} }
+
+// WireArg is an argument on its way: a value, or the name of an object to fetch.
+type WireArg struct {
+	Value  bus.Value // if it has a Format
+	Object objstore.ID
+}
+
+// WireArgs are a call's arguments as they travel: each with its kind before it. The zero WireArgs are none.
+type WireArgs []byte
+
+// AppendArg appends an argument.
+func (w WireArgs) AppendArg(a WireArg) WireArgs {
+	if a.Value.Format != 0 {
+		return a.Value.AppendTo(append(w, argValue))
+	}
+	return append(append(w, argObject), a.Object[:]...)
+}
+
+// Each calls f for each argument, which is a view, until f returns false. It returns an error if they are malformed.
+func (w WireArgs) Each(f func(i int, a WireArg) bool) error {
+	r := bus.ReadFields(w)
+	for i := 0; r.Left() > 0; i++ {
+		a := readArg(&r)
+		if r.Err() != nil {
+			return r.Err()
+		}
+		if !f(i, a) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// List returns the arguments.
+func (w WireArgs) List() (args []WireArg, err error) {
+	err = w.Each(func(_ int, a WireArg) bool {
+		args = append(args, a)
+		return true
+	})
+	return args, err
+}
+
+func readArg(r *bus.Reader) (a WireArg) {
+	switch r.Byte() {
+	case argValue:
+		a.Value = r.ReadValue()
+		if a.Value.Format == 0 {
+			r.Fail("argument without a format")
+		}
+	case argObject:
+		copy(a.Object[:], r.Raw(len(a.Object)))
+	default:
+		r.Fail("unknown kind of argument")
+	}
+	return a
+}

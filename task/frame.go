@@ -1,0 +1,241 @@
+package task
+
+import (
+	"encoding/binary"
+
+	"manta/bus"
+	"manta/internal/call"
+	"manta/internal/member"
+	"manta/objstore"
+)
+
+// The kinds of frames between an owner and a host. Those of an owner begin with a [laneHeader], those of a host with a [guestHeader].
+const (
+	tasksFrame  = 't' // → tasks of one lane, perhaps none, and whether it has more
+	pingFrame   = 'p' // → what do you have of this lane? Answered by a pong
+	cancelFrame = 'x' // → tasks whose outcome is no longer wanted
+
+	replyFrame = 'r' // ← outcomes, numbered without gaps
+	goneFrame  = 'm' // ← a reply that was asked for again and is not kept any more
+	offerFrame = 'o' // ← there is room
+	pongFrame  = 'g' // ← what is here of the lane; without a tick: unasked, of tasks that knocked
+)
+
+// laneHeader says which lane of which owner a frame is about.
+type laneHeader struct {
+	owner      member.ID
+	generation uint64 // of the owner's connection: frames of an older one are late, and dropped
+	lane       uint64 // the owner's number of it
+	epoch      uint64 // of the replies that confirmed counts
+	confirmed  uint64 // all replies up to this one have come
+}
+
+func (h laneHeader) appendTo(b []byte, kind byte) []byte {
+	b = append(bus.AppendFrame(b, kind), h.owner[:]...)
+	for _, v := range []uint64{h.generation, h.lane, h.epoch, h.confirmed} {
+		b = bus.AppendUint(b, v)
+	}
+	return b
+}
+
+func readLaneHeader(r *bus.Reader) (h laneHeader) {
+	copy(h.owner[:], r.Raw(len(h.owner)))
+	h.generation, h.lane, h.epoch, h.confirmed = r.Uint(), r.Uint(), r.Uint(), r.Uint()
+	return h
+}
+
+// tasksMessage is a tasksFrame.
+type tasksMessage struct {
+	laneHeader
+	more bool       // the lane has more than it may send
+	need []byte     // as call.AppendNeed wrote it: the same in all frames of a lane
+	rest bus.Reader // at the entries
+	n    int
+}
+
+// appendTasks begins a tasksFrame of n tasks; the entries follow.
+func appendTasks(b []byte, h laneHeader, more bool, need []byte, n int) []byte {
+	b = h.appendTo(b, tasksFrame)
+	if more {
+		b = append(b, 1)
+	} else {
+		b = append(b, 0)
+	}
+	return bus.AppendUint(bus.AppendBytes(b, need), uint64(n))
+}
+
+func readTasks(r bus.Reader) (m tasksMessage, err error) {
+	m.laneHeader = readLaneHeader(&r)
+	m.more = r.Byte() != 0
+	m.need = r.Bytes()
+	m.n = r.Count()
+	m.rest = r
+	return m, r.Err()
+}
+
+// jobs reads all entries: none unless all are well-formed.
+func (m *tasksMessage) jobs() ([]job, error) {
+	jobs := make([]job, m.n)
+	for i := range jobs {
+		jobs[i].entry = call.ReadEntry(&m.rest)
+	}
+	return jobs, m.rest.Err()
+}
+
+// pingMessage is a pingFrame.
+type pingMessage struct {
+	laneHeader
+	tick    uint64
+	missing []span // replies that have not come though later ones have
+}
+
+func (m *pingMessage) append(b []byte) []byte {
+	b = bus.AppendUint(m.laneHeader.appendTo(b, pingFrame), m.tick)
+	b = bus.AppendUint(b, uint64(len(m.missing)))
+	for _, s := range m.missing {
+		b = bus.AppendUint(bus.AppendUint(b, s.from), s.to)
+	}
+	return b
+}
+
+func readPing(r bus.Reader) (m pingMessage, err error) {
+	m.laneHeader = readLaneHeader(&r)
+	m.tick = r.Uint()
+	for range r.Count() {
+		m.missing = append(m.missing, span{r.Uint(), r.Uint()})
+		if r.Err() != nil {
+			break
+		}
+	}
+	return m, r.Err()
+}
+
+func appendCancel(b []byte, h laneHeader, numbers ...uint64) []byte {
+	b = bus.AppendUint(h.appendTo(b, cancelFrame), uint64(len(numbers)))
+	for _, n := range numbers {
+		b = bus.AppendUint(b, n)
+	}
+	return b
+}
+
+func readCancel(r bus.Reader) (h laneHeader, numbers []uint64, err error) {
+	h = readLaneHeader(&r)
+	for range r.Count() {
+		numbers = append(numbers, r.Uint())
+	}
+	return h, numbers, r.Err()
+}
+
+// guestHeader begins what a host says of a lane. Its fields have fixed places, so that a reply's window can be filled in last.
+type guestHeader struct {
+	host   member.ID
+	lane   uint64
+	epoch  uint64
+	seq    uint64 // of a reply: its number; of other frames: the number of the newest reply
+	window uint32 // how many tasks of the lane may be outstanding here
+}
+
+const (
+	guestHeaderSize = 3 + len(member.ID{}) + 3*8 + 4
+	resultOverhead  = 16 // bytes of a result beside its value, about
+)
+
+func (h guestHeader) put(b []byte, kind byte) {
+	copy(b, bus.AppendFrame(nil, kind))
+	copy(b[3:], h.host[:])
+	binary.BigEndian.PutUint64(b[11:], h.lane)
+	binary.BigEndian.PutUint64(b[19:], h.epoch)
+	binary.BigEndian.PutUint64(b[27:], h.seq)
+	binary.BigEndian.PutUint32(b[35:], h.window)
+}
+
+func (h guestHeader) frame(kind byte) []byte {
+	b := make([]byte, guestHeaderSize, guestHeaderSize+32)
+	h.put(b, kind)
+	return b
+}
+
+func readGuestHeader(r *bus.Reader) (h guestHeader) {
+	copy(h.host[:], r.Raw(len(h.host)))
+	if fixed := r.Raw(3*8 + 4); fixed != nil {
+		h.lane = binary.BigEndian.Uint64(fixed)
+		h.epoch = binary.BigEndian.Uint64(fixed[8:])
+		h.seq = binary.BigEndian.Uint64(fixed[16:])
+		h.window = min(binary.BigEndian.Uint32(fixed[24:]), maxWindow)
+	}
+	return h
+}
+
+// maxWindow bounds what a host can announce.
+const maxWindow = 1 << 20
+
+// result is what a host says of one task.
+type result struct {
+	number  uint64
+	attempt int
+	status  call.Status // Done, Busy or Refused
+	outcome objstore.Outcome
+}
+
+func (p *result) appendTo(b []byte) []byte {
+	b = append(bus.AppendUint(bus.AppendUint(b, p.number), uint64(p.attempt)), byte(p.status))
+	if p.status != call.Busy {
+		b = p.outcome.AppendTo(b)
+	}
+	return b
+}
+
+func (p *result) read(r *bus.Reader) {
+	p.number, p.attempt = r.Uint(), int(r.Uint())
+	switch p.status = call.Status(r.Byte()); p.status {
+	case call.Busy:
+	case call.Done, call.Refused:
+		p.outcome = objstore.ReadOutcome(r)
+	default:
+		r.Fail("unknown status")
+	}
+}
+
+// guestMessage is what a host says of a lane.
+type guestMessage struct {
+	guestHeader
+	kind    byte
+	results []result // of a reply; values are views into the frame
+	tick    uint64   // of the ping that a pong answers; 0 if nobody asked
+	held    []uint64 // in a pong: the numbers of the tasks that are there
+	to      uint64   // of a goneFrame: with seq the first and last reply that is not kept
+}
+
+// readGuestMessage reads a host's frame: all of it, or nothing.
+func readGuestMessage(frame []byte) (m guestMessage, err error) {
+	r, kind := bus.ReadFrame(frame)
+	m.guestHeader, m.kind = readGuestHeader(&r), kind
+	switch kind {
+	case replyFrame:
+		m.results = make([]result, 0, min(r.Left()/4, 128))
+		for r.Left() > 0 && r.Err() == nil {
+			m.results = append(m.results, result{})
+			m.results[len(m.results)-1].read(&r)
+		}
+	case pongFrame:
+		m.tick = r.Uint()
+		for r.Left() > 0 && r.Err() == nil {
+			m.held = append(m.held, r.Uint())
+		}
+	case goneFrame:
+		m.to = r.Uint()
+	case offerFrame:
+	default:
+		r.Fail("a frame for something else")
+	}
+	return m, r.Err()
+}
+
+// appendPong makes a pongFrame of the numbers of the tasks that are here.
+func appendPong(h guestHeader, tick uint64, jobs *jobList) []byte {
+	b := bus.AppendUint(h.frame(pongFrame), tick)
+	for j := jobs.first; j != nil; j = j.after {
+		b = bus.AppendUint(b, j.entry.Number)
+	}
+	return b
+}

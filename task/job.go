@@ -1,0 +1,191 @@
+package task
+
+import (
+	"context"
+	"maps"
+	"sync"
+	"time"
+
+	"manta/internal/call"
+	"manta/internal/member"
+	"manta/objstore"
+)
+
+// Info is what a running task can know of itself.
+type Info struct {
+	ID      objstore.ID // of its result
+	Func    string
+	Attempt int    // 1 the first time
+	Node    string // id of the node that runs it
+}
+
+// Current returns the task that ctx belongs to; the zero Info if it belongs to none.
+func Current(ctx context.Context) Info {
+	scope, err := member.FromContext(ctx)
+	if err != nil {
+		return Info{}
+	}
+	j, ok := scope.Work.(*job)
+	if !ok {
+		return Info{}
+	}
+	return Info{ID: j.id(), Func: j.guest.function, Attempt: j.entry.Attempt, Node: j.host.node.ID.String()}
+}
+
+// job is a task at the node that runs it. It is the ctx that the task gets, and the member.Work of that ctx; most tasks are over
+// before anybody asks the ctx for more than the node, so all else of it is made when it is asked for.
+//
+//	queued ─► running ⇄ blocked (its CPUs are lent) ─► over
+type job struct {
+	host  *host
+	guest *guest
+	entry call.Entry
+	since moment // of its queueing
+	scope member.Scope
+
+	before, after *job // of the same guest
+	untold        bool // it knocked, and its owner does not know that it is here
+
+	mu      sync.Mutex
+	ctx     context.Context // nil until somebody asks: the one ctx kept in a struct, because it is the rest of this ctx
+	stop    context.CancelCauseFunc
+	cause   error // why it was stopped
+	over    bool
+	waiting int           // goroutines of it that wait
+	lent    bool          // its CPUs are given back
+	retaken chan struct{} // not nil while it stands in line for its CPUs; closed when it has them
+}
+
+func (j *job) id() objstore.ID { return objstore.NewID(j.guest.owner, j.entry.Number) }
+
+// context returns the ctx behind this one.
+func (j *job) context() context.Context {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.ctx != nil {
+		return j.ctx
+	}
+	ctx, stop := context.WithCancelCause(j.host.group.Context())
+	j.stop = stop
+	if !j.entry.Deadline.IsZero() {
+		timed, release := context.WithDeadline(ctx, j.entry.Deadline)
+		ctx, j.stop = timed, func(cause error) {
+			stop(cause)
+			release()
+		}
+	}
+	if j.ctx = ctx; j.cause != nil {
+		j.stop(j.cause)
+	}
+	return ctx
+}
+
+// Deadline implements context.Context.
+func (j *job) Deadline() (time.Time, bool) { return j.entry.Deadline, !j.entry.Deadline.IsZero() }
+
+// Done implements context.Context.
+func (j *job) Done() <-chan struct{} { return j.context().Done() }
+
+// Err implements context.Context.
+func (j *job) Err() error { return j.context().Err() }
+
+// Value implements context.Context. Package context asks for the ctx behind this one here, so children and causes work.
+func (j *job) Value(key any) any {
+	if member.IsScopeKey(key) {
+		return &j.scope
+	}
+	return j.context().Value(key)
+}
+
+// cancel ends the ctx.
+func (j *job) cancel(cause error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.cause != nil {
+		return
+	}
+	j.cause = cause
+	if j.stop != nil {
+		j.stop(cause)
+	}
+}
+
+// end is called when the task has returned. It returns what of its need it still holds.
+func (j *job) end() member.Amounts {
+	j.cancel(call.ErrReturned)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.over = true
+	held := j.guest.need
+	if j.lent {
+		held = maps.Clone(held)
+		delete(held, member.CPU)
+	}
+	return held
+}
+
+// lendable is what a task lends while it waits: its CPUs. Of the other things that it took it may have its hands full.
+func (j *job) lendable() member.Amounts {
+	if n := j.guest.need[member.CPU]; n > 0 {
+		return member.Amounts{member.CPU: n}
+	}
+	return nil
+}
+
+// Block lends the task's CPUs to others while one of its goroutines waits: it may be waiting for a task that needs them.
+func (j *job) Block() {
+	j.mu.Lock()
+	j.waiting++
+	lend := !j.lent && !j.over
+	j.lent = true
+	j.mu.Unlock()
+	if cpus := j.lendable(); lend && cpus != nil {
+		j.host.node.Capacity.Give(cpus)
+		j.host.freed()
+	}
+}
+
+// Unblock returns at once while other goroutines of the task wait, else when the task has its CPUs again, for which it
+// stands first in line.
+func (j *job) Unblock() {
+	j.mu.Lock()
+	j.waiting--
+	if j.waiting > 0 || j.over {
+		j.mu.Unlock()
+		return
+	}
+	first := j.retaken == nil
+	if first {
+		j.retaken = make(chan struct{})
+	}
+	retaken := j.retaken
+	j.mu.Unlock()
+	if first {
+		j.retake()
+	}
+	<-retaken
+}
+
+// retake takes the CPUs as soon as they are free. A task without any does not stand in line.
+func (j *job) retake() {
+	if cpus := j.lendable(); cpus != nil {
+		j.host.node.Capacity.Retake(cpus, j.resume)
+	} else {
+		j.resume()
+	}
+}
+
+// resume is called when the task has its CPUs again. Meanwhile it may have returned, leaving a goroutine in line behind,
+// or another of its goroutines may wait. The host may be locked.
+func (j *job) resume() {
+	j.mu.Lock()
+	close(j.retaken)
+	j.retaken = nil
+	j.lent = j.waiting > 0
+	surplus := j.lent || j.over
+	j.mu.Unlock()
+	if cpus := j.lendable(); surplus && cpus != nil {
+		j.host.node.Capacity.Give(cpus)
+		j.host.rouse()
+	}
+}

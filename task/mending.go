@@ -1,0 +1,90 @@
+package task
+
+import (
+	"fmt"
+
+	"manta/bus"
+	"manta/internal/call"
+	"manta/objstore"
+)
+
+// handlePing answers with what is here of the lane. Replies that its owner lacks come before that.
+func (d *desk) handlePing(function, reply string, r bus.Reader, now moment) error {
+	m, err := readPing(r)
+	if err != nil {
+		return err
+	}
+	if d.late(m.laneHeader) {
+		return nil
+	}
+	g := d.guests[guestKey{m.owner, m.lane}]
+	if g == nil {
+		g = &guest{guestKey: guestKey{m.owner, m.lane}, function: function, reply: reply}
+		d.publish(g, appendPong(guestHeader{host: d.id, lane: m.lane}, m.tick, &g.jobs))
+		return nil
+	}
+	g.reply, g.touched = reply, now
+	g.outbox.confirm(m.epoch, m.confirmed)
+	d.repeat(g, m)
+	d.send(g, now)
+	for j := g.jobs.first; j != nil; j = j.after {
+		j.untold = false
+	}
+	d.publish(g, appendPong(d.header(g, d.slots.window(g)), m.tick, &g.jobs))
+	return nil
+}
+
+// repeat sends replies again that did not arrive, or says that they are not kept.
+func (d *desk) repeat(g *guest, m pingMessage) {
+	if m.epoch != g.outbox.epoch {
+		return
+	}
+	for _, s := range m.missing {
+		for seq := s.from; seq <= min(s.to, g.outbox.seq); seq++ {
+			if frame := g.outbox.find(seq); frame != nil {
+				d.publish(g, frame)
+				continue
+			}
+			head := d.header(g, 0)
+			head.seq = seq
+			if first := g.firstKept(); first > seq+1 { // none between is kept
+				seq = min(first-1, s.to)
+			}
+			d.publish(g, bus.AppendUint(head.frame(goneFrame), seq))
+		}
+	}
+}
+
+// firstKept is the number of the oldest reply that is kept, beyond the newest if none is.
+func (g *guest) firstKept() uint64 {
+	if len(g.outbox.sent) == 0 {
+		return g.outbox.seq + 1
+	}
+	return g.outbox.sent[0].seq
+}
+
+// handleCancel ends tasks: those that wait here never run, the ctx of those that run ends.
+func (d *desk) handleCancel(r bus.Reader, now moment) error {
+	head, numbers, err := readCancel(r)
+	if err != nil {
+		return err
+	}
+	g := d.guests[guestKey{head.owner, head.lane}]
+	if g == nil {
+		return nil
+	}
+	for _, n := range numbers {
+		j := g.jobs.find(n)
+		if j == nil {
+			continue
+		}
+		if d.slots.queues(j) {
+			d.slots.forget(j)
+			d.answer(j, call.Done, objstore.Outcome{Err: fmt.Errorf("%s: %w", g.function, call.ErrCancelled)})
+			continue
+		}
+		j.cancel(call.ErrCancelled)
+	}
+	d.send(g, now)
+	return nil
+}

@@ -1,0 +1,89 @@
+package task
+
+import (
+	"time"
+
+	"manta/internal/member"
+)
+
+const (
+	// A node that holds tasks is pinged when it has been silent for a while, which grows from silenceFirst to silence as long as it
+	// says no more than what it has, and every pingEvery in any case: an answer may be lost though others come.
+	silenceFirst = 50 * time.Millisecond
+	silence      = 150 * time.Millisecond
+	pingEvery    = 500 * time.Millisecond
+	// A node at whose subject nobody is for strikesDead looks in a row is dead. That it has just joined, or that this process has just
+	// reconnected, is a reason to look longer: interest spreads, and others reconnect, a moment later.
+	strikesDead    = 5
+	strikesPatient = 40
+	newFor         = time.Second
+	backFor        = 2 * time.Second
+)
+
+// peer is one node as one lane sees it.
+//
+//	unheard ─► heard of ⇄ unserved (NATS says that nobody is there) ─► dead ─► heard of again
+type peer struct {
+	lane    *lane
+	id      member.ID
+	subject string // where the node takes frames of the lane
+	joined  moment
+
+	window  int                    // how many tasks of the lane may be outstanding there
+	flight  map[uint64]*submission // those that are, by number
+	told    bool                   // it knows that the lane has more than it may send
+	heardOf bool                   // it has said something
+	dead    bool                   // NATS says that nobody is there, and has done so for a while
+
+	heard     moment // when it last said something, or was first sent something
+	pinged    moment
+	patience  time.Duration // how long it may be silent
+	unserved  bool          // since it was last heard
+	struck    bool          // since the last look
+	strikes   int
+	tick      uint32 // of the newest ping
+	receipts  receipts
+	forgetful bool // it cannot say any more what became of some tasks
+}
+
+// room is how many more tasks may be sent.
+func (p *peer) room() int {
+	if p.dead {
+		return 0
+	}
+	return p.window - len(p.flight)
+}
+
+// hear notes a sign of life.
+func (p *peer) hear(now moment) {
+	p.heard, p.heardOf = now, true
+	p.unserved, p.struck, p.strikes, p.dead = false, false, 0, false
+}
+
+// strike notes NATS's word that nobody is there.
+func (p *peer) strike() { p.unserved, p.struck = true, true }
+
+// look counts the strikes, and says whether the node is to be taken for dead.
+func (p *peer) look(now, reconnected moment) bool {
+	if !p.unserved || p.dead {
+		return false
+	}
+	if p.struck {
+		p.struck = false
+		p.strikes++
+	}
+	limit := strikesDead
+	if reconnected != 0 && now-reconnected < backFor || !p.heardOf && now-p.joined < newFor {
+		limit = strikesPatient
+	}
+	return p.strikes >= limit
+}
+
+// duePing says whether it is time to ask the node what it has.
+func (p *peer) duePing(now moment) bool {
+	if len(p.flight) == 0 && p.lane.door == nil {
+		return false
+	}
+	since := now - p.pinged
+	return p.unserved || now-p.heard >= p.patience && since >= p.patience || since >= pingEvery
+}

@@ -1,0 +1,85 @@
+package task
+
+import (
+	"fmt"
+
+	"manta/internal/call"
+	"manta/objstore"
+)
+
+// What a lane has done for it: laneActions. The owner is locked.
+
+// header begins a frame about a lane to one of its peers, nil for the door.
+func (o *owner) header(l *lane, p *peer) laneHeader {
+	h := laneHeader{owner: o.node.ID, generation: o.node.Conn.Generation(), lane: l.number}
+	if p != nil {
+		h.epoch, h.confirmed = p.receipts.epoch, p.receipts.confirmed()
+		p.receipts.acked = h.confirmed
+	}
+	return h
+}
+
+func (o *owner) send(l *lane, p *peer, tasks []*submission, more bool) {
+	b := appendTasks(o.frame[:0], o.header(l, p), more, l.needWire, len(tasks))
+	for _, s := range tasks {
+		e := s.Entry()
+		b = e.AppendTo(b)
+	}
+	subject, reply := l.doorSubject, l.doorReply
+	if p != nil {
+		subject, reply = p.subject, o.inbox
+	}
+	o.publish(l, subject, reply, b)
+}
+
+func (o *owner) ping(l *lane, p *peer, tick uint32) {
+	m := pingMessage{laneHeader: o.header(l, p), tick: uint64(tick), missing: p.receipts.missing}
+	o.publish(l, p.subject, o.inbox, m.append(o.frame[:0]))
+}
+
+func (o *owner) cancelled(p *peer, s *submission) {
+	o.publish(p.lane, p.subject, o.inbox, appendCancel(o.frame[:0], o.header(p.lane, p), s.Number()))
+}
+
+// publish sends a frame made in o.frame. One that is not sent is found missing by the next ping that is.
+func (o *owner) publish(l *lane, subject, reply string, frame []byte) {
+	o.frame = frame
+	if err := o.node.Conn.Publish(subject, reply, frame); err != nil {
+		o.logUnsent(l, err)
+	}
+}
+
+func (o *owner) finish(s *submission, out *objstore.Outcome) { o.end(s, out) }
+
+func (o *owner) stray(number uint64, out *objstore.Outcome) {
+	o.store.Discard(objstore.NewID(o.node.ID, number), *out)
+}
+
+// lost is the retry policy for what the system lost: another attempt, as long as retries are left.
+func (o *owner) lost(s *submission, p *peer) (retry bool) {
+	if int(s.Attempt) <= s.Target.Options.Retries {
+		s.Attempt++
+		return true
+	}
+	node := "the node that took it"
+	if p != nil {
+		node = "node " + p.id.String()
+	}
+	o.end(s, &objstore.Outcome{Err: fmt.Errorf("task %q, attempt %d, may have run: %w: %s", s.Target.Name, s.Attempt, ErrWorkerLost, node)})
+	return false
+}
+
+// failAll fails what waits in a lane.
+func (o *owner) failAll(l *lane, err error) {
+	for _, s := range l.backlog.drain() {
+		failed := err
+		if s.Attempt > 1 {
+			failed = fmt.Errorf("task %q, attempt %d, may have run before: %w, and then: %w", l.function, s.Attempt, ErrWorkerLost, err)
+		}
+		o.end(s, &objstore.Outcome{Err: failed})
+	}
+}
+
+var _ laneActions = (*owner)(nil)
+
+var _ call.Bound = (*submission)(nil)

@@ -1,0 +1,184 @@
+package task
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"manta/internal/member"
+)
+
+const (
+	// infeasibleAfter is how long a need that no node could ever meet waits for one to join.
+	infeasibleAfter = 10 * time.Second
+	// doorOpensWithin is how long a task knocks at a door where nobody is, while a node that serves it is known: NATS spreads
+	// interest a moment after a node has joined.
+	doorOpensWithin = 3 * time.Second
+)
+
+// server is a node that is there, as its record says.
+type server struct {
+	id        member.ID
+	functions []string
+	total     member.Amounts
+}
+
+// look looks after the lanes at intervals while one of them waits for something.
+func (o *owner) look(ctx context.Context) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-o.looking:
+		}
+		for o.lookOnce() {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+	}
+}
+
+// lookOnce looks after the lanes, and says whether one of them still waits.
+func (o *owner) lookOnce() bool {
+	o.mu.Lock()
+	defer o.unlock()
+	now := o.now()
+	waits := false
+	for _, l := range o.lanes {
+		if !l.restless() {
+			continue
+		}
+		if !l.backlog.empty() {
+			o.tendBacklog(l, now)
+		}
+		l.look(now, o.reconnected)
+		waits = waits || l.restless()
+	}
+	o.watched = waits
+	return waits
+}
+
+// tendBacklog gives up on what no node could ever run.
+func (o *owner) tendBacklog(l *lane, now moment) {
+	switch {
+	case l.closed != 0 && now-l.closed >= doorOpensWithin && l.inflight == 0 && l.door == nil:
+		o.failUnserved(l)
+	case o.feasible(l):
+		l.stuck = 0
+	case l.stuck == 0:
+		l.stuck = now
+	case now-l.stuck > infeasibleAfter:
+		o.failAll(l, fmt.Errorf("task %q needs %s: %w; %s", l.function, l.need, ErrInfeasible, o.serving(l.function)))
+	}
+}
+
+// nobodyHome handles a door with nobody behind it: knock again while a node that serves the function is known, else fail.
+func (o *owner) nobodyHome(l *lane) {
+	now := o.now()
+	s := l.nobodyHome()
+	if s == nil {
+		return
+	}
+	if l.closed == 0 {
+		l.closed = now
+	}
+	if !s.ended {
+		l.backlog.pushFront(s)
+	}
+	known := len(l.peers) > 0 || o.reconnected != 0 && now-o.reconnected < newFor || now < newFor
+	if known && now-l.closed < doorOpensWithin {
+		l.refusals = max(l.refusals, 1) // look knocks again, or a peer takes it
+		o.watch(l)
+		return
+	}
+	o.failUnserved(l)
+}
+
+func (o *owner) failUnserved(l *lane) {
+	l.closed = 0
+	o.failAll(l, fmt.Errorf("task %q: %w: Define it in the program of a node, before that node starts", l.function, ErrNotRegistered))
+}
+
+// joined notes a node that is there, or has changed.
+func (o *owner) joined(info member.Info) {
+	total, err := member.NewAmounts(info.Resources)
+	if err != nil {
+		o.node.Log.Warn("a node's record does not say what it has", zap.Stringer("of", info.ID), zap.Error(err))
+		return
+	}
+	o.mu.Lock()
+	defer o.unlock()
+	n := server{id: info.ID, functions: info.Functions, total: total}
+	o.servers[info.ID] = n
+	for _, l := range o.lanes {
+		o.introduce(l, n)
+		o.pump(l)
+	}
+}
+
+// introduce makes a node a peer of a lane if it serves the function and could ever meet the need.
+func (o *owner) introduce(l *lane, n server) {
+	if slices.Contains(n.functions, l.function) && n.total.Covers(l.need) {
+		o.join(l, n.id, n.total.Times(l.need, firstWindow))
+	}
+}
+
+// left notes that a node is gone, and everything that it had is lost.
+func (o *owner) left(id member.ID) {
+	if id == o.node.ID { // the others think so; what runs here does run
+		return
+	}
+	o.mu.Lock()
+	defer o.unlock()
+	delete(o.servers, id)
+	for _, l := range o.lanes {
+		l.leave(id)
+		o.pump(l)
+	}
+}
+
+// back notes that the connection is back: what was under way may have been lost, so every peer is asked.
+func (o *owner) back() {
+	o.mu.Lock()
+	defer o.unlock()
+	now := o.now()
+	o.reconnected = now
+	for _, l := range o.lanes {
+		l.ask(now)
+	}
+}
+
+// feasible says whether a node that is there could ever meet the lane's need. While no node that serves the function is
+// known, nobody can say that it is not.
+func (o *owner) feasible(l *lane) bool {
+	served := false
+	for _, n := range o.servers {
+		if slices.Contains(n.functions, l.function) {
+			if served = true; n.total.Covers(l.need) {
+				return true
+			}
+		}
+	}
+	return !served
+}
+
+// serving describes the nodes that serve a function, for an error.
+func (o *owner) serving(function string) string {
+	var all []string
+	for _, n := range o.servers {
+		if slices.Contains(n.functions, function) {
+			all = append(all, fmt.Sprintf("node %s has %s", n.id, n.total))
+		}
+	}
+	slices.Sort(all)
+	return strings.Join(all, ", ")
+}

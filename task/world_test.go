@@ -1,0 +1,412 @@
+package task
+
+import (
+	"container/heap"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"manta/bus"
+	"manta/internal/call"
+	"manta/internal/member"
+	"manta/objstore"
+)
+
+// world is lanes and desks in virtual time, with a network between them that keeps the order of each connection and may lose frames.
+// Everything but goroutines and NATS is the code that runs outside of tests.
+type world struct {
+	rng    *rand.Rand
+	now    moment
+	events eventHeap
+	count  int
+
+	hosts  []*simHost
+	owners []*simOwner
+	drop   float64 // of all frames, in both directions
+	delay  func() time.Duration
+	broken []string // what must never be
+}
+
+type event struct {
+	at    moment
+	order int // of those at the same time
+	do    func()
+}
+
+type eventHeap []event
+
+func (h eventHeap) Len() int { return len(h) }
+func (h eventHeap) Less(i, j int) bool {
+	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].order < h[j].order
+}
+func (h eventHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *eventHeap) Push(e any)   { *h = append(*h, e.(event)) }
+func (h *eventHeap) Pop() any {
+	old := *h
+	e := old[len(old)-1]
+	*h = old[:len(old)-1]
+	return e
+}
+
+func newWorld(seed uint64) *world {
+	w := &world{rng: rand.New(rand.NewPCG(seed, seed)), now: time.Second}
+	w.delay = func() time.Duration { return 20*time.Microsecond + time.Duration(w.rng.IntN(100_000)) }
+	return w
+}
+
+func (w *world) after(d time.Duration, do func()) {
+	w.count++
+	heap.Push(&w.events, event{w.now + d, w.count, do})
+}
+
+// run goes on until nothing is left to do or the time is over.
+func (w *world) run(until moment) {
+	for len(w.events) > 0 && w.events[0].at <= until {
+		e := heap.Pop(&w.events).(event)
+		w.now = e.at
+		e.do()
+		for _, h := range w.hosts {
+			h.check()
+		}
+	}
+}
+
+// runUntilDone runs until every task of every owner has its outcome, or for at most limit.
+func (w *world) runUntilDone(limit time.Duration) bool {
+	for end := w.now + limit; len(w.events) > 0 && w.events[0].at <= end; {
+		w.run(w.events[0].at)
+		done := true
+		for _, o := range w.owners {
+			done = done && o.open == 0
+		}
+		if done {
+			return true
+		}
+	}
+	return false
+}
+
+func (w *world) fail(format string, args ...any) {
+	w.broken = append(w.broken, fmt.Sprintf("at %v: ", w.now)+fmt.Sprintf(format, args...))
+}
+
+// link carries frames one way; what is sent first arrives first.
+type link struct{ free moment }
+
+func (w *world) carry(l *link, deliver func()) {
+	if w.rng.Float64() < w.drop {
+		return
+	}
+	l.free = max(l.free, w.now+w.delay())
+	w.after(l.free-w.now, deliver)
+}
+
+// simHost is a node.
+type simHost struct {
+	*desk
+	w        *world
+	total    member.Amounts
+	dead     bool
+	ticking  bool
+	flushing bool
+	to       map[string]*link
+	ran      map[uint64]int // how often each task ran here
+	now, max int            // tasks that run
+}
+
+func (w *world) addHost(quantities map[string]float64) *simHost {
+	total, err := member.NewAmounts(quantities)
+	if err != nil {
+		panic(err)
+	}
+	id := member.ID{1, byte(len(w.hosts) >> 8), byte(len(w.hosts))}
+	h := &simHost{
+		w: w, desk: newDesk(id, member.NewCapacity(total), 64), total: total, to: make(map[string]*link), ran: make(map[uint64]int),
+	}
+	h.lookup = func(string) (call.Handler, bool) {
+		return func(context.Context, []bus.Value, bool, []byte) (bus.Value, error) { return bus.Value{}, nil }, true
+	}
+	h.publish = h.publishFrame
+	h.rouse = h.flushSoon
+	h.alarm = h.tickSoon
+	w.hosts = append(w.hosts, h)
+	return h
+}
+
+func (h *simHost) publishFrame(g *guest, frame []byte) {
+	if h.dead {
+		return
+	}
+	l := h.to[g.owner.String()]
+	if l == nil {
+		l = &link{}
+		h.to[g.owner.String()] = l
+	}
+	frame = append([]byte(nil), frame...)
+	h.w.carry(l, func() { h.w.owners[g.owner[2]].hear(frame) })
+}
+
+func (h *simHost) flushSoon() {
+	if !h.flushing {
+		h.flushing = true
+		h.w.after(5*time.Microsecond, func() {
+			h.flushing = false
+			h.sendAll(h.w.now)
+			h.slots.fill(h.w.now)
+			h.begin(nil)
+		})
+	}
+}
+
+func (h *simHost) tickSoon() {
+	if h.ticking {
+		return
+	}
+	h.ticking = true
+	h.w.after(tickEvery, func() {
+		h.ticking = false
+		if h.tick(h.w.now) {
+			h.tickSoon()
+		}
+		h.begin(nil)
+	})
+}
+
+// begin runs what is to run, and then next.
+func (h *simHost) begin(next *job) {
+	jobs := h.starting
+	h.starting = nil
+	if next != nil {
+		jobs = append(jobs, next)
+	}
+	for _, j := range jobs {
+		h.ran[j.entry.Number]++
+		h.now++
+		took := h.w.owners[j.guest.owner[2]].duration[j.entry.Number]
+		h.w.after(took, func() {
+			h.now--
+			next := h.finished(j, j.guest.need, took, 1, h.w.now)
+			h.answerSoon(j, objstore.Outcome{Value: bus.Value{Format: bus.Msgpack, Data: []byte{1}}}, next == nil, h.w.now)
+			h.begin(next)
+		})
+	}
+}
+
+// check holds the invariants.
+func (h *simHost) check() {
+	used := member.Amounts{}
+	for _, g := range h.guests {
+		for range g.running {
+			used = used.Plus(g.need)
+		}
+	}
+	if !h.total.Covers(used) {
+		h.w.fail("a host of %v runs %v", h.total, used)
+	}
+	for i, g := range h.slots.line {
+		if i == 0 && !h.slots.fits(g) {
+			return // what is free may be kept for it
+		}
+		if !h.slots.closed && h.slots.fits(g) {
+			h.w.fail("a slot is free and unoffered while a lane waits")
+		}
+	}
+}
+
+// simOwner is a process that submits.
+type simOwner struct {
+	w        *world
+	id       member.ID
+	lanes    []*lane
+	to       map[member.ID]*link
+	last     uint64
+	duration map[uint64]time.Duration
+	begun    map[uint64]moment
+	ended    map[uint64]moment
+	results  map[uint64]int
+	failed   map[uint64]bool
+	open     int
+	looking  bool
+	pinged   int
+}
+
+func (w *world) addOwner() *simOwner {
+	o := &simOwner{
+		w: w, id: member.ID{2, 0, byte(len(w.owners))}, to: make(map[member.ID]*link), duration: make(map[uint64]time.Duration),
+		begun: make(map[uint64]moment), ended: make(map[uint64]moment), results: make(map[uint64]int), failed: make(map[uint64]bool),
+	}
+	w.owners = append(w.owners, o)
+	return o
+}
+
+// lane makes a lane that knows all hosts.
+func (o *simOwner) lane(need member.Amounts) *lane {
+	l := newLane("f", uint64(len(o.lanes)), need, o, 64)
+	o.lanes = append(o.lanes, l)
+	for _, h := range o.w.hosts {
+		if h.total.Covers(need) {
+			l.join(h.id, h.total.Times(need, firstWindow), o.w.now)
+		}
+	}
+	return l
+}
+
+func named(id objstore.ID) *objstore.Object {
+	var r objstore.Ref[int]
+	if err := r.UnmarshalJSON([]byte(`{"$ref":"` + id.String() + `"}`)); err != nil {
+		panic(err)
+	}
+	return r.Object()
+}
+
+func (o *simOwner) submit(l *lane, took time.Duration, retries int) uint64 {
+	o.last++
+	s := &submission{}
+	s.Target, s.Attempt = &call.Target{Name: "f", Options: call.Options{Retries: retries}}, 1
+	s.Object = named(objstore.NewID(o.id, o.last))
+	s.lane = l
+	o.duration[o.last], o.begun[o.last] = took, o.w.now
+	o.open++
+	l.backlog.push(s)
+	if l.inflight < promptly {
+		l.pump(o.w.now)
+	} else {
+		o.w.after(10*time.Microsecond, func() { l.pump(o.w.now) })
+	}
+	o.look()
+	return o.last
+}
+
+func (o *simOwner) look() {
+	if o.looking {
+		return
+	}
+	o.looking = true
+	o.w.after(lookEvery, func() {
+		o.looking = false
+		for _, l := range o.lanes {
+			if l.restless() {
+				l.look(o.w.now, 0)
+				o.look()
+			}
+		}
+	})
+}
+
+func (o *simOwner) hear(frame []byte) {
+	m, err := readGuestMessage(frame)
+	if err != nil {
+		o.w.fail("a frame does not decode: %v", err)
+		return
+	}
+	l := o.lanes[m.lane]
+	l.hear(l.join(m.host, 0, o.w.now), &m, o.w.now)
+	for _, p := range l.order {
+		if !l.backlog.empty() && p.room() > 1 && l.door == nil {
+			o.w.fail("a peer has room for %d while %d wait", p.room(), l.backlog.len())
+		}
+	}
+}
+
+func (o *simOwner) frame(l *lane, p *peer, kind func(laneHeader) []byte) {
+	head := laneHeader{owner: o.id, generation: 1, lane: l.number}
+	var h *simHost
+	if p != nil {
+		head.epoch, head.confirmed = p.receipts.epoch, p.receipts.confirmed()
+		p.receipts.acked = head.confirmed
+		for _, candidate := range o.w.hosts {
+			if candidate.id == p.id {
+				h = candidate
+			}
+		}
+	} else {
+		var alive []*simHost
+		for _, candidate := range o.w.hosts {
+			if !candidate.dead && candidate.total.Covers(l.need) {
+				alive = append(alive, candidate)
+			}
+		}
+		h = alive[o.w.rng.IntN(len(alive))]
+	}
+	if h.dead {
+		o.w.after(o.w.delay(), p.strike)
+		return
+	}
+	way := o.to[h.id]
+	if way == nil {
+		way = &link{}
+		o.to[h.id] = way
+	}
+	data := kind(head)
+	o.w.carry(way, func() {
+		if h.dead {
+			return
+		}
+		if err := h.handle("f", "reply", p != nil, data, o.w.now); err != nil {
+			o.w.fail("a frame is malformed: %v", err)
+		}
+		h.begin(nil)
+	})
+}
+
+func (o *simOwner) send(l *lane, p *peer, tasks []*submission, more bool) {
+	o.frame(l, p, func(h laneHeader) []byte {
+		b := appendTasks(nil, h, more, l.needWire, len(tasks))
+		for _, s := range tasks {
+			e := s.Entry()
+			b = e.AppendTo(b)
+		}
+		return b
+	})
+}
+
+func (o *simOwner) ping(l *lane, p *peer, tick uint32) {
+	o.pinged++
+	o.frame(l, p, func(h laneHeader) []byte {
+		m := pingMessage{laneHeader: h, tick: uint64(tick), missing: p.receipts.missing}
+		return m.append(nil)
+	})
+}
+
+func (o *simOwner) cancelled(p *peer, s *submission) {
+	o.frame(p.lane, p, func(h laneHeader) []byte { return appendCancel(nil, h, s.Number()) })
+}
+
+func (o *simOwner) finish(s *submission, _ *objstore.Outcome) {
+	s.ended = true
+	o.open--
+	o.ended[s.Number()] = o.w.now
+	o.results[s.Number()]++
+}
+
+func (o *simOwner) stray(uint64, *objstore.Outcome) {}
+
+func (o *simOwner) lost(s *submission, _ *peer) bool {
+	if int(s.Attempt) <= s.Target.Options.Retries {
+		s.Attempt++
+		return true
+	}
+	o.failed[s.Number()] = true
+	o.finish(s, nil)
+	return false
+}
+
+// kill ends a host: nothing that it has or sends counts any more.
+func (w *world) kill(h *simHost) { h.dead = true }
+
+// ranOnce returns how many tasks ran, and how many of them more than once, over all hosts.
+func (w *world) ranOnce() (all, more int) {
+	times := make(map[uint64]int)
+	for _, h := range w.hosts {
+		for n, k := range h.ran {
+			times[n] += k
+		}
+	}
+	for _, k := range times {
+		if k > 1 {
+			more++
+		}
+	}
+	return len(times), more
+}
