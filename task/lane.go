@@ -57,7 +57,9 @@ type lane struct {
 	refusals int     // in a row
 	wished   moment  // when told was last forgotten
 	batch    []*submission
-	full     bool // the last pump left a backlog
+	silent   map[member.ID]bool // nodes that are gone and may still be in the queue group: stopped, or cut off
+	full     bool               // the last pump left a backlog
+	ticks    uint32             // the highest number of a frame to a peer that was removed
 
 	doorSubject, doorReply string // where its tasks knock, and where they say that nobody is there
 	queued                 bool   // the owner is about to pump it
@@ -86,6 +88,7 @@ type laneActions interface {
 func newLane(function string, number uint64, need member.Amounts, do laneActions, maxBatch int) *lane {
 	return &lane{
 		function: function, number: number, need: need, needWire: call.AppendNeed(nil, need), do: do, maxBatch: maxBatch, peers: make(map[member.ID]*peer),
+		silent: make(map[member.ID]bool),
 	}
 }
 
@@ -94,10 +97,12 @@ func (l *lane) join(id member.ID, window int, now moment) *peer {
 	p := l.peers[id]
 	if p == nil {
 		p = &peer{lane: l, id: id, joined: now, window: window, flight: make(map[uint64]*submission), heard: now, pinged: now, patience: silenceFirst}
+		p.tick = l.ticks // a node that was here before may still answer pings of then
 		l.peers[id] = p
 		l.order = append(l.order, p)
 	}
 	p.left = 0
+	delete(l.silent, id)
 	return p
 }
 
@@ -108,11 +113,11 @@ func (l *lane) leave(id member.ID, now moment) {
 	if p == nil {
 		return
 	}
-	if p.left = now; p.dead || len(p.flight) == 0 && l.door == nil {
+	if p.dead {
 		l.remove(p)
 		return
 	}
-	p.window = 0
+	p.left, p.window = now, 0
 	l.ping(p, now)
 }
 
@@ -128,6 +133,9 @@ func (l *lane) unserved(p *peer, ping bool, now moment) {
 // remove removes a node that is gone, with all that it had.
 func (l *lane) remove(p *peer) {
 	l.bury(p)
+	if before(l.ticks, p.tick) {
+		l.ticks = p.tick
+	}
 	delete(l.peers, p.id)
 	l.order = slices.DeleteFunc(l.order, func(o *peer) bool { return o == p })
 	l.judgeDoor()
@@ -406,12 +414,12 @@ func (l *lane) judgeDoor() {
 		return
 	}
 	for _, p := range l.order {
-		if p.there() && !k.ruledOut[p] {
+		if !p.dead && !k.ruledOut[p] {
 			return
 		}
 	}
 	l.door = nil
-	if k.task.ended || k.doubtful && !l.do.lost(k.task, nil) {
+	if k.task.ended || (k.doubtful || len(l.silent) > 0) && !l.do.lost(k.task, nil) {
 		return
 	}
 	l.backlog.pushFront(k.task)
@@ -449,6 +457,7 @@ func (l *lane) look(now, reconnected moment) {
 	for _, p := range slices.Clone(l.order) {
 		switch {
 		case p.left != 0 && now-p.left >= lastWords:
+			l.silent[p.id] = true
 			l.remove(p)
 			continue
 		case p.look(now, reconnected):
@@ -503,4 +512,6 @@ func (l *lane) each(f func(s *submission)) {
 }
 
 // restless says whether there is something for look to do.
-func (l *lane) restless() bool { return l.inflight > 0 || l.door != nil || !l.backlog.empty() }
+func (l *lane) restless() bool {
+	return l.inflight > 0 || l.door != nil || !l.backlog.empty() || slices.ContainsFunc(l.order, func(p *peer) bool { return p.left != 0 })
+}

@@ -73,9 +73,9 @@ func TestUnderAnyScheduleEveryTaskRunsOnceAndNoSlotIsIdle(t *testing.T) {
 		}
 		if killed == 0 {
 			for i, h := range w.hosts {
-				for n, k := range h.ran {
+				for r, k := range h.ran {
 					if k > 1 && len(w.owners) == 1 {
-						t.Errorf("task %d ran %d times on host %d", n, k, i)
+						t.Errorf("task %d ran %d times on host %d", r.number, k, i)
 					}
 				}
 			}
@@ -251,6 +251,36 @@ func TestNothingRunsTwiceWhenNodesDrainAndLeave(t *testing.T) {
 		}
 		if _, more := w.ranOnce(); more > 0 {
 			t.Errorf("seed %d: %d tasks ran twice", seed, more)
+		}
+	}
+}
+
+func TestOfANodeThatWasStoppedNoAttemptRunsTwice(t *testing.T) {
+	for seed := range uint64(200) {
+		w := newWorld(seed)
+		for range 3 {
+			w.addHost(cpus(2))
+		}
+		o := w.addOwner()
+		l := o.lane(needs(1))
+		for range 400 {
+			w.after(time.Duration(w.rng.Int64N(int64(8*time.Second))), func() { o.submit(l, time.Duration(w.rng.Int64N(int64(50*time.Millisecond))), 3) })
+		}
+		w.after(time.Duration(w.rng.Int64N(int64(2*time.Second))), func() { w.pause(w.hosts[0], 2500*time.Millisecond, 4*time.Second) })
+		w.run(w.now + 20*time.Second)
+		if len(w.broken) > 0 || len(o.results) != 400 || len(o.failed) > 0 {
+			t.Fatalf("seed %d: %v, %d results, %d failed %s", seed, w.broken, len(o.results), len(o.failed), w.state())
+		}
+		attempts := make(map[run]int)
+		for _, h := range w.hosts {
+			for r, k := range h.ran {
+				attempts[r] += k
+			}
+		}
+		for r, k := range attempts {
+			if k > 1 {
+				t.Errorf("seed %d: attempt %d of task %d ran %d times", seed, r.attempt, r.number, k)
+			}
 		}
 	}
 }

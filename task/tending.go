@@ -142,7 +142,7 @@ func (o *owner) left(id member.ID) {
 	delete(o.servers, id)
 	for _, l := range o.lanes {
 		l.leave(id, o.now())
-		o.pump(l)
+		o.pump(l) // and looked after until its last words have come
 	}
 }
 

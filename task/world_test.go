@@ -102,18 +102,25 @@ func (w *world) carry(l *link, deliver func()) {
 	w.after(l.free-w.now, deliver)
 }
 
+type run struct {
+	number  uint64
+	attempt int
+}
+
 // simHost is a node.
 type simHost struct {
 	*desk
 	w        *world
 	total    member.Amounts
 	dead     bool // what is sent there, or from there, is lost
+	paused   bool // nothing happens there: it piles up
+	piled    []func()
 	left     bool // what is sent there is told that nobody is there
 	ticking  bool
 	flushing bool
 	to       map[member.ID]*link
-	ran      map[uint64]int // how often each task ran here
-	now, max int            // tasks that run
+	ran      map[run]int // how often each attempt of a task ran here
+	now, max int         // tasks that run
 }
 
 func (w *world) addHost(quantities map[string]float64) *simHost {
@@ -123,7 +130,7 @@ func (w *world) addHost(quantities map[string]float64) *simHost {
 	}
 	id := member.ID{1, byte(len(w.hosts) >> 8), byte(len(w.hosts))}
 	h := &simHost{
-		w: w, desk: newDesk(id, member.NewCapacity(total), 64), total: total, to: make(map[member.ID]*link), ran: make(map[uint64]int),
+		w: w, desk: newDesk(id, member.NewCapacity(total), 64), total: total, to: make(map[member.ID]*link), ran: make(map[run]int),
 	}
 	h.lookup = func(string) (call.Handler, bool) {
 		return func(context.Context, []bus.Value, bool, []byte) (bus.Value, error) { return bus.Value{}, nil }, true
@@ -156,10 +163,12 @@ func (h *simHost) flushSoon() {
 	if !h.flushing {
 		h.flushing = true
 		h.w.after(5*time.Microsecond, func() {
-			h.flushing = false
-			h.sendAll(h.w.now)
-			h.slots.fill(h.w.now)
-			h.begin(nil)
+			h.awake(func() {
+				h.flushing = false
+				h.sendAll(h.w.now)
+				h.slots.fill(h.w.now)
+				h.begin(nil)
+			})
 		})
 	}
 }
@@ -170,12 +179,51 @@ func (h *simHost) tickSoon() {
 	}
 	h.ticking = true
 	h.w.after(tickEvery, func() {
-		h.ticking = false
-		if h.tick(h.w.now) {
-			h.tickSoon()
-		}
-		h.begin(nil)
+		h.awake(func() {
+			h.ticking = false
+			if h.tick(h.w.now) {
+				h.tickSoon()
+			}
+			h.begin(nil)
+		})
 	})
+}
+
+// awake does something once the host is not paused.
+func (h *simHost) awake(do func()) {
+	if h.paused {
+		h.piled = append(h.piled, do)
+		return
+	}
+	do()
+}
+
+// pause stops a host as SIGSTOP does. After a while the others take it for gone, and then it goes on and is there again.
+func (w *world) pause(h *simHost, gone, back time.Duration) {
+	h.paused = true
+	w.after(gone, func() { h.tell(func(l *lane) { l.leave(h.id, w.now) }) })
+	w.after(back, func() {
+		h.paused = false
+		for len(h.piled) > 0 {
+			do := h.piled[0]
+			h.piled = h.piled[1:]
+			do()
+		}
+	})
+	w.after(back+time.Duration(w.rng.IntN(1000))*time.Microsecond, func() {
+		h.tell(func(l *lane) { l.join(h.id, h.total.Times(l.need, firstWindow), w.now) })
+	})
+}
+
+// tell has every lane hear of the host.
+func (h *simHost) tell(hear func(l *lane)) {
+	for _, o := range h.w.owners {
+		for _, l := range o.lanes {
+			hear(l)
+			l.pump(h.w.now)
+			o.look()
+		}
+	}
 }
 
 // begin runs what is to run, and then next.
@@ -186,14 +234,16 @@ func (h *simHost) begin(next *job) {
 		jobs = append(jobs, next)
 	}
 	for _, j := range jobs {
-		h.ran[j.entry.Number]++
+		h.ran[run{j.entry.Number, j.entry.Attempt}]++
 		h.now++
 		took := h.w.owners[j.guest.owner[2]].duration[j.entry.Number]
 		h.w.after(took, func() {
-			h.now--
-			next := h.finished(j, j.guest.need, took, 1, h.w.now)
-			h.answerSoon(j, objstore.Outcome{Value: bus.Value{Format: bus.Msgpack, Data: []byte{1}}}, next == nil, h.w.now)
-			h.begin(next)
+			h.awake(func() {
+				h.now--
+				next := h.finished(j, j.guest.need, took, 1, h.w.now)
+				h.answerSoon(j, objstore.Outcome{Value: bus.Value{Format: bus.Msgpack, Data: []byte{1}}}, next == nil, h.w.now)
+				h.begin(next)
+			})
 		})
 	}
 }
@@ -358,10 +408,12 @@ func (o *simOwner) frame(l *lane, p *peer, isPing bool, kind func(laneHeader) []
 		if h.dead || h.left {
 			return
 		}
-		if err := h.handle("f", "reply", p != nil, data, o.w.now); err != nil {
-			o.w.fail("a frame is malformed: %v", err)
-		}
-		h.begin(nil)
+		h.awake(func() {
+			if err := h.handle("f", "reply", p != nil, data, o.w.now); err != nil {
+				o.w.fail("a frame is malformed: %v", err)
+			}
+			h.begin(nil)
+		})
 	})
 }
 
@@ -420,6 +472,7 @@ func (w *world) leave(h *simHost) {
 					for _, l := range o.lanes {
 						l.leave(h.id, w.now)
 						l.pump(w.now)
+						o.look()
 					}
 				})
 			}
@@ -437,8 +490,8 @@ func (w *world) kill(h *simHost) { h.dead = true }
 func (w *world) ranOnce() (all, more int) {
 	times := make(map[uint64]int)
 	for _, h := range w.hosts {
-		for n, k := range h.ran {
-			times[n] += k
+		for r, k := range h.ran {
+			times[r.number] += k
 		}
 	}
 	for _, k := range times {

@@ -191,6 +191,15 @@ func TestAConfigThatIsWrongIsRefusedAndLeavesNothing(t *testing.T) {
 		"every IPv6 interface":  {embedded.Config{Listen: "[::]:4222"}, "Config.Insecure"},
 		"one others reach":      {embedded.Config{Listen: "192.0.2.1:4222"}, "Config.Insecure"},
 		"a host's name":         {embedded.Config{Listen: "example.com:4222"}, "Config.Insecure"},
+		"routes of no cluster":  {embedded.Config{Routes: []string{"nats://127.0.0.1:1"}}, "Config.ClusterListen"},
+		"a name of no cluster":  {embedded.Config{ClusterName: "mine"}, "Config.ClusterListen"},
+		"routes on all":         {embedded.Config{ClusterListen: ":6222"}, "Config.Insecure"},
+		"routes on all, said":   {embedded.Config{ClusterListen: "0.0.0.0:6222", Insecure: true}, "Config.ClusterListen"},
+		"routes others reach":   {embedded.Config{ClusterListen: "192.0.2.1:6222"}, "Config.ClusterListen"},
+		"a cluster's name":      {embedded.Config{ClusterListen: "127.0.0.1:0", ClusterName: "a b"}, "Config.ClusterName"},
+		"a route to a page":     {embedded.Config{ClusterListen: "127.0.0.1:0", Routes: []string{"http://127.0.0.1:1"}}, "Config.Routes"},
+		"a route to no port":    {embedded.Config{ClusterListen: "127.0.0.1:0", Routes: []string{"nats://127.0.0.1"}}, "Config.Routes"},
+		"a route of nothing":    {embedded.Config{ClusterListen: "127.0.0.1:0", Routes: []string{"127.0.0.1:1"}}, "Config.Routes"},
 		"a field of the node":   {embedded.Config{Config: node.Config{CPUs: -1}}, "Config.CPUs"},
 	} {
 		t.Run(name, func(t *testing.T) {

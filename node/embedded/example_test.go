@@ -41,3 +41,17 @@ func ExampleConfig_listen() {
 	fmt.Printf("%s\n", reply.Data)
 	// Output: 42
 }
+
+// Of three processes each runs this with a ClusterListen of its own: they are one cluster, which goes on without any of them.
+func ExampleConfig_clusterListen() {
+	n, ctx, err := embedded.Start(context.Background(), embedded.Config{ // waits until one of the others is there
+		ClusterListen: "127.0.0.1:6222",
+		Routes:        []string{"nats://127.0.0.1:6222", "nats://127.0.0.1:6223", "nats://127.0.0.1:6224"},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer n.Close()
+
+	fmt.Println(double.Call(ctx, 21))
+}

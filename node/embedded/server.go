@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"strconv"
 	"sync"
@@ -13,19 +14,27 @@ import (
 	"go.uber.org/zap"
 )
 
-// readyTimeout bounds how long the server may take to start.
-const readyTimeout = 10 * time.Second
+const (
+	// readyTimeout bounds how long the server may take to start.
+	readyTimeout = 10 * time.Second
+	// A client or a server that has been silent for three pings is gone.
+	pingInterval, maxPingsOut = time.Second, 2
+	// Of the tries to reach a server that has gone, one a second, each so manieth is worth a line in the log.
+	reconnectReports = 60
+)
 
 // Server is a NATS server with JetStream inside the process. Start makes one for its node; RunServer makes one for several
 // nodes, which connect by nats.InProcessServer in their Config.Options.
 type Server struct {
 	server *server.Server
+	routes []*url.URL   // of its cluster, its own first; none if it is on its own
 	remove func() error // what the server put on disk for this process alone
 	log    *zap.Logger
 	closed sync.Once
 }
 
-// RunServer starts a server. Of cfg it uses Listen, Insecure, Dir and Logger.
+// RunServer starts a server. Of cfg it uses what Config has beside node.Config, and Logger. It does not wait for the other
+// servers of a cluster: AwaitJetStream does.
 func RunServer(cfg Config) (*Server, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -65,32 +74,45 @@ func (s *Server) run(cfg Config) (err error) {
 }
 
 func (s *Server) options(cfg Config) (*server.Options, error) {
-	opts := &server.Options{
-		JetStream: true, StoreDir: cfg.Dir, DontListen: cfg.Listen == "", NoSigs: true,
-		PingInterval: time.Second, MaxPingsOut: 2,
+	listen := cfg.Listen
+	if listen == "" && cfg.ClusterListen != "" {
+		listen = "127.0.0.1:0" // nats-server takes no routes before it takes clients
 	}
-	if cfg.Listen != "" {
-		host, port, _ := net.SplitHostPort(cfg.Listen) // validated
+	opts := &server.Options{
+		JetStream: true, DontListen: listen == "", NoSigs: true, PingInterval: pingInterval, MaxPingsOut: maxPingsOut,
+		ReconnectErrorReports: reconnectReports,
+	}
+	if listen != "" {
+		host, port, _ := net.SplitHostPort(listen) // validated
 		number, _ := strconv.Atoi(port)
 		opts.Host, opts.Port = host, number
 		if number == 0 {
 			opts.Port = server.RANDOM_PORT
 		}
 	}
+	if cfg.ClusterListen != "" {
+		if err := s.cluster(opts, cfg); err != nil {
+			return nil, err
+		}
+	}
+	return opts, s.store(opts, cfg)
+}
+
+// store says where JetStream keeps its files.
+func (s *Server) store(opts *server.Options, cfg Config) (err error) {
 	s.remove = func() error { return nil }
 	if cfg.Dir != "" {
-		if err := os.MkdirAll(cfg.Dir, 0o750); err != nil { // the server would not say which directory it is
-			return nil, fmt.Errorf("Config.Dir: %w", err)
-		}
-		return opts, nil
+		opts.StoreDir = cfg.Dir
+		opts.ServerName, err = claimDir(cfg.Dir, marker{Clustered: cfg.ClusterListen != "", Server: opts.ServerName})
+		return err
 	}
 	dir, err := os.MkdirTemp("", "manta-") // JetStream wants a directory also for what it keeps in memory
 	if err != nil {
-		return nil, err
+		return err
 	}
 	opts.StoreDir = dir
 	s.remove = func() error { return os.RemoveAll(dir) }
-	return opts, nil
+	return nil
 }
 
 // InProcessConn returns a connection to the server that crosses no network: it makes *Server a nats.InProcessConnProvider.

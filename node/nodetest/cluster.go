@@ -10,17 +10,18 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"manta/node"
-	"manta/node/embedded"
 )
 
 // startTimeout bounds how long a cluster may take to form.
 const startTimeout = 20 * time.Second
 
-// Cluster is a number of nodes on one NATS server in this process.
+// Cluster is a number of nodes in this process, on NATS servers in this process or elsewhere.
 type Cluster struct {
-	tb     testing.TB
-	server *embedded.Server
-	nodes  []*member
+	tb      testing.TB
+	servers servers
+	nodes   []*member
+	seed    uint64 // of what Drop drops
+	rate    float64
 }
 
 // member is a node with what a test may do to it.
@@ -30,51 +31,58 @@ type member struct {
 	cable *cable
 }
 
-// Option changes the nodes of a cluster.
-type Option func(i int, cfg *node.Config)
-
-// CPUs gives each node that many CPUs; the default is 4.
-func CPUs(n float64) Option { return func(_ int, cfg *node.Config) { cfg.CPUs = n } }
-
-// Configure changes the configuration of each node, given its index.
-func Configure(change func(i int, cfg *node.Config)) Option { return change }
-
 // Start starts n nodes and returns when each of them knows all. They are closed when the test ends. Whatever goes wrong
 // fails the test.
 func Start(tb testing.TB, n int, opts ...Option) *Cluster {
 	tb.Helper()
-	srv, err := embedded.RunServer(embedded.Config{})
-	if err != nil {
+	set := settingsOf(opts)
+	c := &Cluster{tb: tb, seed: set.seed}
+	var err error
+	if c.servers, err = set.run(n); err != nil {
 		tb.Fatalf("nodetest: %v", err)
 	}
-	c := &Cluster{tb: tb, server: srv}
 	tb.Cleanup(c.close)
 	for range n {
-		c.Add(opts...)
+		c.add(set)
 	}
 	return c
 }
 
-// Add starts one more node and returns its index when all nodes know it.
+// Add starts one more node and returns its index when all nodes know it. In a Routed cluster it comes with one more server. What
+// says where the servers are, as Routed does, is for Start alone.
 func (c *Cluster) Add(opts ...Option) int {
 	c.tb.Helper()
+	set := settingsOf(opts)
+	if set.routed || set.url != "" || set.seed != 0 {
+		c.tb.Fatalf("nodetest: Routed, At and Seed are options of Start, not of Add")
+	}
+	return c.add(set)
+}
+
+func (c *Cluster) add(set settings) int {
+	c.tb.Helper()
 	i := len(c.nodes)
-	wire := &cable{server: c.server}
-	cfg := node.Config{
-		Name: fmt.Sprintf("node-%d", i), CPUs: 4, Storage: jetstream.MemoryStorage,
-		Options: []nats.Option{nats.InProcessServer(wire)},
-	}
-	for _, opt := range opts {
-		opt(i, &cfg)
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
+	wire, err := c.servers.plug(ctx, i)
+	if err != nil {
+		c.tb.Fatalf("nodetest: the server of node %d: %v", i, err)
+	}
+	cfg := node.Config{
+		Name: fmt.Sprintf("node-%d", i), CPUs: 4, Storage: jetstream.MemoryStorage, URL: c.servers.url, Options: wire.options(),
+	}
+	for _, change := range set.changes {
+		change(i, &cfg)
+	}
 	started, nodeCtx, err := node.Start(ctx, cfg)
 	if err != nil {
 		c.tb.Fatalf("nodetest: node %d: %v", i, err)
 	}
 	c.nodes = append(c.nodes, &member{node: started, ctx: nodeCtx, cable: wire})
 	c.AwaitMembers(c.alive()...)
+	if c.rate > 0 {
+		c.drop(i)
+	}
 	return i
 }
 
@@ -84,21 +92,17 @@ func (c *Cluster) Node(i int) *node.Node { return c.nodes[i].node }
 // Context returns a ctx that carries node i and ends with the node.
 func (c *Cluster) Context(i int) context.Context { return c.nodes[i].ctx }
 
-// Connect returns a plain NATS client on the cluster's server, for testing what any NATS client sees. It is closed when the
-// test ends.
+// Connect returns a plain NATS client on the cluster's server, for testing what any NATS client sees; of several servers it is
+// the first that was not killed. It is closed when the test ends. No fault of a node touches it.
 func (c *Cluster) Connect() *nats.Conn {
 	c.tb.Helper()
-	nc, err := nats.Connect(nats.DefaultURL, nats.InProcessServer(c.server)) // the URL is never dialled
+	nc, err := c.servers.connect()
 	if err != nil {
 		c.tb.Fatalf("nodetest: a plain client: %v", err)
 	}
 	c.tb.Cleanup(nc.Close)
 	return nc
 }
-
-// Kill cuts node i off from NATS for good, as a crash would: nothing that it does from then on reaches the others, and it
-// says no goodbye. What runs on it goes on until the test ends. Kill does not wait until the others have noticed.
-func (c *Cluster) Kill(i int) { c.nodes[i].cable.cut() }
 
 // AwaitMembers waits until the nodes of these indices know each other, and nobody else.
 func (c *Cluster) AwaitMembers(indices ...int) {
@@ -135,10 +139,14 @@ func (c *Cluster) alive() (indices []int) {
 }
 
 func (c *Cluster) close() {
+	for _, m := range c.nodes { // what ends in order needs its connection
+		m.cable.drop(0)
+		m.cable.pause(false)
+	}
 	for i := len(c.nodes) - 1; i >= 0; i-- {
 		if err := c.nodes[i].node.Close(); err != nil {
 			c.tb.Errorf("nodetest: closing node %d: %v", i, err)
 		}
 	}
-	c.server.Close()
+	c.servers.close()
 }

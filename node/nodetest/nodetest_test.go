@@ -22,7 +22,7 @@ const patience = 20 * time.Second
 
 var (
 	square = task.Define("square", func(_ context.Context, n int) (int, error) { return n * n, nil })
-	where  = task.Define0("where", func(ctx context.Context) (string, error) { return task.Current(ctx).Node, nil })
+	here   = task.Define0("here", func(ctx context.Context) (string, error) { return task.Current(ctx).Node, nil })
 
 	// settle stays at the first node that it comes to, and returns at the next.
 	settle = task.Define0("settle", func(ctx context.Context) (task.None, error) {
@@ -51,7 +51,7 @@ func TestKillIsNoticedAndTasksRunElsewhere(t *testing.T) {
 	c.Kill(2)
 	c.AwaitMembers(0, 1)
 	for range 20 {
-		id, err := where.Call(c.Context(0))
+		id, err := here.Call(c.Context(0))
 		if err != nil || id == c.Node(2).ID() {
 			t.Errorf("a task ran on %q, %v; node 2 is %q", id, err, c.Node(2).ID())
 		}
