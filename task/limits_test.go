@@ -165,16 +165,14 @@ func TestACancellationOfManyTasksCostsNoMoreThanItsBytes(t *testing.T) {
 }
 
 // idleActions is nothing done for a lane.
-type idleActions struct{ pings int }
+type idleActions struct{ pings, sent int }
 
-func (a *idleActions) send(*lane, *peer, []*submission, bool) {}
-func (a *idleActions) ping(*lane, *peer, uint32)              { a.pings++ }
-func (a *idleActions) cancelled(*peer, *submission)           {}
-func (a *idleActions) finish(s *submission, _ *objstore.Outcome) {
-	s.ended = true
-}
-func (a *idleActions) stray(uint64, *objstore.Outcome) {}
-func (a *idleActions) lost(*submission, *peer) bool    { return true }
+func (a *idleActions) send(*lane, *peer, []*submission, bool)    { a.sent++ }
+func (a *idleActions) ping(*lane, *peer, uint32)                 { a.pings++ }
+func (a *idleActions) cancelled(*peer, *submission)              {}
+func (a *idleActions) finish(s *submission, _ *objstore.Outcome) { s.ended = true }
+func (a *idleActions) stray(uint64, *objstore.Outcome)           {}
+func (a *idleActions) lost(*submission, *peer) bool              { return true }
 
 func TestAPongOfManyNumbersCostsNoMoreThanItsBytes(t *testing.T) {
 	l := newLane("f", 0, nil, &idleActions{}, 64)
