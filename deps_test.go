@@ -51,6 +51,8 @@ var rules = []rule{
 			"node":          "nats.Option passes through its configuration",
 			"node/embedded": "nats.Option passes through its configuration, with the in-process connection",
 			"node/nodetest": "it hands out plain NATS clients, and connects each node by a cable of its own, which Kill cuts",
+
+			"cmd/manta/bench": "plain NATS is what it compares Manta with",
 		}),
 		wrong: folder{path: "task", imports: []string{"github.com/nats-io/nats.go/jetstream"}},
 	},
@@ -79,6 +81,18 @@ var rules = []rule{
 		why:    "tables are for examples and the command line; a library prints nothing by itself",
 		broken: notInLibrary("github.com/jedib0t/go-pretty"),
 		wrong:  folder{path: "actor", imports: []string{"github.com/jedib0t/go-pretty/v6/table"}},
+	},
+	{
+		name:   "the library has no command line: cobra",
+		why:    "commands are cmd's business; examples and the processes of integration do with package flag",
+		broken: only("github.com/spf13/cobra", exceptions{"cmd/manta": "it is the command line"}),
+		wrong:  folder{path: "examples/service", imports: []string{"github.com/spf13/cobra"}},
+	},
+	{
+		name:   "what programs and their tests bring from outside is listed",
+		why:    "go.mod is one for all: what a program brings stands in the module graph of everyone who embeds the library",
+		broken: brings,
+		wrong:  folder{path: "integration", testImports: []string{"github.com/stretchr/testify/assert"}},
 	},
 	{
 		name: "unsafe stays in bus",
@@ -203,6 +217,33 @@ func notInLibrary(library string) func(folder) []string {
 		}
 		return only(library, nil)(f)
 	}
+}
+
+// outside are the modules that the programs in a folder may import, in tests as well. Examples are to show what they like.
+var outside = map[string][]string{
+	"cmd": {
+		"github.com/spf13/cobra", "github.com/jedib0t/go-pretty", "github.com/nats-io/nats.go", "go.uber.org/goleak", "pgregory.net/rapid",
+	},
+	"integration": {"go.uber.org/zap", "go.uber.org/goleak"},
+}
+
+func brings(f folder) (wrong []string) {
+	for program, allowed := range outside {
+		if !within(f.path, program) {
+			continue
+		}
+		for _, imported := range slices.Concat(f.imports, f.testImports) {
+			first, _, _ := strings.Cut(imported, "/")
+			standard := !strings.Contains(first, ".")
+			if _, ours := inModule(imported); standard || ours {
+				continue
+			}
+			if !slices.ContainsFunc(allowed, func(library string) bool { return within(imported, library) }) {
+				wrong = append(wrong, fmt.Sprintf("imports %s; %s may import %s", imported, program, strings.Join(allowed, ", ")))
+			}
+		}
+	}
+	return wrong
 }
 
 func utility(f folder) []string {

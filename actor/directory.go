@@ -14,17 +14,12 @@ import (
 // directory is the bucket of actors that have names: a name is taken by creating its key and free when the key is gone.
 type directory struct {
 	table   *bus.Table
-	leases  *bus.Table // of nodes
 	members *member.Table
 }
 
 func openDirectory(ctx context.Context, node *member.Node) (*directory, error) {
 	table, err := node.Conn.OpenTable(ctx, node.Conn.ActorsTable())
-	if err != nil {
-		return nil, err
-	}
-	leases, err := node.Conn.OpenTable(ctx, node.Conn.LeasesTable())
-	return &directory{table, leases, node.Members}, err
+	return &directory{table, node.Members}, err
 }
 
 // record says who has a name.
@@ -54,7 +49,7 @@ func (d *directory) claim(ctx context.Context, name string, rec record) (revisio
 		case err != nil:
 			return 0, err
 		}
-		there, err := d.there(ctx, held.Node)
+		there, err := d.members.There(ctx, held.Node)
 		switch {
 		case err != nil:
 			return 0, err
@@ -73,7 +68,7 @@ func (d *directory) lookup(ctx context.Context, name string) (record, error) {
 	if err != nil {
 		return rec, err
 	}
-	there, err := d.there(ctx, rec.Node)
+	there, err := d.members.There(ctx, rec.Node)
 	if err == nil && !there {
 		err = fmt.Errorf("%q: %w: its node %s is gone", name, ErrNotFound, rec.Node)
 	}
@@ -93,18 +88,6 @@ func (d *directory) read(ctx context.Context, name string) (rec record, err erro
 	}
 	rec.revision = entry.Revision
 	return rec, nil
-}
-
-// there says whether a node is there. One that this node does not know may have just come: its lease tells.
-func (d *directory) there(ctx context.Context, node member.ID) (bool, error) {
-	if d.members.Alive(node) {
-		return true, nil
-	}
-	_, err := d.leases.Get(ctx, node.String())
-	if errors.Is(err, bus.ErrNotFound) {
-		return false, nil
-	}
-	return err == nil, err
 }
 
 // release frees a name, unless another actor has it already.

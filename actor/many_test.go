@@ -28,8 +28,12 @@ func TestTenThousandIdleActorsCostNoGoroutines(t *testing.T) {
 		}
 	}
 	t.Logf("%d actors created and called in %v", many, time.Since(begin))
-	if grown := runtime.NumGoroutine() - before; grown > 100 {
-		t.Errorf("%d goroutines more for %d idle actors", grown, many)
+	grown := func() int { return runtime.NumGoroutine() - before }
+	for late := time.Now().Add(patience); grown() > 100 && time.Now().Before(late); {
+		runtime.Gosched() // a goroutine that has answered its last call is about to end
+	}
+	if n := grown(); n > 100 {
+		t.Errorf("%d goroutines more for %d idle actors", n, many)
 	}
 	runtime.KeepAlive(actors)
 }

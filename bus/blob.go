@@ -83,10 +83,11 @@ func (b Blob) chunks() int {
 
 // OpenBucket opens an object store bucket, and creates it if it is not there.
 func (c *Conn) OpenBucket(ctx context.Context, name string) (*Bucket, error) {
-	_, err := c.js.CreateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: name, Storage: c.storage})
+	_, err := c.js.CreateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: name, Storage: c.storage, Replicas: c.replicas})
 	if err != nil && !errors.Is(err, jetstream.ErrBucketExists) {
-		return nil, fmt.Errorf("cannot open bucket %s: %w", name, err)
+		return nil, cannotOpen(name, c.replicas, err)
 	}
+	c.raiseReplicas(ctx, "OBJ_"+name)
 	stream, err := c.js.Stream(ctx, "OBJ_"+name)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open bucket %s: %w", name, err)

@@ -36,6 +36,7 @@ type Config struct {
 	User      string        // the token of this user's reply subjects
 	Options   []nats.Option // credentials, TLS, an in-process server: applied last
 	Storage   jetstream.StorageType
+	Replicas  int // of each bucket, 1 to 5; 0 means 1. More than 1 needs as many JetStream servers in one cluster
 	Log       *zap.Logger
 }
 
@@ -43,27 +44,31 @@ type Config struct {
 type Conn struct {
 	Subjects
 
-	nc      *nats.Conn
-	js      jetstream.JetStream
-	storage jetstream.StorageType
-	log     *zap.Logger
-	inbox   string
-	inboxes atomic.Int64
-	closed  chan struct{} // closed by nats.go when the connection has ended for good
+	nc            *nats.Conn
+	js            jetstream.JetStream
+	storage       jetstream.StorageType
+	replicas      int
+	log           *zap.Logger
+	inbox         string
+	inboxes       atomic.Int64
+	interruptions *interruptions
+	closed        chan struct{} // closed by nats.go when the connection has ended for good
 }
 
 // Connect connects and makes sure that JetStream answers. The error of a server that cannot be reached names its URL;
 // one without JetStream gives [ErrNoJetStream].
 func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 	c := &Conn{
-		Subjects: NewSubjects(cfg.Namespace), storage: cfg.Storage, log: cfg.Log, closed: make(chan struct{}),
+		Subjects: NewSubjects(cfg.Namespace), storage: cfg.Storage, replicas: max(1, cfg.Replicas), log: cfg.Log,
+		interruptions: newInterruptions(), closed: make(chan struct{}),
 	}
 	c.inbox = c.Reply(cfg.User, nuid.Next())
-	nc, err := nats.Connect(cfg.URL, append(append(c.options(ctx, cfg), cfg.Options...), c.noteClosed)...)
+	nc, err := nats.Connect(cfg.URL, append(append(c.options(ctx, cfg), cfg.Options...), c.heed, c.noteClosed)...)
 	if err != nil {
 		return nil, fmt.Errorf("cannot connect to NATS at %q: %w", redacted(cfg.URL), withoutURL(err))
 	}
 	c.nc = nc
+	c.interruptions.served.Go(func() { c.interruptions.serve(c.closed) })
 	if err := c.requireJetStream(ctx); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("NATS at %q: %w", redacted(cfg.URL), err)
@@ -123,9 +128,6 @@ func (c *Conn) options(ctx context.Context, cfg Config) []nats.Option {
 			if err != nil {
 				c.log.Warn("NATS connection lost, reconnecting", zap.Error(err))
 			}
-		}),
-		nats.ReconnectHandler(func(nc *nats.Conn) {
-			c.log.Info("NATS connection is back", zap.String("url", nc.ConnectedUrlRedacted()))
 		}),
 	}
 }
@@ -241,8 +243,9 @@ func (c *Conn) Flush(ctx context.Context) error {
 	return c.nc.FlushWithContext(ctx)
 }
 
-// Close ends the connection at once and waits for nats.go's last callback. It is safe to call twice.
+// Close ends the connection at once and waits for nats.go's last callback and that of OnReconnect. It is safe to call twice.
 func (c *Conn) Close() {
 	c.nc.Close()
 	<-c.closed
+	c.interruptions.served.Wait()
 }

@@ -94,7 +94,7 @@ func TestARequestIsAnsweredOrRefusedByTheServer(t *testing.T) {
 func TestAPublishThatReachesNobodyIsReportedToItsReplySubject(t *testing.T) {
 	conn := connect(t)
 	got := make(chan *bus.Msg, 1)
-	if _, err := conn.SubscribeChan(conn.Inbox("report"), got); err != nil {
+	if _, err := conn.SubscribeChan(conn.Inbox("report"), "", got); err != nil {
 		t.Fatal(err)
 	}
 	if err := conn.Publish("nobody", conn.Inbox("report"), []byte("x")); err != nil {
@@ -114,7 +114,7 @@ func TestAPublishThatReachesNobodyIsReportedToItsReplySubject(t *testing.T) {
 func TestAMessageKeepsItsHeaders(t *testing.T) {
 	conn := connect(t)
 	got := make(chan *bus.Msg, 1)
-	if _, err := conn.SubscribeChan("letters", got); err != nil {
+	if _, err := conn.SubscribeChan("letters", "", got); err != nil {
 		t.Fatal(err)
 	}
 	msg := bus.NewMsg("letters", []byte("x"))

@@ -10,6 +10,14 @@
 // rule. [Conn.Request] is answered, refused by [ErrNoResponders] (the request reached nobody), or unanswered.
 // A [Bucket] stores what it acknowledged; [Bucket.Read] returns the bytes that were written or an error, never less.
 //
+// # Lost connections and lost buckets
+//
+// Each reconnect begins another [Conn.Generation], and so do messages that nats.go reports as dropped; [Conn.OnReconnect] tells of
+// both. Subscriptions go on by themselves. A [Watch] may not: nats.go asks its consumer to go on behind the last revision, which a bucket
+// that was made again reaches late or never. So watch again. A [Table] whose bucket is gone, because the server had it in memory, makes
+// it again on the next access; what was in it is lost, and compare-and-set fails as it should. A [Bucket] of blobs does not: what was in
+// it cannot be made up.
+//
 // # Encodings
 //
 // A [Value] is an encoded Go value. Byte slices, strings and slices of numbers are stored raw, and read back without a

@@ -22,6 +22,16 @@ func TestMain(m *testing.M) {
 // runServer starts a NATS server that opens no port.
 func runServer(t *testing.T, change ...func(*server.Options)) *server.Server {
 	t.Helper()
+	srv := beginServer(t, change...)
+	if !srv.ReadyForConnections(10 * time.Second) {
+		t.Fatal("the server did not start")
+	}
+	return srv
+}
+
+// beginServer is runServer without waiting until the server is ready, which the first of a cluster is not before the others.
+func beginServer(t *testing.T, change ...func(*server.Options)) *server.Server {
+	t.Helper()
 	opts := &server.Options{JetStream: true, StoreDir: t.TempDir(), DontListen: true, NoSigs: true}
 	for _, c := range change {
 		c(opts)
@@ -35,9 +45,6 @@ func runServer(t *testing.T, change ...func(*server.Options)) *server.Server {
 		srv.Shutdown()
 		srv.WaitForShutdown()
 	})
-	if !srv.ReadyForConnections(10 * time.Second) {
-		t.Fatal("the server did not start")
-	}
 	return srv
 }
 

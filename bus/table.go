@@ -3,9 +3,6 @@ package bus
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strconv"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -27,10 +24,13 @@ const markerTTL = time.Minute
 // Table is a bucket of small records with their latest value only.
 type Table struct {
 	conn *Conn
-	kv   jetstream.KeyValue
+	name string
+	// Both know the bucket by its name, so they outlive it.
+	kv     jetstream.KeyValue
+	stream jetstream.Stream
 }
 
-// Entry is a change of one key. A deleted or expired key has no value.
+// Entry is what a key holds. A deleted or expired key has no value; the revision is that of the marker in its place.
 type Entry struct {
 	Key      string
 	Value    []byte
@@ -38,20 +38,63 @@ type Entry struct {
 	Gone     bool
 }
 
-// OpenTable opens a bucket of records in memory storage, and creates it if it is not there.
+// OpenTable opens a bucket of records in memory storage, and creates it if it is not there. An open table whose bucket is gone,
+// since its server lost what it had in memory, creates it again when it is next used: it is empty then.
 func (c *Conn) OpenTable(ctx context.Context, name string) (*Table, error) {
-	kv, err := c.js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{
-		Bucket: name, History: 1, Storage: jetstream.MemoryStorage, LimitMarkerTTL: markerTTL,
-	})
+	kv, err := c.openKeyValue(ctx, name)
 	if err != nil {
-		return nil, fmt.Errorf("cannot open bucket %s: %w", name, err)
+		return nil, err
 	}
-	return &Table{conn: c, kv: kv}, nil
+	stream, err := c.js.Stream(ctx, "KV_"+name)
+	if err != nil {
+		return nil, cannotOpen(name, c.replicas, err)
+	}
+	return &Table{conn: c, name: name, kv: kv, stream: stream}, nil
+}
+
+func (c *Conn) openKeyValue(ctx context.Context, name string) (jetstream.KeyValue, error) {
+	kv, err := c.js.KeyValue(ctx, name)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		kv, err = c.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
+			Bucket: name, History: 1, Storage: jetstream.MemoryStorage, LimitMarkerTTL: markerTTL, Replicas: c.replicas,
+		})
+	}
+	if errors.Is(err, jetstream.ErrBucketExists) { // another was faster, and wants another number of replicas
+		kv, err = c.js.KeyValue(ctx, name)
+	}
+	if err != nil {
+		return nil, cannotOpen(name, c.replicas, err)
+	}
+	c.raiseReplicas(ctx, "KV_"+name)
+	return kv, nil
+}
+
+// retry does an access again if it failed because the bucket is gone, after creating the bucket. Conditions on revisions do
+// not hold there, so none of it can be done twice.
+func (t *Table) retry(ctx context.Context, access func() error) error {
+	err := access()
+	if !unserved(err) {
+		return err
+	}
+	if _, openErr := t.conn.openKeyValue(ctx, t.name); openErr != nil {
+		return err
+	}
+	return access()
+}
+
+// unserved says whether an access failed because nobody serves the bucket: it is gone, or has no leader for a moment.
+func unserved(err error) bool {
+	return errors.Is(err, jetstream.ErrNoStreamResponse) || errors.Is(err, jetstream.ErrJetStreamNotEnabled) ||
+		errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, nats.ErrStreamNotFound) || errors.Is(err, nats.ErrNoResponders)
 }
 
 // Put writes a record.
 func (t *Table) Put(ctx context.Context, key string, value []byte) (revision uint64, err error) {
-	return t.kv.Put(ctx, key, value)
+	err = t.retry(ctx, func() (err error) {
+		revision, err = t.kv.Put(ctx, key, value)
+		return err
+	})
+	return revision, err
 }
 
 // Create writes a record if its key is free, else returns [ErrExists]. With a ttl (whole seconds) it expires unless renewed;
@@ -61,107 +104,111 @@ func (t *Table) Create(ctx context.Context, key string, value []byte, ttl time.D
 	if ttl > 0 {
 		opts = append(opts, jetstream.KeyTTL(ttl))
 	}
-	revision, err = t.kv.Create(ctx, key, value, opts...)
+	err = t.retry(ctx, func() (err error) {
+		revision, err = t.kv.Create(ctx, key, value, opts...)
+		return err
+	})
 	if errors.Is(err, jetstream.ErrKeyExists) {
 		return 0, ErrExists
 	}
 	return revision, err
 }
 
-// Renew writes a record again with a fresh ttl, if its revision is still the given one: a compare-and-set and a new
-// time to live in one write. nats.go's Update carries no ttl, so this writes to the bucket's stream itself.
+// Renew writes a record with a ttl if the revision of what its key holds is still the given one, be that a record or the marker
+// of one that has ended; 0 means nothing at all. Else it returns [ErrChanged]. It is a compare-and-set and a fresh time to live
+// in one write. nats.go's Update carries no ttl, so this writes to the bucket's stream itself.
 func (t *Table) Renew(ctx context.Context, key string, value []byte, revision uint64, ttl time.Duration) (uint64, error) {
-	msg := nats.NewMsg("$KV." + t.kv.Bucket() + "." + key)
-	msg.Data = value
-	msg.Header.Set(jetstream.MsgTTLHeader, ttl.String())
-	msg.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(revision, 10))
-	ack, err := t.conn.js.PublishMsg(ctx, msg)
-	if err != nil {
-		return 0, err
-	}
-	return ack.Sequence, nil
+	var next uint64
+	err := t.retry(ctx, func() error {
+		msg := nats.NewMsg(t.subject(key))
+		msg.Data = value
+		ack, err := t.conn.js.PublishMsg(ctx, msg, jetstream.WithMsgTTL(ttl),
+			jetstream.WithExpectLastSequencePerSubject(revision), jetstream.WithRetryAttempts(0))
+		if err == nil {
+			next = ack.Sequence
+		}
+		return err
+	})
+	return next, changed(err)
 }
 
 // Replace writes a record if its revision is still the given one, else returns [ErrChanged].
 func (t *Table) Replace(ctx context.Context, key string, value []byte, revision uint64) (uint64, error) {
-	next, err := t.kv.Update(ctx, key, value, revision)
+	var next uint64
+	err := t.retry(ctx, func() (err error) {
+		next, err = t.kv.Update(ctx, key, value, revision)
+		return err
+	})
 	return next, changed(err)
 }
 
 // Get reads a record, or returns [ErrNotFound].
 func (t *Table) Get(ctx context.Context, key string) (Entry, error) {
-	entry, err := t.kv.Get(ctx, key)
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
+	entry, err := t.Look(ctx, key)
+	if err == nil && entry.Gone {
 		return Entry{}, ErrNotFound
 	}
+	return entry, err
+}
+
+// Look is Get for those who go on from what they find: of a key that has ended it returns the entry of its marker, and of one
+// without even that an entry of revision 0. nats.go's Get keeps a marker's revision to itself, so this asks the bucket's stream.
+func (t *Table) Look(ctx context.Context, key string) (Entry, error) {
+	found := Entry{Key: key, Gone: true}
+	err := t.retry(ctx, func() error {
+		msg, err := t.stream.GetLastMsgForSubject(ctx, t.subject(key))
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+			return nil
+		case err != nil:
+			return err
+		}
+		found = Entry{Key: key, Value: msg.Data, Revision: msg.Sequence}
+		found.Gone = msg.Header.Get("KV-Operation") != "" || msg.Header.Get(jetstream.MarkerReasonHeader) != ""
+		return nil
+	})
+	return found, err
+}
+
+func (t *Table) subject(key string) string { return "$KV." + t.name + "." + key }
+
+// All reads all records.
+func (t *Table) All(ctx context.Context) ([]Entry, error) {
+	var all []Entry
+	watch, err := t.Watch(ctx, func(e Entry) {
+		if !e.Gone {
+			all = append(all, e)
+		}
+	})
 	if err != nil {
-		return Entry{}, err
+		return nil, err
 	}
-	return Entry{Key: key, Value: entry.Value(), Revision: entry.Revision()}, nil
+	watch.Stop()
+	return all, nil
 }
 
 // Delete removes a record; one that is not there is no error.
 func (t *Table) Delete(ctx context.Context, key string) error {
-	return t.kv.Purge(ctx, key, jetstream.PurgeTTL(markerTTL))
+	return t.purge(ctx, key)
 }
 
 // DeleteRevision removes a record if its revision is still the given one, else returns [ErrChanged].
 func (t *Table) DeleteRevision(ctx context.Context, key string, revision uint64) error {
-	return changed(t.kv.Purge(ctx, key, jetstream.PurgeTTL(markerTTL), jetstream.LastRevision(revision)))
+	return t.purge(ctx, key, jetstream.LastRevision(revision))
 }
 
+func (t *Table) purge(ctx context.Context, key string, opts ...jetstream.KVDeleteOpt) error {
+	opts = append(opts, jetstream.PurgeTTL(markerTTL))
+	return changed(t.retry(ctx, func() error { return t.kv.Purge(ctx, key, opts...) }))
+}
+
+// changed makes the server's word that a revision has passed ErrChanged. It has one code for it with replicas and one without.
 func changed(err error) error {
-	if errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
-		return ErrChanged
+	if refusal, ok := errors.AsType[*jetstream.APIError](err); ok {
+		switch refusal.ErrorCode {
+		case jetstream.JSErrCodeStreamWrongLastSequence, jetstream.JSErrCodeStreamWrongLastSequenceConstant:
+			return ErrChanged
+		}
 	}
 	return err
-}
-
-// Watch calls handle for every record and then for every change, one at a time and in order, until the watch is stopped. Of
-// changes that follow each other at once, it may see the last one only. It returns once handle has seen all records that
-// existed when it began.
-func (t *Table) Watch(ctx context.Context, handle func(Entry)) (*Watch, error) {
-	watching, end := context.WithCancel(context.WithoutCancel(ctx))
-	watcher, err := t.kv.WatchAll(watching)
-	if err != nil {
-		end()
-		return nil, fmt.Errorf("cannot watch bucket %s: %w", t.kv.Bucket(), err)
-	}
-	w := &Watch{watcher: watcher, end: end}
-	caughtUp := make(chan struct{})
-	w.done.Go(func() { w.run(handle, caughtUp) })
-	select {
-	case <-caughtUp:
-		return w, nil
-	case <-ctx.Done():
-		w.Stop()
-		return nil, context.Cause(ctx)
-	}
-}
-
-// Watch is a running Table.Watch.
-type Watch struct {
-	watcher jetstream.KeyWatcher
-	end     context.CancelFunc // of what nats.go keeps for a watcher that its connection has ended
-	done    sync.WaitGroup
-}
-
-func (w *Watch) run(handle func(Entry), caughtUp chan struct{}) {
-	for entry := range w.watcher.Updates() {
-		if entry == nil {
-			close(caughtUp)
-			continue
-		}
-		handle(Entry{
-			Key: entry.Key(), Value: entry.Value(), Revision: entry.Revision(),
-			Gone: entry.Operation() != jetstream.KeyValuePut,
-		})
-	}
-}
-
-// Stop ends the watch and waits until handle has returned for the last time.
-func (w *Watch) Stop() {
-	_ = w.watcher.Stop() // its one error is that the connection is already closed
-	w.end()
-	w.done.Wait()
 }

@@ -47,6 +47,10 @@ type Config struct {
 	// Storage of large objects when this node is the first to make their bucket: jetstream.FileStorage, the default, or
 	// jetstream.MemoryStorage.
 	Storage jetstream.StorageType
+	// Replicas is on how many JetStream servers each bucket is kept, 1 to 5: with 3, one server may be lost for good and no record
+	// or large object with it. More than 1 needs as many servers in one NATS cluster. A bucket that another node has made with
+	// fewer gets as many, and one that has more keeps them. Default 1.
+	Replicas int
 	// Options go to nats.go as they are: credentials, TLS, an in-process server.
 	Options []nats.Option
 	// OnClosed, if not nil, is called once after Close has ended the connection.
@@ -99,6 +103,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("Config.MaxBatch is %d: want a number from 0, where 0 means 64", c.MaxBatch)
 	case c.CacheBytes < 0:
 		return fmt.Errorf("Config.CacheBytes is %d: want a number from 0, where 0 means 1 GiB", c.CacheBytes)
+	case c.Replicas < 0 || c.Replicas > 5:
+		return fmt.Errorf("Config.Replicas is %d: want 1 to 5, or 0 for 1", c.Replicas)
 	case c.DrainTimeout < 0:
 		return fmt.Errorf("Config.DrainTimeout is %v: want a duration from 0, where 0 means 30 s", c.DrainTimeout)
 	}

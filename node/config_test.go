@@ -27,6 +27,8 @@ func TestAWrongConfigIsAnErrorThatNamesTheField(t *testing.T) {
 		{"a space in the namespace", node.Config{Namespace: "a b"}, []string{"Config.Namespace"}},
 		{"a star as the namespace", node.Config{Namespace: "*"}, []string{"Config.Namespace"}},
 		{"a negative cache", node.Config{CacheBytes: -1}, []string{"Config.CacheBytes", "-1"}},
+		{"negative replicas", node.Config{Replicas: -1}, []string{"Config.Replicas", "-1"}},
+		{"more replicas than NATS has", node.Config{Replicas: 6}, []string{"Config.Replicas", "6"}},
 		{"a negative drain timeout", node.Config{DrainTimeout: -time.Second}, []string{"Config.DrainTimeout", "-1s"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

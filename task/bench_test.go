@@ -16,7 +16,7 @@ import (
 var benched = task.Define("benched", func(_ context.Context, n int) (int, error) { return n, nil })
 
 // backlog is how many tasks or requests of the pipelined benchmarks are one operation.
-const backlog = 10_000
+const backlog = 100_000
 
 // The baseline of BenchmarkTaskSync: a request by nats.go over the same kind of in-process connections.
 func BenchmarkRawSync(b *testing.B) {

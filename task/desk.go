@@ -64,20 +64,22 @@ func (d *desk) handleTasks(function, reply string, direct bool, r bus.Reader, no
 	if err != nil {
 		return err
 	}
-	entries, err := m.entries()
+	jobs, err := m.jobs()
 	if err != nil {
 		return err
 	}
 	if d.late(m.laneHeader) {
 		return nil
 	}
-	g := d.guestOf(m.laneHeader, function, reply, m.need, now)
+	g, err := d.guestOf(&m, function, reply, now)
+	if err != nil {
+		return err
+	}
 	g.outbox.confirm(m.epoch, m.confirmed)
 	d.slots.endOffer(g)
-	jobs := make([]job, len(entries))
-	for i := range entries {
+	for i := range jobs {
 		j := &jobs[i]
-		j.guest, j.entry = g, entries[i]
+		j.guest = g
 		g.jobs.add(j)
 		d.held++
 		d.take(j, !direct, now)
@@ -119,18 +121,22 @@ func (d *desk) late(head laneHeader) bool {
 }
 
 // guestOf returns the guest that a frame is about.
-func (d *desk) guestOf(head laneHeader, function, reply string, need member.Amounts, now moment) *guest {
-	key := guestKey{head.owner, head.lane}
+func (d *desk) guestOf(m *tasksMessage, function, reply string, now moment) (*guest, error) {
+	key := guestKey{m.owner, m.lane}
 	g := d.guests[key]
 	if g == nil {
-		g = &guest{guestKey: key, function: function, need: need}
+		r := bus.ReadFields(m.need)
+		g = &guest{guestKey: key, function: function, need: call.ReadNeed(&r)}
+		if r.Err() != nil {
+			return nil, r.Err()
+		}
 		g.handler, _ = d.lookup(function)
 		d.epoch++
 		g.outbox.epoch = d.epoch
 		d.guests[key] = g
 	}
 	g.reply, g.touched = reply, now
-	return g
+	return g, nil
 }
 
 // answer puts a task's result into its owner's next reply.
@@ -185,7 +191,7 @@ func (d *desk) let(n int) {
 // close makes the desk take no more. The channel is closed when nothing is here any more.
 func (d *desk) close() <-chan struct{} {
 	emptied := make(chan struct{})
-	d.slots.closed = true
+	d.slots.close()
 	if d.held == 0 {
 		close(emptied)
 	} else if d.emptied == nil {
@@ -261,8 +267,23 @@ func (d *desk) tick(now moment) bool {
 				delete(d.guests, key)
 			}
 		}
+		for owner := range d.generations {
+			if !d.hosts(owner) {
+				delete(d.generations, owner)
+			}
+		}
 	}
 	return d.slots.restless()
+}
+
+// hosts says whether a lane of an owner is known here.
+func (d *desk) hosts(owner member.ID) bool {
+	for key := range d.guests {
+		if key.owner == owner {
+			return true
+		}
+	}
+	return false
 }
 
 // ownerLeft forgets what an owner that is gone has waiting here. What it has running goes on: it may only seem to be gone.

@@ -16,15 +16,22 @@
 // at most once and fails with [ErrWorkerLost], which means that it may have run. A function's own error is its outcome and is never
 // retried. A ref gets exactly one outcome.
 //
-// A message that is lost between two living nodes, because the connection broke at that moment, is not noticed by itself:
-// give a task that must not wait for ever a [Timeout] or a ctx with a deadline.
+// A message that is lost between two living nodes, because a connection broke at that moment, costs a moment and no attempt: owners ask
+// nodes what they have, and what never arrived, or arrived and was answered in vain, is known for certain. It is sent, or answered, again;
+// no task runs twice because of it. A task runs twice only if its node was taken for dead.
 //
 // # Where tasks run
 //
 // A task needs resources ([CPUs], 1 by default, and [Resources]); a node runs it only while it has them free. The first task of an
 // idle lane (one function, one need, one owner) knocks at the function's queue group, so NATS picks the node; every reply
-// tells how many that node takes at a time, and the rest go straight there. What no node has room for waits at its owner.
+// tells how many that node takes at a time, and the rest go straight there, many in one message if they are short. What no node has
+// room for waits at its owner, and every node knows that it does: a slot that becomes free is offered to the lane that has waited longest.
 // A task that waits for a ref lends its CPUs to others meanwhile.
+//
+// # In a file each
+//
+// The decisions are plain state machines: lane and peer (an owner's side), desk, slots and guest (a node's side), outbox and receipts
+// (replies on their way), pace (how much a node takes on ahead). owner and host are the clocks, goroutines and connections around them.
 //
 // # What you must do
 //

@@ -47,43 +47,43 @@ func readLaneHeader(r *bus.Reader) (h laneHeader) {
 // tasksMessage is a tasksFrame.
 type tasksMessage struct {
 	laneHeader
-	more bool // the lane has more than it may send
-	need member.Amounts
+	more bool       // the lane has more than it may send
+	need []byte     // as call.AppendNeed wrote it: the same in all frames of a lane
 	rest bus.Reader // at the entries
 	n    int
 }
 
 // appendTasks begins a tasksFrame of n tasks; the entries follow.
-func appendTasks(b []byte, h laneHeader, more bool, need member.Amounts, n int) []byte {
+func appendTasks(b []byte, h laneHeader, more bool, need []byte, n int) []byte {
 	b = h.appendTo(b, tasksFrame)
 	if more {
 		b = append(b, 1)
 	} else {
 		b = append(b, 0)
 	}
-	return bus.AppendUint(call.AppendNeed(b, need), uint64(n))
+	return bus.AppendUint(bus.AppendBytes(b, need), uint64(n))
 }
 
 func readTasks(r bus.Reader) (m tasksMessage, err error) {
 	m.laneHeader = readLaneHeader(&r)
 	m.more = r.Byte() != 0
-	m.need = call.ReadNeed(&r)
+	m.need = r.Bytes()
 	m.n = r.Count()
 	m.rest = r
 	return m, r.Err()
 }
 
-// entries reads all entries: none unless all are well-formed.
-func (m *tasksMessage) entries() ([]call.Entry, error) {
+// jobs reads all entries: none unless all are well-formed.
+func (m *tasksMessage) jobs() ([]job, error) {
 	if m.n > m.rest.Left()/leastEntry {
 		m.rest.Fail("count exceeds the frame")
 		return nil, m.rest.Err()
 	}
-	entries := make([]call.Entry, m.n)
-	for i := range entries {
-		entries[i] = call.ReadEntry(&m.rest)
+	jobs := make([]job, m.n)
+	for i := range jobs {
+		jobs[i].entry = call.ReadEntry(&m.rest)
 	}
-	return entries, m.rest.Err()
+	return jobs, m.rest.Err()
 }
 
 // leastEntry is the size of the smallest entry: a number, its flags, and no arguments.

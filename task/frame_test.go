@@ -70,7 +70,7 @@ func drawTasks(t *rapid.T) tasks {
 }
 
 func (m *tasks) frame() []byte {
-	b := appendTasks(nil, m.laneHeader, m.more, m.need, len(m.entries))
+	b := appendTasks(nil, m.laneHeader, m.more, call.AppendNeed(nil, m.need), len(m.entries))
 	for i := range m.entries {
 		b = m.entries[i].AppendTo(b)
 	}
@@ -99,7 +99,7 @@ func readOwnerFrame(frame []byte) error {
 		if err != nil {
 			return err
 		}
-		_, err = m.entries()
+		_, err = m.jobs()
 		return err
 	case pingFrame:
 		_, err := readPing(r)
@@ -119,9 +119,13 @@ func TestTasksAreReadAsTheyWereWritten(t *testing.T) {
 		if err != nil || kind != tasksFrame {
 			t.Fatal(err)
 		}
-		entries, err := m.entries()
-		got := tasks{m.laneHeader, m.more, m.need, entries}
-		if err != nil || !reflect.DeepEqual(got, want) || m.rest.Left() > 0 {
+		jobs, err := m.jobs()
+		need := bus.ReadFields(m.need)
+		got := tasks{m.laneHeader, m.more, call.ReadNeed(&need), make([]call.Entry, len(jobs))}
+		for i := range jobs {
+			got.entries[i] = jobs[i].entry
+		}
+		if err != nil || need.Err() != nil || !reflect.DeepEqual(got, want) || m.rest.Left() > 0 {
 			t.Fatalf("%+v was read as %+v, %v, and %d bytes are left", want, got, err, m.rest.Left())
 		}
 	})

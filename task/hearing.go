@@ -33,17 +33,21 @@ func (o *owner) handle(msg *bus.Msg) error {
 		return fmt.Errorf("%w: there is no lane %d", bus.ErrMalformed, m.lane)
 	}
 	l := o.numbered[m.lane]
-	l.hear(o.peerOf(l, m.host), &m, o.now())
-	o.watch(l)
+	if p := o.peerOf(l, m.host); p != nil {
+		l.hear(p, &m, o.now())
+		o.watch(l)
+	}
 	return nil
 }
 
-// peerOf returns the peer that a node is, which may not be in the table yet, or not any more.
+// peerOf returns the peer that a node is. A node that is not in the table is one if it may have just got the task that knocks; else it
+// is gone, and what it says is late.
 func (o *owner) peerOf(l *lane, id member.ID) *peer {
-	if p := l.peers[id]; p != nil {
-		return p
+	p := l.peers[id]
+	if _, known := o.servers[id]; p == nil && (known || l.door != nil) {
+		p = o.join(l, id, 0)
 	}
-	return o.join(l, id, 0)
+	return p
 }
 
 func (o *owner) join(l *lane, id member.ID, window int) *peer {
@@ -62,7 +66,7 @@ func (o *owner) unserved(reply, subject string) {
 		id, err := member.ParseID(node)
 		for _, l := range o.lanes {
 			if p := l.peers[id]; p != nil && err == nil && p.subject == subject {
-				p.strike()
+				l.unserved(p, reply == o.pingInbox, o.now())
 			}
 		}
 		return

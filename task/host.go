@@ -24,6 +24,8 @@ const (
 	// tickEvery is how often a host that has something waiting looks at the clock; it goes on for tickOn after the last time.
 	tickEvery = 5 * time.Millisecond
 	tickOn    = time.Second
+	// idleLimit is how many goroutines may wait for a task.
+	idleLimit = 64
 )
 
 // host is the serving half of a node: the goroutines, the clock and the connection around its desk. All frames come through one
@@ -35,6 +37,8 @@ type host struct {
 	group   *member.Group
 	origin  time.Time
 	mail    chan *bus.Msg
+	shut    chan struct{} // closed when takeIn has come to the end of the mail
+	leaving sync.Once
 	own     *bus.Subscription   // this node's own subject
 	doors   []*bus.Subscription // queue groups for frames, left when the node drains
 	plain   *plainDoor
@@ -44,12 +48,13 @@ type host struct {
 
 	mu   sync.Mutex
 	desk *desk
+	idle []chan *job // of goroutines that wait for a job, the latest one last
 }
 
 func startHost(ctx context.Context, node *member.Node, o *owner, cfg Config) (*host, error) {
 	h := &host{
 		node: node, store: objstore.StoreOf(node), owner: o, group: member.NewGroup(ctx), origin: time.Now(),
-		mail: make(chan *bus.Msg, mailRoom), woken: make(chan struct{}, 1),
+		mail: make(chan *bus.Msg, mailRoom), shut: make(chan struct{}), woken: make(chan struct{}, 1),
 	}
 	h.desk = newDesk(node.ID, node.Capacity, cfg.MaxBatch)
 	h.desk.lookup, h.desk.publish, h.desk.rouse, h.desk.alarm = registered.handler, h.publish, h.rouse, h.alarm
@@ -77,13 +82,39 @@ func startHost(ctx context.Context, node *member.Node, o *owner, cfg Config) (*h
 
 func (h *host) now() moment { return time.Since(h.origin) }
 
-// unlock unlocks the desk and starts what is to run.
+// unlock starts what is to run, on goroutines that have nothing to do or on more of them, and unlocks the desk.
 func (h *host) unlock() {
-	starting := h.desk.starting
-	h.desk.starting = nil
+	for i, j := range h.desk.starting {
+		h.desk.starting[i] = nil
+		if n := len(h.idle); n > 0 {
+			h.idle[n-1] <- j // there is room: it is idle
+			h.idle = h.idle[:n-1]
+			continue
+		}
+		h.group.Go(func(ctx context.Context) { h.serveSlot(ctx, j) }) // a stopped group runs nothing more: owners send it elsewhere
+	}
+	h.desk.starting = h.desk.starting[:0]
 	h.mu.Unlock()
-	for _, j := range starting {
-		h.group.Go(func(context.Context) { h.work(j) }) // a stopped group runs nothing more: owners send it elsewhere
+}
+
+// serveSlot runs tasks, and waits for more while not too many others do: a goroutine that has run one has a stack of the right size.
+func (h *host) serveSlot(ctx context.Context, j *job) {
+	more := make(chan *job, 1)
+	w := call.Work{Room: make([]byte, 0, 64)}
+	for {
+		h.work(&w, j)
+		h.mu.Lock()
+		if len(h.idle) >= idleLimit {
+			h.mu.Unlock()
+			return
+		}
+		h.idle = append(h.idle, more)
+		h.mu.Unlock()
+		select {
+		case j = <-more:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
@@ -92,6 +123,10 @@ func (h *host) takeIn(ctx context.Context) {
 	for {
 		select {
 		case msg := <-h.mail:
+			if msg == nil {
+				close(h.shut)
+				continue
+			}
 			if err := h.handle(msg); err != nil {
 				h.node.Log.Warn("a malformed frame", zap.String("subject", msg.Subject), zap.Error(err))
 			}
@@ -111,8 +146,7 @@ func (h *host) handle(msg *bus.Msg) error {
 }
 
 // work runs tasks on one slot, one after the other.
-func (h *host) work(j *job) {
-	w := call.Work{Room: make([]byte, 0, 64)}
+func (h *host) work(w *call.Work, j *job) {
 	for begun := h.now(); j != nil; {
 		j.host, j.scope = h, member.Scope{Node: h.node, Work: j}
 		w.Function, w.Handler, w.Entry = j.guest.function, j.guest.handler, j.entry
@@ -236,9 +270,26 @@ func (h *host) drain(ctx context.Context) error {
 	h.mu.Unlock()
 	select {
 	case <-emptied:
-		return nil
+		return h.shutDoor(ctx)
 	case <-ctx.Done():
 		return fmt.Errorf("still running: %s: %w", h.names(), context.Cause(ctx))
+	}
+}
+
+// shutDoor ends the node's own subject. What has come is answered first; what comes later is told that nobody is here.
+func (h *host) shutDoor(ctx context.Context) (err error) {
+	h.leaving.Do(func() {
+		h.own.SetClosedHandler(func(string) { h.mail <- nil })
+		err = h.own.Drain()
+	})
+	if err != nil {
+		return fmt.Errorf("leaving %s: %w", h.own.Subject, err)
+	}
+	select {
+	case <-h.shut:
+		return h.node.Conn.Flush(ctx)
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }
 

@@ -2,7 +2,6 @@ package task
 
 import (
 	"slices"
-	"strconv"
 	"time"
 
 	"manta/internal/call"
@@ -17,6 +16,10 @@ const (
 	batchBytes  = 128 << 10
 	// wishAgain is how often a lane with a backlog says again that it has one: a wish may be lost.
 	wishAgain = 500 * time.Millisecond
+	// confirmEvery is how many replies are confirmed by a frame of their own if none goes to the node anyway.
+	confirmEvery = 64
+	// lastWords is how long the last replies of a node may take that membership says is gone, and NATS does not.
+	lastWords = 300 * time.Millisecond
 	// mendEvery is how long at least a lane waits before it asks again for replies that got lost.
 	mendEvery = 5 * time.Millisecond
 	// doorSilence is how long a task may knock before the nodes that are known are asked whether they have it.
@@ -40,6 +43,7 @@ type lane struct {
 	function string
 	number   uint64
 	need     member.Amounts
+	needWire []byte // as it travels
 	do       laneActions
 	maxBatch int
 
@@ -49,14 +53,16 @@ type lane struct {
 	turn     int     // for a fair choice among equal peers
 	inflight int     // tasks at peers
 	door     *knock  // nil if no task knocks
+	knocking knock   // what door points to
 	refusals int     // in a row
 	wished   moment  // when told was last forgotten
 	batch    []*submission
+	full     bool // the last pump left a backlog
 
-	doorReply string // of knocks, beneath the owner's inbox
-	queued    bool   // the owner is about to pump it
-	closed    moment // since when nobody is behind the door; 0 if somebody may be
-	stuck     moment // since when no known node could ever run what waits; 0 if one could
+	doorSubject, doorReply string // where its tasks knock, and where they say that nobody is there
+	queued                 bool   // the owner is about to pump it
+	closed                 moment // since when nobody is behind the door; 0 if somebody may be
+	stuck                  moment // since when no known node could ever run what waits; 0 if one could
 }
 
 // knock is a task on its way through the queue group: the node that got it has not said so yet.
@@ -77,13 +83,9 @@ type laneActions interface {
 	lost(s *submission, p *peer) (retry bool)    // its node died: try again, or it has been failed
 }
 
-// doorToken stands before a lane's number in the reply subject of its knocks: "nobody serves this" says no more than that.
-const doorToken = ".door."
-
 func newLane(function string, number uint64, need member.Amounts, do laneActions, maxBatch int) *lane {
 	return &lane{
-		function: function, number: number, need: need, do: do, maxBatch: maxBatch, peers: make(map[member.ID]*peer),
-		doorReply: doorToken + strconv.FormatUint(number, 10),
+		function: function, number: number, need: need, needWire: call.AppendNeed(nil, need), do: do, maxBatch: maxBatch, peers: make(map[member.ID]*peer),
 	}
 }
 
@@ -95,17 +97,38 @@ func (l *lane) join(id member.ID, window int, now moment) *peer {
 		l.peers[id] = p
 		l.order = append(l.order, p)
 	}
+	p.left = 0
 	return p
 }
 
-// leave removes a node that is gone, with all that it had.
-func (l *lane) leave(id member.ID) {
+// leave notes that a node is gone. Its last replies may be on their way: they come before NATS's word that nobody is there, so that is
+// asked for.
+func (l *lane) leave(id member.ID, now moment) {
 	p := l.peers[id]
 	if p == nil {
 		return
 	}
+	if p.left = now; p.dead || len(p.flight) == 0 && l.door == nil {
+		l.remove(p)
+		return
+	}
+	p.window = 0
+	l.ping(p, now)
+}
+
+// unserved takes in NATS's word that nobody is where a peer was. That of a ping comes after that of all frames before it.
+func (l *lane) unserved(p *peer, ping bool, now moment) {
+	p.strike()
+	if ping && p.left != 0 {
+		l.remove(p)
+		l.pump(now)
+	}
+}
+
+// remove removes a node that is gone, with all that it had.
+func (l *lane) remove(p *peer) {
 	l.bury(p)
-	delete(l.peers, id)
+	delete(l.peers, p.id)
 	l.order = slices.DeleteFunc(l.order, func(o *peer) bool { return o == p })
 	l.judgeDoor()
 }
@@ -116,6 +139,7 @@ func (l *lane) bury(p *peer) {
 	if l.door != nil && !l.door.ruledOut[p] {
 		l.door.doubtful = true
 	}
+	l.takeBack(p, func(s *submission) bool { return p.cameBack(s) }, false)
 	l.takeBack(p, func(s *submission) bool { return true }, true)
 }
 
@@ -152,11 +176,10 @@ func (l *lane) pump(now moment) {
 		}
 		l.sendTo(p, now)
 	}
-	more := !l.backlog.empty()
+	l.full = !l.backlog.empty()
 	for _, p := range l.order {
-		if p.told != more && !p.dead {
-			p.told = more
-			l.do.send(l, p, nil, more)
+		if p.told != l.full && p.there() {
+			l.tell(p, nil, l.full)
 		}
 	}
 }
@@ -164,7 +187,8 @@ func (l *lane) pump(now moment) {
 // knock sends the first task through the queue group.
 func (l *lane) knock(now moment) {
 	s := l.backlog.pop()
-	l.door = &knock{task: s, sent: now}
+	l.knocking = knock{task: s, sent: now}
+	l.door = &l.knocking
 	l.batch = append(l.batch[:0], s)
 	l.do.send(l, nil, l.batch, !l.backlog.empty())
 }
@@ -202,7 +226,7 @@ func (l *lane) sendTo(p *peer, now moment) {
 			break
 		}
 		l.backlog.pop()
-		s.at, s.tick = p, p.tick
+		s.at, s.tick = p, p.tick+1
 		p.flight[s.Number()] = s
 		l.batch = append(l.batch, s)
 	}
@@ -210,8 +234,20 @@ func (l *lane) sendTo(p *peer, now moment) {
 		p.heard, p.pinged = max(p.heard, now), max(p.pinged, now-pingEvery/2)
 	}
 	l.inflight += len(l.batch)
-	p.told = !l.backlog.empty()
-	l.do.send(l, p, l.batch, p.told)
+	l.tell(p, l.batch, !l.backlog.empty())
+}
+
+// tell sends tasks to a peer, or none, and whether the lane has more.
+func (l *lane) tell(p *peer, tasks []*submission, more bool) {
+	p.tick++
+	p.told = more
+	l.do.send(l, p, tasks, more)
+}
+
+// cancel tells the peer that has a task that its outcome is not wanted.
+func (l *lane) cancel(s *submission) {
+	s.at.tick++
+	l.do.cancelled(s.at, s)
 }
 
 // hear takes in what a peer says.
@@ -246,7 +282,7 @@ func (l *lane) replied(p *peer, m *guestMessage, now moment) {
 			busy = true
 			l.refusals++
 		} else if r.status != call.Busy {
-			l.refusals = 0
+			l.refusals, l.closed = 0, 0
 		}
 	}
 	if newest {
@@ -261,6 +297,9 @@ func (l *lane) replied(p *peer, m *guestMessage, now moment) {
 		l.wished = now
 	}
 	l.pump(now)
+	if p.receipts.confirmed()-p.receipts.acked >= confirmEvery {
+		l.tell(p, nil, p.told)
+	}
 }
 
 // settle gives a task the outcome in a result, or takes it back if that is busy. False: the result is late.
@@ -274,7 +313,7 @@ func (l *lane) settle(p *peer, r *result) bool {
 		return false
 	}
 	if s.at == nil {
-		l.door, l.closed = nil, 0
+		l.door = nil
 	} else {
 		delete(p.flight, r.number)
 		l.inflight--
@@ -293,6 +332,7 @@ func (l *lane) settle(p *peer, r *result) bool {
 
 // offered takes in the word that a node has room. If there is nothing to send it is told so, and keeps the slot for nobody.
 func (l *lane) offered(p *peer, m *guestMessage, now moment) {
+	l.closed = 0
 	p.window = max(int(m.window), len(p.flight)+1)
 	before := len(p.flight)
 	if l.door != nil && !l.backlog.empty() { // the knocking task takes another slot
@@ -300,8 +340,7 @@ func (l *lane) offered(p *peer, m *guestMessage, now moment) {
 	}
 	l.pump(now)
 	if len(p.flight) == before {
-		p.told = !l.backlog.empty()
-		l.do.send(l, p, nil, p.told)
+		l.tell(p, nil, !l.backlog.empty())
 	}
 }
 
@@ -328,10 +367,10 @@ func (l *lane) ponged(p *peer, m *guestMessage, now moment) {
 		there[n] = true
 	}
 	tick := uint32(m.tick)
-	l.takeBack(p, func(s *submission) bool { return s.tick < tick && !there[s.Number()] }, p.forgetful)
+	l.takeBack(p, func(s *submission) bool { return before(s.tick, tick) && !there[s.Number()] }, p.forgetful)
 	p.forgetful = false
 	p.window = int(m.window)
-	if l.door != nil && tick == p.tick && p.pinged > l.door.sent {
+	if l.door != nil && tick == p.ping && p.pinged > l.door.sent {
 		l.door.ruleOut(p)
 		l.judgeDoor()
 	}
@@ -349,7 +388,7 @@ func (l *lane) accepted(p *peer, number uint64) {
 	p.flight[number] = s
 	l.inflight++
 	if s.ended {
-		l.do.cancelled(p, s)
+		l.cancel(s)
 	}
 }
 
@@ -367,7 +406,7 @@ func (l *lane) judgeDoor() {
 		return
 	}
 	for _, p := range l.order {
-		if !p.dead && !k.ruledOut[p] {
+		if p.there() && !k.ruledOut[p] {
 			return
 		}
 	}
@@ -393,7 +432,8 @@ func (l *lane) ping(p *peer, now moment) {
 	p.pinged = now
 	p.patience = min(max(2*p.patience, silenceFirst), silence)
 	p.tick++
-	l.do.ping(l, p, p.tick)
+	p.ping = p.tick
+	l.do.ping(l, p, p.ping)
 }
 
 // gone takes in a peer's word that it does not keep some replies any more.
@@ -407,7 +447,11 @@ func (l *lane) gone(p *peer, m *guestMessage, now moment) {
 // look does what the clock asks for. reconnected is when this process's connection last came back, 0 for never.
 func (l *lane) look(now, reconnected moment) {
 	for _, p := range slices.Clone(l.order) {
-		if p.look(now, reconnected) {
+		switch {
+		case p.left != 0 && now-p.left >= lastWords:
+			l.remove(p)
+			continue
+		case p.look(now, reconnected):
 			l.bury(p)
 			l.judgeDoor()
 		}
@@ -419,8 +463,8 @@ func (l *lane) look(now, reconnected moment) {
 		l.wished = now
 		for _, p := range l.order {
 			p.told = false
-			if p.dead { // it may be back
-				l.do.send(l, p, nil, true)
+			if p.dead && p.left == 0 { // it may be back
+				l.tell(p, nil, true)
 			}
 		}
 	}

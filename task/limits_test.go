@@ -98,7 +98,10 @@ func TestAFrameOfManyTasksCostsWhatTheyDo(t *testing.T) {
 // deskWithReplies returns a desk with a lane of which so many replies were sent.
 func deskWithReplies(t *testing.T, n int) (*desk, *guest, *int) {
 	d, published := openDesk(t, 1)
-	g := d.guestOf(laneHeader{}, "f", "reply", nil, 0)
+	if err := d.handle("f", "reply", true, tasksOf(laneHeader{}, 0), 0); err != nil {
+		t.Fatal(err)
+	}
+	g := d.guests[guestKey{}]
 	for i := range n {
 		g.outbox.add(&result{number: uint64(i), status: call.Busy})
 		seq, frame := g.outbox.next()

@@ -24,7 +24,7 @@ func (d *desk) handlePing(function, reply string, r bus.Reader, now moment) erro
 		d.publish(g, appendPong(guestHeader{host: d.id, lane: m.lane}, m.tick, &g.jobs))
 		return nil
 	}
-	g.reply, g.touched = reply, now
+	g.touched = now
 	g.outbox.confirm(m.epoch, m.confirmed)
 	d.repeat(g, m)
 	d.send(g, now)

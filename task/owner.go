@@ -3,6 +3,7 @@ package task
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,16 +28,17 @@ const (
 
 // owner is the submitting half of a node: it keeps the tasks that this process submitted until they have an outcome.
 type owner struct {
-	node     *member.Node
-	store    *objstore.Store
-	group    *member.Group
-	watches  *call.Watches
-	replies  *bus.Subscription
-	inbox    string // where nodes reply to
-	origin   time.Time
-	maxBatch int
-	wake     chan struct{} // holds one token when lanes are to be pumped
-	looking  chan struct{} // holds one token when lanes are to be looked after
+	node      *member.Node
+	store     *objstore.Store
+	group     *member.Group
+	watches   *call.Watches
+	replies   *bus.Subscription
+	inbox     string // where nodes reply to
+	pingInbox string // where they reply to pings: NATS's word that one reached nobody is told from others
+	origin    time.Time
+	maxBatch  int
+	wake      chan struct{} // holds one token when lanes are to be pumped
+	looking   chan struct{} // holds one token when lanes are to be looked after
 
 	submitted atomic.Int64
 	underway  member.Tally // tasks without an outcome
@@ -56,17 +58,20 @@ type owner struct {
 	frame       []byte
 }
 
+// doorToken stands before a lane's number in the reply subject of its knocks: "nobody serves this" says no more than that.
+const doorToken = "task.door."
+
 type laneKey struct{ function, need string }
 
 func startOwner(ctx context.Context, node *member.Node, maxBatch int) (*owner, error) {
 	o := &owner{
 		node: node, store: objstore.StoreOf(node), group: member.NewGroup(ctx), watches: call.NewWatches(node.Closing),
-		inbox: node.Conn.Inbox("task"), origin: time.Now(), maxBatch: maxBatch,
+		inbox: node.Conn.Inbox("task.node"), pingInbox: node.Conn.Inbox("task.ping"), origin: time.Now(), maxBatch: maxBatch,
 		wake: make(chan struct{}, 1), looking: make(chan struct{}, 1),
 		lanes: make(map[laneKey]*lane), servers: make(map[member.ID]server), waiting: make(map[*submission]struct{}),
 	}
 	var err error
-	if o.replies, err = node.Conn.Subscribe(o.inbox+".>", "", o.heard); err != nil {
+	if o.replies, err = node.Conn.Subscribe(node.Conn.Inbox("task.>"), "", o.heard); err != nil {
 		return nil, err
 	}
 	o.group.Go(o.serve)
@@ -146,9 +151,11 @@ func (o *owner) enqueue(s *submission) {
 	l := o.laneOf(s.Target)
 	s.lane = l
 	l.backlog.push(s)
-	if l.inflight < promptly {
+	switch {
+	case l.full: // whoever makes room pumps
+	case l.inflight < promptly:
 		o.pump(l)
-	} else if l.backlog.len() == 1 || !l.queued {
+	default:
 		o.pumpSoon(l)
 	}
 }
@@ -161,6 +168,7 @@ func (o *owner) laneOf(t *call.Target) *lane {
 	l := o.lanes[key]
 	if l == nil {
 		l = newLane(t.Name, uint64(len(o.numbered)), t.Options.Need, o, o.maxBatch)
+		l.doorSubject, l.doorReply = o.node.Conn.Work(t.Name), o.node.Conn.Inbox(doorToken+strconv.FormatUint(l.number, 10))
 		o.lanes[key] = l
 		o.numbered = append(o.numbered, l)
 		for _, n := range o.servers {
@@ -239,7 +247,7 @@ func (o *owner) cancel(s *submission, err error) {
 	}
 	o.end(s, &objstore.Outcome{Err: err})
 	if s.at != nil {
-		o.cancelled(s.at, s)
+		s.lane.cancel(s)
 	}
 }
 

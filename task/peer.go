@@ -28,6 +28,7 @@ type peer struct {
 	id      member.ID
 	subject string // where the node takes frames of the lane
 	joined  moment
+	left    moment // when membership said that it is gone; 0 if it is there
 
 	window  int                    // how many tasks of the lane may be outstanding there
 	flight  map[uint64]*submission // those that are, by number
@@ -38,30 +39,44 @@ type peer struct {
 	heard     moment // when it last said something, or was first sent something
 	pinged    moment
 	patience  time.Duration // how long it may be silent
-	unserved  bool // since it was last heard
-	struck    bool // since the last look
+	unserved  bool          // since it was last heard
+	struck    bool          // since the last look
 	strikes   int
-	tick      uint32 // of the newest ping
+	tick      uint32 // number of the newest frame that was sent there; it wraps around
+	ping      uint32 // of the newest ping
+	bounced   uint32 // frames that reached nobody since it was last heard: the newest ones
 	receipts  receipts
 	forgetful bool // it cannot say any more what became of some tasks
 }
 
 // room is how many more tasks may be sent.
 func (p *peer) room() int {
-	if p.dead {
+	if !p.there() {
 		return 0
 	}
 	return p.window - len(p.flight)
 }
 
+// there says whether the node may be sent anything.
+func (p *peer) there() bool { return !p.dead && p.left == 0 }
+
 // hear notes a sign of life.
 func (p *peer) hear(now moment) {
 	p.heard, p.heardOf = now, true
-	p.unserved, p.struck, p.strikes, p.dead = false, false, 0, false
+	p.unserved, p.struck, p.strikes, p.bounced, p.dead = false, false, 0, 0, false
 }
 
 // strike notes NATS's word that nobody is there.
-func (p *peer) strike() { p.unserved, p.struck = true, true }
+func (p *peer) strike() {
+	p.unserved, p.struck = true, true
+	p.bounced++
+}
+
+// cameBack says whether a task was in a frame that reached nobody: it did not run.
+func (p *peer) cameBack(s *submission) bool { return before(p.tick-p.bounced, s.tick) }
+
+// before says whether frame a was sent before frame b.
+func before(a, b uint32) bool { return int32(b-a) > 0 }
 
 // look counts the strikes, and says whether the node is to be taken for dead.
 func (p *peer) look(now, reconnected moment) bool {

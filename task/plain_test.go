@@ -182,6 +182,47 @@ func TestAPlainClientsTaskWaitsForRoomAndRunsAnywhere(t *testing.T) {
 	getAll(t, c.Context(0), blockers)
 }
 
+func TestOfMorePlainRequestsThanMayWaitTheRestHearsSoAtOnce(t *testing.T) {
+	var inside []nats.Option
+	c := nodetest.Start(t, 1, nodetest.CPUs(1), nodetest.Configure(func(_ int, cfg *node.Config) {
+		cfg.MaxPending = 3
+		inside = cfg.Options
+	}))
+	nc, err := nats.Connect(nats.DefaultURL, inside...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	g := newGate(t)
+	blocker := pass.Go(c.Context(0), g.name)
+	g.await(1)
+	replies := make(chan *nats.Msg, 10)
+	sub, err := nc.ChanSubscribe(nc.NewInbox(), replies)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		if err := nc.PublishRequest("manta.default.task.double", sub.Subject, []byte("4")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 7 {
+		if reply := <-replies; reply.Header.Get("Manta-Error") != "overload" || reply.Header.Get("Nats-Service-Error-Code") != "429" {
+			t.Fatalf("while the node is full: %s, %v", reply.Data, reply.Header)
+		}
+	}
+	g.open()
+	for range 3 {
+		if reply := <-replies; string(reply.Data) != "8" {
+			t.Errorf("got %s, %v", reply.Data, reply.Header)
+		}
+	}
+	get(t, c.Context(0), blocker)
+	if reply, err := nc.Request("manta.default.task.double", []byte("5"), patience); err != nil || string(reply.Data) != "10" {
+		t.Errorf("afterwards: %v, %v", reply, err)
+	}
+}
+
 func TestGarbageOnTheWireHarmsNobody(t *testing.T) {
 	c, p := startWithPlainClient(t, 1)
 	id := c.Node(0).ID()

@@ -209,6 +209,52 @@ func TestShortTasksAreNotDelayedByLongOnes(t *testing.T) {
 	}
 }
 
+func TestALaneStopsTryingFullNodesOneByOne(t *testing.T) {
+	w := newWorld(4)
+	for range 50 {
+		w.addHost(cpus(1))
+	}
+	first, second := w.addOwner(), w.addOwner()
+	all, late := first.lane(needs(1)), second.lane(needs(1))
+	for range 49 {
+		first.submit(all, 10*time.Second, 3)
+	}
+	w.run(w.now + 100*time.Millisecond)
+	n := second.submit(late, time.Microsecond, 3)
+	w.run(w.now + 20*time.Millisecond)
+	refused := int64(0)
+	for _, h := range w.hosts {
+		refused += h.refused.Load()
+	}
+	if second.results[n] != 1 || refused > 5 {
+		t.Errorf("of 50 nodes one has room: %d outcomes after 20 ms, %d times refused", second.results[n], refused)
+	}
+}
+
+func TestNothingRunsTwiceWhenNodesDrainAndLeave(t *testing.T) {
+	for seed := range uint64(100) {
+		w := newWorld(seed)
+		for range 3 {
+			w.addHost(cpus(2))
+		}
+		o := w.addOwner()
+		l := o.lane(needs(1))
+		for range 300 {
+			w.after(time.Duration(w.rng.Int64N(int64(100*time.Millisecond))), func() { o.submit(l, time.Duration(w.rng.Int64N(int64(3*time.Millisecond))), 0) })
+		}
+		for i, h := range w.hosts[:2] {
+			w.after(time.Duration(20+40*i)*time.Millisecond, func() { w.leave(h) })
+		}
+		w.run(w.now + 2*time.Second)
+		if len(w.broken) > 0 || len(o.results) != 300 || len(o.failed) > 0 {
+			t.Fatalf("seed %d: %v, %d results, %d failed %s", seed, w.broken, len(o.results), len(o.failed), w.state())
+		}
+		if _, more := w.ranOnce(); more > 0 {
+			t.Errorf("seed %d: %d tasks ran twice", seed, more)
+		}
+	}
+}
+
 func TestALossIsNoticedWithinHalfASecond(t *testing.T) {
 	for seed := range uint64(50) {
 		w := newWorld(seed)

@@ -20,25 +20,25 @@ func (o *owner) header(l *lane, p *peer) laneHeader {
 }
 
 func (o *owner) send(l *lane, p *peer, tasks []*submission, more bool) {
-	b := appendTasks(o.frame[:0], o.header(l, p), more, l.need, len(tasks))
+	b := appendTasks(o.frame[:0], o.header(l, p), more, l.needWire, len(tasks))
 	for _, s := range tasks {
 		e := s.Entry()
 		b = e.AppendTo(b)
 	}
-	subject, reply := o.node.Conn.Work(l.function), o.inbox+l.doorReply
+	subject, reply := l.doorSubject, l.doorReply
 	if p != nil {
-		subject, reply = p.subject, o.inbox+".node"
+		subject, reply = p.subject, o.inbox
 	}
 	o.publish(l, subject, reply, b)
 }
 
 func (o *owner) ping(l *lane, p *peer, tick uint32) {
 	m := pingMessage{laneHeader: o.header(l, p), tick: uint64(tick), missing: p.receipts.missing}
-	o.publish(l, p.subject, o.inbox+".node", m.append(o.frame[:0]))
+	o.publish(l, p.subject, o.pingInbox, m.append(o.frame[:0]))
 }
 
 func (o *owner) cancelled(p *peer, s *submission) {
-	o.publish(p.lane, p.subject, o.inbox+".node", appendCancel(o.frame[:0], o.header(p.lane, p), s.Number()))
+	o.publish(p.lane, p.subject, o.inbox, appendCancel(o.frame[:0], o.header(p.lane, p), s.Number()))
 }
 
 // publish sends a frame made in o.frame. One that is not sent is found missing by the next ping that is.

@@ -74,13 +74,18 @@ func (s *slots) pop(g *guest) *job {
 	return j
 }
 
+// close makes slots take no more: what is here goes on, and nothing is offered.
+func (s *slots) close() { s.closed, s.line = true, nil }
+
 // finished gives back what a task still held of its need, and returns the job that its goroutine is to run next, nil if none.
 func (s *slots) finished(g *guest, held member.Amounts, now moment) (next *job) {
 	g.running--
-	if len(held) == len(g.need) && len(s.line) == 0 && len(s.queued) == 1 && s.queued[0] == g && len(s.open) == 0 && !s.capacity.Contended() {
-		g.running++ // the common case: the slot stays with the only lane that is here
-		g.waits = now
-		return s.pop(g)
+	if len(held) == len(g.need) && len(s.line)+len(s.open) == 0 && len(s.queued) > 0 && !s.capacity.Contended() {
+		if q := s.queued[0]; q == g || q.need.Equal(g.need) { // the common case: the slot goes on as it is
+			q.running++
+			q.waits = now
+			return s.take(0)
+		}
 	}
 	s.capacity.Give(held)
 	s.fillAfter(g, now)
@@ -157,13 +162,19 @@ func (s *slots) runQueued(now moment) bool {
 		if s.reserved(g, now) || !s.fits(g) || !s.capacity.Take(g.need) {
 			continue
 		}
-		if g.queue.len() > 1 { // its next turn is after the others'
-			s.queued = append(slices.Delete(s.queued, i, i+1), g)
-		}
-		s.start(s.pop(g), now)
+		s.start(s.take(i), now)
 		return true
 	}
 	return false
+}
+
+// take takes the next job of lane i of those that have some queued; its next turn is after the others'.
+func (s *slots) take(i int) *job {
+	g := s.queued[i]
+	if len(s.queued) > 1 && g.queue.len() > 1 {
+		s.queued = append(slices.Delete(s.queued, i, i+1), g)
+	}
+	return s.pop(g)
 }
 
 // fits says whether a lane's need is free beside what is on offer to others.
@@ -218,7 +229,6 @@ func (s *slots) window(g *guest) int {
 
 // wants notes what a lane says of itself: whether it has more than it may send.
 func (s *slots) wants(g *guest, more bool, now moment) {
-	s.endOffer(g)
 	if more && !g.want {
 		g.waits = now
 	}
@@ -231,7 +241,7 @@ func (s *slots) wants(g *guest, more bool, now moment) {
 
 // enterLine puts a lane at the place in line that its waiting gives it, if it wants and has nothing here that could be run.
 func (s *slots) enterLine(g *guest) {
-	if !g.want || g.offered != 0 || g.queue.len() > 0 || slices.Contains(s.line, g) {
+	if s.closed || !g.want || g.offered != 0 || g.queue.len() > 0 || slices.Contains(s.line, g) {
 		return
 	}
 	i := len(s.line)
@@ -259,7 +269,7 @@ func (s *slots) endOffer(g *guest) {
 
 // told notes that a reply has told a lane of its window: the room in it is as good as an offer.
 func (s *slots) told(g *guest, window int, now moment) {
-	if g.want && g.offered == 0 && g.queue.len() == 0 && window > g.running && s.fits(g) {
+	if !s.closed && g.want && g.offered == 0 && g.queue.len() == 0 && window > g.running && s.fits(g) {
 		s.leaveLine(g)
 		g.offered, g.waits = now+offerFor, now
 		s.open = append(s.open, g)

@@ -11,7 +11,7 @@ type submission struct {
 	call.Call
 	lane  *lane  // nil while arguments are awaited
 	at    *peer  // nil unless a node is known to have it, or to be on its way there
-	tick  uint32 // of the lane when it was sent
+	tick  uint32 // number of the frame that took it there
 	ended bool   // it has its outcome; where it runs it is still to end
 }
 

@@ -70,6 +70,8 @@ func (o *owner) lookOnce() bool {
 // tendBacklog gives up on what no node could ever run.
 func (o *owner) tendBacklog(l *lane, now moment) {
 	switch {
+	case l.closed != 0 && now-l.closed >= doorOpensWithin && l.inflight == 0 && l.door == nil:
+		o.failUnserved(l)
 	case o.feasible(l):
 		l.stuck = 0
 	case l.stuck == 0:
@@ -98,6 +100,10 @@ func (o *owner) nobodyHome(l *lane) {
 		o.watch(l)
 		return
 	}
+	o.failUnserved(l)
+}
+
+func (o *owner) failUnserved(l *lane) {
 	l.closed = 0
 	o.failAll(l, fmt.Errorf("task %q: %w: Define it in the program of a node, before that node starts", l.function, ErrNotRegistered))
 }
@@ -135,7 +141,7 @@ func (o *owner) left(id member.ID) {
 	defer o.unlock()
 	delete(o.servers, id)
 	for _, l := range o.lanes {
-		l.leave(id)
+		l.leave(id, o.now())
 		o.pump(l)
 	}
 }

@@ -36,10 +36,12 @@ type event struct {
 
 type eventHeap []event
 
-func (h eventHeap) Len() int           { return len(h) }
-func (h eventHeap) Less(i, j int) bool { return h[i].at < h[j].at || h[i].at == h[j].at && h[i].order < h[j].order }
-func (h eventHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *eventHeap) Push(e any)        { *h = append(*h, e.(event)) }
+func (h eventHeap) Len() int { return len(h) }
+func (h eventHeap) Less(i, j int) bool {
+	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].order < h[j].order
+}
+func (h eventHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *eventHeap) Push(e any)   { *h = append(*h, e.(event)) }
 func (h *eventHeap) Pop() any {
 	old := *h
 	e := old[len(old)-1]
@@ -105,10 +107,11 @@ type simHost struct {
 	*desk
 	w        *world
 	total    member.Amounts
-	dead     bool
+	dead     bool // what is sent there, or from there, is lost
+	left     bool // what is sent there is told that nobody is there
 	ticking  bool
 	flushing bool
-	to       map[string]*link
+	to       map[member.ID]*link
 	ran      map[uint64]int // how often each task ran here
 	now, max int            // tasks that run
 }
@@ -120,7 +123,7 @@ func (w *world) addHost(quantities map[string]float64) *simHost {
 	}
 	id := member.ID{1, byte(len(w.hosts) >> 8), byte(len(w.hosts))}
 	h := &simHost{
-		w: w, desk: newDesk(id, member.NewCapacity(total), 64), total: total, to: make(map[string]*link), ran: make(map[uint64]int),
+		w: w, desk: newDesk(id, member.NewCapacity(total), 64), total: total, to: make(map[member.ID]*link), ran: make(map[uint64]int),
 	}
 	h.lookup = func(string) (call.Handler, bool) {
 		return func(context.Context, []bus.Value, bool, []byte) (bus.Value, error) { return bus.Value{}, nil }, true
@@ -136,13 +139,17 @@ func (h *simHost) publishFrame(g *guest, frame []byte) {
 	if h.dead {
 		return
 	}
-	l := h.to[g.owner.String()]
+	frame = append([]byte(nil), frame...)
+	h.w.carry(h.linkTo(g.owner), func() { h.w.owners[g.owner[2]].hear(frame) })
+}
+
+func (h *simHost) linkTo(owner member.ID) *link {
+	l := h.to[owner]
 	if l == nil {
 		l = &link{}
-		h.to[g.owner.String()] = l
+		h.to[owner] = l
 	}
-	frame = append([]byte(nil), frame...)
-	h.w.carry(l, func() { h.w.owners[g.owner[2]].hear(frame) })
+	return l
 }
 
 func (h *simHost) flushSoon() {
@@ -299,7 +306,14 @@ func (o *simOwner) hear(frame []byte) {
 		return
 	}
 	l := o.lanes[m.lane]
-	l.hear(l.join(m.host, 0, o.w.now), &m, o.w.now)
+	p := l.peers[m.host]
+	if p == nil && l.door == nil {
+		return
+	}
+	if p == nil {
+		p = l.join(m.host, 0, o.w.now)
+	}
+	l.hear(p, &m, o.w.now)
 	for _, p := range l.order {
 		if !l.backlog.empty() && p.room() > 1 && l.door == nil {
 			o.w.fail("a peer has room for %d while %d wait", p.room(), l.backlog.len())
@@ -307,11 +321,12 @@ func (o *simOwner) hear(frame []byte) {
 	}
 }
 
-func (o *simOwner) frame(l *lane, p *peer, kind func(laneHeader) []byte) {
+func (o *simOwner) frame(l *lane, p *peer, isPing bool, kind func(laneHeader) []byte) {
 	head := laneHeader{owner: o.id, generation: 1, lane: l.number}
 	var h *simHost
 	if p != nil {
 		head.epoch, head.confirmed = p.receipts.epoch, p.receipts.confirmed()
+		p.receipts.acked = head.confirmed
 		for _, candidate := range o.w.hosts {
 			if candidate.id == p.id {
 				h = candidate
@@ -320,14 +335,14 @@ func (o *simOwner) frame(l *lane, p *peer, kind func(laneHeader) []byte) {
 	} else {
 		var alive []*simHost
 		for _, candidate := range o.w.hosts {
-			if !candidate.dead && candidate.total.Covers(l.need) {
+			if !candidate.dead && !candidate.slots.closed && candidate.total.Covers(l.need) {
 				alive = append(alive, candidate)
 			}
 		}
 		h = alive[o.w.rng.IntN(len(alive))]
 	}
 	if h.dead {
-		o.w.after(o.w.delay(), p.strike)
+		o.w.after(o.w.delay(), func() { l.unserved(p, isPing, o.w.now) })
 		return
 	}
 	way := o.to[h.id]
@@ -337,7 +352,10 @@ func (o *simOwner) frame(l *lane, p *peer, kind func(laneHeader) []byte) {
 	}
 	data := kind(head)
 	o.w.carry(way, func() {
-		if h.dead {
+		if h.left {
+			o.w.carry(h.linkTo(o.id), func() { l.unserved(p, isPing, o.w.now) })
+		}
+		if h.dead || h.left {
 			return
 		}
 		if err := h.handle("f", "reply", p != nil, data, o.w.now); err != nil {
@@ -348,8 +366,8 @@ func (o *simOwner) frame(l *lane, p *peer, kind func(laneHeader) []byte) {
 }
 
 func (o *simOwner) send(l *lane, p *peer, tasks []*submission, more bool) {
-	o.frame(l, p, func(h laneHeader) []byte {
-		b := appendTasks(nil, h, more, l.need, len(tasks))
+	o.frame(l, p, false, func(h laneHeader) []byte {
+		b := appendTasks(nil, h, more, l.needWire, len(tasks))
 		for _, s := range tasks {
 			e := s.Entry()
 			b = e.AppendTo(b)
@@ -360,14 +378,14 @@ func (o *simOwner) send(l *lane, p *peer, tasks []*submission, more bool) {
 
 func (o *simOwner) ping(l *lane, p *peer, tick uint32) {
 	o.pinged++
-	o.frame(l, p, func(h laneHeader) []byte {
+	o.frame(l, p, true, func(h laneHeader) []byte {
 		m := pingMessage{laneHeader: h, tick: uint64(tick), missing: p.receipts.missing}
 		return m.append(nil)
 	})
 }
 
 func (o *simOwner) cancelled(p *peer, s *submission) {
-	o.frame(p.lane, p, func(h laneHeader) []byte { return appendCancel(nil, h, s.Number()) })
+	o.frame(p.lane, p, false, func(h laneHeader) []byte { return appendCancel(nil, h, s.Number()) })
 }
 
 func (o *simOwner) finish(s *submission, _ *objstore.Outcome) {
@@ -387,6 +405,29 @@ func (o *simOwner) lost(s *submission, _ *peer) bool {
 	o.failed[s.Number()] = true
 	o.finish(s, nil)
 	return false
+}
+
+// leave drains a host, which then says goodbye to everybody and ends.
+func (w *world) leave(h *simHost) {
+	emptied := h.close()
+	var look func()
+	look = func() {
+		select {
+		case <-emptied:
+			h.left = true
+			for _, o := range w.owners {
+				w.after(time.Duration(w.rng.IntN(300))*time.Microsecond, func() {
+					for _, l := range o.lanes {
+						l.leave(h.id, w.now)
+						l.pump(w.now)
+					}
+				})
+			}
+		default:
+			w.after(50*time.Microsecond, look)
+		}
+	}
+	look()
 }
 
 // kill ends a host: nothing that it has or sends counts any more.

@@ -60,6 +60,19 @@ func (a Amounts) Times(need Amounts, limit int) int {
 	return int(max(times, 0))
 }
 
+// Equal says whether two amounts are the same.
+func (a Amounts) Equal(b Amounts) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for name, n := range a {
+		if b[name] != n {
+			return false
+		}
+	}
+	return true
+}
+
 // Plus returns the sum.
 func (a Amounts) Plus(b Amounts) Amounts {
 	sum := make(Amounts, len(a)+len(b))

@@ -1,6 +1,7 @@
 package member
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/base32"
 	"fmt"
@@ -30,3 +31,5 @@ func ParseID(s string) (id ID, err error) {
 	}
 	return ID(b), nil
 }
+
+func (id ID) compare(other ID) int { return bytes.Compare(id[:], other[:]) }

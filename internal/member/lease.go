@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -12,18 +14,18 @@ import (
 	"manta/bus"
 )
 
-const (
-	// LeaseTTL is how long a node counts as alive without a sign of life.
-	LeaseTTL = 2 * time.Second
-	// leaseRenewal leaves three more tries before the lease ends.
-	leaseRenewal = 500 * time.Millisecond
-)
-
-// Lease is this node's membership.
+// Lease is this node's membership: what tenure decides, done. It belongs to Join until that returns, and then to Serve.
 type Lease struct {
-	table    *Table
-	record   []byte
-	revision uint64
+	table  *Table
+	key    string
+	record []byte
+	tenure tenure
+	paused bool // and said so
+	hasty  chan struct{}
+
+	deadline atomic.Pointer[time.Time]
+	mu       sync.Mutex
+	renewed  chan struct{} // closed at the next renewal
 }
 
 // Join makes the node known: first its lease, then its record.
@@ -32,73 +34,150 @@ func (t *Table) Join(ctx context.Context, info Info) (*Lease, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot encode the node's record: %w", err)
 	}
-	l := &Lease{table: t, record: record}
-	if err := l.claim(ctx); err != nil {
-		return nil, fmt.Errorf("cannot join as node %s: %w", t.self, err)
+	l := &Lease{
+		table: t, key: t.self.String(), record: record, hasty: make(chan struct{}, 1), renewed: make(chan struct{}),
 	}
+	l.deadline.Store(&time.Time{})
+	for l.tenure.next(time.Now()).do != stepWait {
+		if err := l.step(ctx); err != nil {
+			return nil, fmt.Errorf("cannot join as node %s: %w", t.self, err)
+		}
+	}
+	t.lease.Store(l)
 	return l, nil
 }
 
-func (l *Lease) claim(ctx context.Context) (err error) {
-	key := l.table.self.String()
-	if l.revision, err = l.table.leases.Create(ctx, key, nil, LeaseTTL); err != nil {
-		return err
-	}
-	_, err = l.table.records.Put(ctx, key, l.record)
-	return err
-}
-
-// Serve renews the lease until ctx ends.
+// Serve renews the lease until ctx ends, and takes it again when it was lost.
 func (l *Lease) Serve(ctx context.Context) {
-	tick := time.NewTicker(leaseRenewal)
-	defer tick.Stop()
+	defer l.table.conn.OnReconnect(l.hurry)()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if err := l.renew(ctx); err != nil && ctx.Err() == nil {
-				l.table.log.Warn("the node's lease was not renewed", zap.Stringer("node", l.table.self), zap.Error(err))
+		l.notePause()
+		action := l.tenure.next(time.Now())
+		if action.do == stepWait {
+			timer.Reset(time.Until(action.at))
+			select {
+			case <-timer.C:
+			case <-l.hasty:
+				l.tenure.hurry(time.Now())
+			case <-ctx.Done():
+				return
 			}
+			continue
+		}
+		if err := l.step(ctx); err != nil && ctx.Err() == nil {
+			l.table.log.Warn("the node's lease was not renewed", zap.Error(err))
+		}
+		if ctx.Err() != nil {
+			return
 		}
 	}
 }
 
-// renew extends the lease, or takes it again if it has ended meanwhile.
-func (l *Lease) renew(ctx context.Context) error {
+func (l *Lease) hurry() {
+	select {
+	case l.hasty <- struct{}{}:
+	default:
+	}
+}
+
+// notePause tells of a pause when it begins and when it ends.
+func (l *Lease) notePause() {
+	switch held := l.Holds(time.Now()); {
+	case !held && !l.paused:
+		l.table.log.Warn("the node's lease has ended: the node is paused until it has it again")
+	case held && l.paused:
+		l.table.log.Info("the node has its lease again")
+	default:
+		return
+	}
+	l.paused = !l.paused
+}
+
+// step does what is next, and tells tenure how it went. The error is for people.
+func (l *Lease) step(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, leaseRenewal)
 	defer cancel()
-	revision, err := l.table.leases.Renew(ctx, l.table.self.String(), nil, l.revision, LeaseTTL)
-	if err == nil {
-		l.revision = revision
-		return l.assert(ctx)
+	action := l.tenure.next(time.Now())
+	switch action.do {
+	case stepWrite:
+		return l.write(ctx, action.revision)
+	case stepLook:
+		return l.look(ctx)
+	case stepRecord:
+		if _, err := l.table.records.Put(ctx, l.key, l.record); err != nil {
+			l.tenure.recordFailed(time.Now())
+			return fmt.Errorf("its record: %w", err)
+		}
+		l.tenure.recorded()
 	}
-	if ctx.Err() != nil {
-		return err // unknown whether it was renewed: the next try tells
-	}
-	entry, getErr := l.table.leases.Get(ctx, l.table.self.String())
+	return nil
+}
+
+func (l *Lease) write(ctx context.Context, revision uint64) error {
+	sent := time.Now()
+	revision, err := l.table.leases.Renew(ctx, l.key, nil, revision, LeaseTTL)
+	now := time.Now()
 	switch {
-	case getErr == nil:
-		l.revision = entry.Revision // an earlier renewal did arrive, only its answer was lost
+	case errors.Is(err, bus.ErrChanged):
+		l.tenure.refused(now)
 		return nil
-	case errors.Is(getErr, bus.ErrNotFound):
-		return l.claim(ctx)
-	default:
+	case err != nil:
+		l.tenure.unanswered(now)
 		return err
 	}
-}
-
-// assert writes the node's record again if it is gone: whoever saw the lease end removed it, maybe after the lease was taken again.
-func (l *Lease) assert(ctx context.Context) error {
-	if l.table.recorded(l.table.self) {
-		return nil
+	if taken := l.tenure.written(sent, now, revision); taken && l.table.Lease() == l {
+		l.table.resync() // what this node knows of the others may come from a store that is no more
+	} else if !l.table.recorded(l.table.self) {
+		l.tenure.missRecord(now)
 	}
-	_, err := l.table.records.Put(ctx, l.table.self.String(), l.record)
-	return err
+	l.deadline.Store(new(l.tenure.deadline))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	close(l.renewed)
+	l.renewed = make(chan struct{})
+	return nil
 }
 
-// Leave says goodbye: the others know at once.
+func (l *Lease) look(ctx context.Context) error {
+	entry, err := l.table.leases.Look(ctx, l.key)
+	if err != nil {
+		l.tenure.unanswered(time.Now())
+		return err
+	}
+	claimant := l.tenure.found(entry, time.Now())
+	l.deadline.Store(new(l.tenure.deadline))
+	if claimant != "" {
+		l.table.log.Error("the others took this node for dead: its lease was claimed, and it takes it anew", zap.String("claimant", claimant))
+	}
+	return nil
+}
+
+// Holds says whether the node has its lease at a time, so that no other can have claimed it. While it has not, the node is
+// paused: nothing that it would say or do may count. Call it with the time of asking, not an earlier one: it costs little. A nil
+// Lease, of a node that has not joined, is not held.
+func (l *Lease) Holds(now time.Time) bool { return l != nil && holds(*l.deadline.Load(), now) }
+
+// AwaitHeld waits until the node has its lease.
+func (l *Lease) AwaitHeld(ctx context.Context) error {
+	for {
+		l.mu.Lock()
+		renewed := l.renewed
+		l.mu.Unlock()
+		if l.Holds(time.Now()) {
+			return nil
+		}
+		select {
+		case <-renewed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// Leave says goodbye: the others know at once. Call it after Serve.
 func (l *Lease) Leave(ctx context.Context) error {
-	key := l.table.self.String()
-	return errors.Join(l.table.records.Delete(ctx, key), l.table.leases.Delete(ctx, key))
+	l.deadline.Store(&time.Time{})
+	return errors.Join(l.table.records.Delete(ctx, l.key), l.table.leases.Delete(ctx, l.key))
 }

@@ -3,6 +3,7 @@ package member
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -20,6 +21,9 @@ type Node struct {
 
 	parts [maxParts]any
 }
+
+// Holds says whether the node has its lease at this moment: [Lease.Holds].
+func (n *Node) Holds() bool { return n.Members.Lease().Holds(time.Now()) }
 
 const maxParts = 4
 

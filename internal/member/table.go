@@ -3,10 +3,10 @@ package member
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"maps"
+	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -35,32 +35,47 @@ func (id *ID) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// Table is this node's picture of who is there: the records of nodes whose leases are alive.
+// Table is this node's picture of who is there: the nodes that have records. It also guards the leases of its neighbours
+// in the ring, and removes the records of those that end.
 type Table struct {
 	self ID
+	conn *bus.Conn
 	log  *zap.Logger
 
 	records *bus.Table
 	leases  *bus.Table
-	watches []*bus.Watch
+	lease   atomic.Pointer[Lease] // nil until the node has joined
+
+	unhear  func() // ends what OnReconnect began
+	group   *Group
+	stirred chan struct{} // holds one: there is something to tend
+	watches watches
 
 	mu       sync.Mutex
-	known    map[ID]Info
-	leased   map[ID]bool
-	alive    map[ID]Info   // known and leased
-	changed  chan struct{} // closed at the next change of alive
+	roster   roster
+	guard    *guard
+	epoch    int           // of the watches whose word counts
+	stale    bool          // the watches have to begin anew
+	giveUp   func()        // ends an attempt to begin a watch
+	blind    bool          // until they have
+	graceEnd time.Time     // when those that are unconfirmed are gone; zero: there are none
+	changed  chan struct{} // closed at the next change of who is there
 	watchers []Watcher
 }
 
-// Watcher hears of nodes that come and go, one event at a time. Its functions must not block.
+// Watcher hears of nodes that come and go, one event at a time. Its functions must not block. Joined is also called when a
+// node's record has changed.
 type Watcher struct {
 	Joined func(Info)
 	Left   func(ID)
 }
 
-// OpenTable opens the two buckets and watches them. It returns when it knows all nodes that were there.
+// OpenTable opens the two buckets and watches them. It returns when it knows all nodes that were there. Table.Close ends it.
 func OpenTable(ctx context.Context, conn *bus.Conn, self ID, log *zap.Logger) (*Table, error) {
-	t := &Table{self: self, log: log, known: map[ID]Info{}, leased: map[ID]bool{}, alive: map[ID]Info{}, changed: make(chan struct{})}
+	t := &Table{
+		self: self, conn: conn, log: log, group: NewGroup(ctx), stirred: make(chan struct{}, 1),
+		roster: make(roster), guard: newGuard(self), changed: make(chan struct{}),
+	}
 	var err error
 	if t.records, err = conn.OpenTable(ctx, conn.NodesTable()); err != nil {
 		return nil, err
@@ -68,25 +83,49 @@ func OpenTable(ctx context.Context, conn *bus.Conn, self ID, log *zap.Logger) (*
 	if t.leases, err = conn.OpenTable(ctx, conn.LeasesTable()); err != nil {
 		return nil, err
 	}
-	for _, w := range []struct {
-		table  *bus.Table
-		handle func(bus.Entry)
-	}{{t.leases, t.leaseChanged}, {t.records, t.recordChanged}} {
-		watch, err := w.table.Watch(ctx, w.handle)
-		if err != nil {
-			t.Close()
-			return nil, err
-		}
-		t.watches = append(t.watches, watch)
+	t.unhear = conn.OnReconnect(t.resync)
+	err = t.beginAnew(ctx)
+	if err == nil {
+		err = t.hideDead(ctx)
 	}
+	if err != nil {
+		t.Close()
+		return nil, err
+	}
+	t.group.Go(t.serve)
 	return t, nil
+}
+
+// hideDead hides the nodes that have records and no leases: the last one of a cluster that ended without goodbyes left nobody
+// to remove them. The leases are read after the records, since a node writes its lease first.
+func (t *Table) hideDead(ctx context.Context) error {
+	t.mu.Lock()
+	recorded := t.roster.ids()
+	t.mu.Unlock()
+	leases, err := t.leases.All(ctx)
+	if err != nil {
+		return err
+	}
+	alive := make(map[string]bool)
+	for _, e := range leases {
+		alive[e.Key] = claimantOf(e) == ""
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, id := range recorded {
+		if n, ok := t.roster[id]; ok {
+			n.hidden = !alive[id.String()]
+		}
+	}
+	return nil
 }
 
 // Close ends the watches.
 func (t *Table) Close() {
-	for _, w := range t.watches {
-		w.Stop()
-	}
+	t.unhear()
+	t.group.Stop(bus.ErrClosed)
+	t.group.Wait()
+	t.watches.stop()
 }
 
 // Watch calls w for every node that is there, and from then on for every change.
@@ -94,7 +133,7 @@ func (t *Table) Watch(w Watcher) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.watchers = append(t.watchers, w)
-	for _, info := range t.alive {
+	for _, info := range t.roster.all() {
 		w.Joined(info)
 	}
 }
@@ -103,91 +142,33 @@ func (t *Table) Watch(w Watcher) {
 func (t *Table) All() []Info {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return slices.SortedFunc(maps.Values(t.alive), func(a, b Info) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), slices.Compare(a.ID[:], b.ID[:]))
-	})
+	all := t.roster.all()
+	slices.SortFunc(all, func(a, b Info) int { return cmp.Or(cmp.Compare(a.Name, b.Name), a.ID.compare(b.ID)) })
+	return all
 }
 
 // Alive says whether a node is there.
 func (t *Table) Alive(id ID) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	_, ok := t.alive[id]
+	_, ok := t.roster.find(id)
 	return ok
 }
 
-// recorded says whether a node has a record, its lease alive or not.
-func (t *Table) recorded(id ID) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	_, ok := t.known[id]
-	return ok
+// There asks the bucket about a node that the table may not know yet: it says whether the node has its lease.
+func (t *Table) There(ctx context.Context, id ID) (bool, error) {
+	if t.Alive(id) {
+		return true, nil
+	}
+	lease, err := t.leases.Get(ctx, id.String())
+	if errors.Is(err, bus.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil && claimantOf(lease) == "", err
 }
 
-func (t *Table) recordChanged(e bus.Entry) {
-	id, err := ParseID(e.Key)
-	if err != nil {
-		t.log.Warn("the bucket of nodes holds a foreign key", zap.String("key", e.Key))
-		return
-	}
-	var info Info
-	if !e.Gone {
-		if err := json.Unmarshal(e.Value, &info); err != nil {
-			t.log.Warn("the record of a node does not decode", zap.String("key", e.Key), zap.Error(err))
-			return
-		}
-		info.ID = id
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if e.Gone {
-		delete(t.known, id)
-	} else {
-		t.known[id] = info
-	}
-	t.refresh(id, true)
-}
-
-func (t *Table) leaseChanged(e bus.Entry) {
-	id, err := ParseID(e.Key)
-	if err != nil {
-		return
-	}
-	t.mu.Lock()
-	if e.Gone {
-		delete(t.leased, id)
-	} else {
-		t.leased[id] = true
-	}
-	t.refresh(id, false)
-	_, orphaned := t.known[id]
-	t.mu.Unlock()
-	if e.Gone && orphaned && id != t.self {
-		t.reap(id)
-	}
-}
-
-// refresh brings alive up to date for one node, and tells the watchers if it came, changed or left.
-func (t *Table) refresh(id ID, changed bool) {
-	info, known := t.known[id]
-	_, was := t.alive[id]
-	switch is := known && t.leased[id]; {
-	case is && was && !changed:
-		return
-	case is:
-		t.alive[id] = info
-		for _, w := range t.watchers {
-			w.Joined(info)
-		}
-	case was:
-		delete(t.alive, id)
-		for _, w := range t.watchers {
-			w.Left(id)
-		}
-	}
-	close(t.changed)
-	t.changed = make(chan struct{})
-}
+// Lease returns this node's lease; nil until it has joined.
+func (t *Table) Lease() *Lease { return t.lease.Load() }
 
 // Await waits until the nodes that are there satisfy enough.
 func (t *Table) Await(ctx context.Context, enough func([]Info) bool) error {
@@ -203,14 +184,5 @@ func (t *Table) Await(ctx context.Context, enough func([]Info) bool) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-	}
-}
-
-// reap removes the record of a node whose lease has ended.
-func (t *Table) reap(id ID) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	if err := t.records.Delete(ctx, id.String()); err != nil {
-		t.log.Info("the record of a node that is gone stays for others to remove", zap.Stringer("node", id), zap.Error(err))
 	}
 }

@@ -23,9 +23,14 @@ type place struct {
 
 func openPlace(t *testing.T, srv *server.Server) place {
 	t.Helper()
+	return openPlaceWith(t, srv, zap.NewNop())
+}
+
+func openPlaceWith(t *testing.T, srv *server.Server, log *zap.Logger) place {
+	t.Helper()
 	p := place{id: member.NewID(), conn: connectTo(t, srv)}
 	var err error
-	if p.table, err = member.OpenTable(within(t, 30*time.Second), p.conn, p.id, zap.NewNop()); err != nil {
+	if p.table, err = member.OpenTable(within(t, 30*time.Second), p.conn, p.id, log); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.table.Close)
@@ -41,15 +46,51 @@ func (p place) join(t *testing.T) *member.Lease {
 	return lease
 }
 
-// serve renews a lease until the test ends.
-func serve(t *testing.T, lease *member.Lease) {
+// serve renews a lease until the test ends or silence is called.
+func serve(t *testing.T, lease *member.Lease) (silence func()) {
 	t.Helper()
 	g := member.NewGroup(t.Context())
 	g.Go(lease.Serve)
-	t.Cleanup(func() {
-		g.Stop(errors.New("the test has ended"))
+	silence = func() {
+		g.Stop(errors.New("the test wants it silent"))
 		g.Wait()
+	}
+	t.Cleanup(silence)
+	return silence
+}
+
+// news is what a table tells.
+type news struct{ joined, left chan member.ID }
+
+func (p place) listen() news {
+	n := news{make(chan member.ID, 100), make(chan member.ID, 100)}
+	p.table.Watch(member.Watcher{
+		Joined: func(info member.Info) { n.joined <- info.ID },
+		Left:   func(id member.ID) { n.left <- id },
 	})
+	return n
+}
+
+// awaitRenewals waits until leases were renewed that often.
+func awaitRenewals(t *testing.T, conn *bus.Conn, count int) {
+	t.Helper()
+	leases, err := conn.OpenTable(within(t, 20*time.Second), conn.LeasesTable())
+	if err != nil {
+		t.Fatal(err)
+	}
+	renewed := make(chan struct{}, 1000)
+	watch, err := leases.Watch(within(t, 20*time.Second), func(e bus.Entry) {
+		if !e.Gone && len(e.Value) == 0 {
+			renewed <- struct{}{}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer watch.Stop()
+	for range count {
+		receive(t, renewed)
+	}
 }
 
 // awaitNodes waits until exactly these nodes are there.
@@ -96,11 +137,8 @@ func TestAWatcherHearsOfEveryNodeOnce(t *testing.T) {
 	a, b := openPlace(t, srv), openPlace(t, srv)
 	serve(t, a.join(t))
 	b.awaitNodes(t, a.id)
-	joined, left := make(chan member.ID, 10), make(chan member.ID, 10)
-	b.table.Watch(member.Watcher{
-		Joined: func(info member.Info) { joined <- info.ID },
-		Left:   func(id member.ID) { left <- id },
-	})
+	heard := b.listen()
+	joined, left := heard.joined, heard.left
 	if id := receive(t, joined); id != a.id {
 		t.Errorf("%s joined, want %s, which was there", id, a.id)
 	}
@@ -135,17 +173,11 @@ func TestANodeThatIsSilentIsGoneWithinABoundAndSoIsItsRecord(t *testing.T) {
 	b.awaitRecord(t, false)
 }
 
-func TestANodeWhoseLeaseWasRemovedJoinsAgainByItself(t *testing.T) {
+func TestANodeWhoseLeaseWasRemovedTakesItAgain(t *testing.T) {
 	srv := runServer(t)
 	a, b := openPlace(t, srv), openPlace(t, srv)
 	serve(t, a.join(t))
 	b.awaitNodes(t, a.id)
-	left, back := make(chan member.ID, 10), make(chan member.ID, 10)
-	b.table.Watch(member.Watcher{
-		Joined: func(info member.Info) { back <- info.ID },
-		Left:   func(id member.ID) { left <- id },
-	})
-	receive(t, back) // it is there
 	leases, err := b.conn.OpenTable(t.Context(), b.conn.LeasesTable())
 	if err != nil {
 		t.Fatal(err)
@@ -153,7 +185,10 @@ func TestANodeWhoseLeaseWasRemovedJoinsAgainByItself(t *testing.T) {
 	if err := leases.Delete(t.Context(), a.id.String()); err != nil {
 		t.Fatal(err)
 	}
-	receive(t, left)
+	awaitRenewals(t, b.conn, 4)
+	if _, err := leases.Get(t.Context(), a.id.String()); err != nil {
+		t.Error(err)
+	}
 	for _, p := range []place{a, b} {
 		p.awaitNodes(t, a.id)
 	}

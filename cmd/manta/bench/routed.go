@@ -1,0 +1,76 @@
+//go:build manta_routes
+
+package bench
+
+import (
+	"context"
+	"net"
+
+	"manta/node"
+	"manta/node/embedded"
+)
+
+// routedServers is how many servers the routed measures have: the smallest cluster that replicates.
+const routedServers = 3
+
+func init() { families = append(families, routedMeasures) }
+
+var routedMeasures = []Measure{
+	{
+		Name: "raw_request_pipelined_routed", Unit: "requests/s", Inside: true,
+		About: "plain NATS as in raw_request_pipelined, between two of three routed servers",
+		Setup: func(ctx context.Context, s *Stage) (Timed, error) {
+			at, err := s.routed(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return rawPipelined(s, at[0], at[1], replySubjects)
+		},
+	},
+	{
+		Name: "tasks_async_3_routed", Unit: "tasks/s", Baseline: "raw_request_pipelined_routed", Inside: true,
+		About: "a backlog as in tasks_async, with a worker on each of three routed servers and the driver on one of them",
+		Setup: func(ctx context.Context, s *Stage) (Timed, error) { return tasksRouted(ctx, s) },
+	},
+}
+
+func tasksRouted(ctx context.Context, s *Stage, tune ...func(*node.Config)) (Timed, error) {
+	at, err := s.routed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return tasksBetween(ctx, s, at[0], at, tune...)
+}
+
+// routed starts servers that form one NATS cluster, and returns them once JetStream has a leader.
+func (s *Stage) routed(ctx context.Context) (places []Place, err error) {
+	routes := make([]string, routedServers)
+	addresses := make([]string, routedServers)
+	for i := range routes {
+		if addresses[i], err = freeAddress(); err != nil {
+			return nil, err
+		}
+		routes[i] = "nats://" + addresses[i]
+	}
+	for _, address := range addresses {
+		if err := s.serve(embedded.Config{Listen: "127.0.0.1:0", ClusterListen: address, Routes: routes}); err != nil {
+			return nil, err
+		}
+	}
+	for i, server := range s.servers {
+		if err := server.AwaitJetStream(ctx); err != nil {
+			return nil, err
+		}
+		places = append(places, s.place(i))
+	}
+	return places, nil
+}
+
+// freeAddress returns an address on loopback that is free a moment before a server takes it.
+func freeAddress() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return listener.Addr().String(), listener.Close()
+}

@@ -1,0 +1,26 @@
+package bench
+
+// sizes are how much a run of a measure does.
+type sizes struct {
+	warm      int // tasks or requests before the clock starts
+	requests  int // of a pipelined baseline
+	backlog   int // tasks submitted at once
+	calls     int // one after the other
+	loops     int // of wait_1k_refs
+	waited    int // tasks in one of these loops
+	args      int // refs in one argument
+	parents   int // tasks that start children
+	queued    int // tasks behind a blocked worker
+	flood     int // tasks of the owner that floods
+	allocated int // tasks whose allocations are counted
+}
+
+var full = sizes{
+	warm: 2_000, requests: 100_000, backlog: 100_000, calls: 5_000, loops: 20, waited: 1_000, args: 10_000, parents: 100,
+	queued: 1_000_000, flood: 100_000, allocated: 100_000,
+}
+
+var quick = sizes{
+	warm: 10, requests: 500, backlog: 500, calls: 50, loops: 1, waited: 50, args: 50, parents: 5,
+	queued: 500, flood: 500, allocated: 500,
+}

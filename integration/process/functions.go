@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"manta/integration/process/line"
+	"manta/task"
+)
+
+// A job is the argument of every function.
+type job struct {
+	Tag    string
+	N      int
+	Micros int64
+	Depth  int
+}
+
+func (j job) duration() time.Duration { return time.Duration(j.Micros) * time.Microsecond }
+
+// functions are what a process serves, by name. They return their job's number.
+var functions = map[string]task.Func[job, int]{
+	"noop":  task.Define("noop", func(_ context.Context, j job) (int, error) { return j.N, nil }),
+	"nap":   task.Define("nap", func(ctx context.Context, j job) (int, error) { return j.N, pause(ctx, j) }), // in silence
+	"sleep": task.Define("sleep", told(pause)),
+	"fail":  task.Define("fail", told(func(context.Context, job) error { return errRefused })),
+}
+
+var errRefused = errors.New("refused, as asked")
+
+// nested is apart since it calls itself.
+func init() {
+	functions["nested"] = task.Define("nested", func(ctx context.Context, j job) (int, error) {
+		if j.Depth == 0 {
+			return j.N, nil
+		}
+		return functions["nested"].Call(ctx, job{Tag: j.Tag, N: j.N, Depth: j.Depth - 1})
+	})
+}
+
+// told says when a task starts and ends, within the time in which it holds what it needs.
+func told(do func(context.Context, job) error) func(context.Context, job) (int, error) {
+	return func(ctx context.Context, j job) (int, error) {
+		info := task.Current(ctx)
+		event := line.Event{Task: info.ID.String(), Func: info.Func, Attempt: info.Attempt, Tag: j.Tag, N: j.N}
+		event.Event = line.Start
+		here.say(event)
+		err := do(ctx, j)
+		event.Event = line.End
+		if err != nil {
+			event.Error = err.Error()
+		}
+		here.say(event)
+		return j.N, err
+	}
+}
+
+// pause takes as long as the job says.
+func pause(ctx context.Context, j job) error {
+	timer := time.NewTimer(j.duration())
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

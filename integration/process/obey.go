@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"manta/integration/process/line"
+	"manta/node"
+	"manta/objstore"
+	"manta/task"
+)
+
+// obey does what the commands say, each beside the others, until there are no more; then it closes the node, which ends the
+// process.
+func obey(ctx context.Context, n *node.Node, commands io.Reader) {
+	for decoder := json.NewDecoder(commands); ; {
+		var c line.Command
+		err := decoder.Decode(&c)
+		switch {
+		case err == io.EOF, c.Do == "quit":
+			_ = n.Close() // Run returns the same error
+			return
+		case err != nil:
+			fmt.Fprintln(os.Stderr, "process: not a command:", err)
+			os.Exit(2)
+		case c.Do == "submit":
+			go submit(ctx, c)
+		case c.Do == "members":
+			go awaitMembers(ctx, c.Count)
+		case c.Do == "echo":
+			here.say(line.Event{Event: line.Echo})
+		case c.Do == "drain":
+			go drain(ctx, n)
+		default:
+			fmt.Fprintf(os.Stderr, "process: there is no command %q\n", c.Do)
+			os.Exit(2)
+		}
+	}
+}
+
+func awaitMembers(ctx context.Context, count int) {
+	err := node.AwaitMembers(ctx, func(members []node.Info) bool {
+		serving := 0
+		for _, m := range members {
+			if len(m.Functions) > 0 {
+				serving++
+			}
+		}
+		return serving == count
+	})
+	here.say(line.Event{Event: line.Members, Error: text(err)})
+}
+
+func drain(ctx context.Context, n *node.Node) {
+	here.say(line.Event{Event: line.Drained, Error: text(n.Drain(ctx))})
+}
+
+// submit submits the tasks and says what becomes of them.
+func submit(ctx context.Context, c line.Command) {
+	f, ok := functions[c.Func]
+	if !ok {
+		fmt.Fprintf(os.Stderr, "process: there is no function %q\n", c.Func)
+		os.Exit(2)
+	}
+	if c.Retries != nil {
+		f = f.With(task.Retries(*c.Retries))
+	}
+	if len(c.Resources) > 0 {
+		f = f.With(task.Resources(c.Resources))
+	}
+	s := submission{Command: c, begun: time.Now()}
+	if c.InTurn {
+		s.inTurn(ctx, f)
+	} else {
+		s.atOnce(ctx, f)
+	}
+	here.say(line.Event{Event: line.Done, Tag: c.Tag, TookMS: millis(time.Since(s.begun)), OK: s.ok, Failed: s.failed})
+}
+
+type submission struct {
+	line.Command
+	begun      time.Time
+	ok, failed int
+}
+
+func (s *submission) job(n int) job { return job{Tag: s.Tag, N: n, Micros: s.Micros, Depth: s.Depth} }
+
+func (s *submission) inTurn(ctx context.Context, f task.Func[job, int]) {
+	for n := range s.Count {
+		begun := time.Now()
+		ref := f.Go(ctx, s.job(n))
+		v, err := ref.Get(ctx)
+		s.result(ref.ID(), n, v, err, begun)
+	}
+}
+
+func (s *submission) atOnce(ctx context.Context, f task.Func[job, int]) {
+	jobs := make([]job, s.Count)
+	for n := range jobs {
+		jobs[n] = s.job(n)
+	}
+	refs := f.Map(ctx, jobs)
+	numbers := make(map[objstore.Ref[int]]int, len(refs))
+	for n, ref := range refs {
+		numbers[ref] = n
+	}
+	for ref := range objstore.Ready(ctx, refs) {
+		v, err := ref.Get(ctx)
+		s.result(ref.ID(), numbers[ref], v, err, s.begun)
+	}
+}
+
+func (s *submission) result(id objstore.ID, n, value int, err error, begun time.Time) {
+	if err == nil {
+		s.ok++
+	} else {
+		s.failed++
+	}
+	if !s.Quiet {
+		here.say(line.Event{
+			Event: line.Result, Task: id.String(), Func: s.Func, Tag: s.Tag, N: n, Value: value, Error: text(err), Code: code(err),
+			TookMS: millis(time.Since(begun)),
+		})
+	}
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// code names the kinds of errors that tests ask for.
+func code(err error) string {
+	if err == nil {
+		return ""
+	}
+	if _, ok := errors.AsType[*task.Error](err); ok {
+		return "failed"
+	}
+	for sentinel, code := range map[error]string{
+		task.ErrWorkerLost: "worker_lost", task.ErrNotRegistered: "not_registered", task.ErrInfeasible: "infeasible",
+		task.ErrCancelled: "cancelled", task.ErrDeadline: "deadline",
+	} {
+		if errors.Is(err, sentinel) {
+			return code
+		}
+	}
+	return "other"
+}
+
+func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
