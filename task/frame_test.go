@@ -307,3 +307,15 @@ func TestSpansOfRepliesThatNoOwnerCouldMissAreRefused(t *testing.T) {
 		t.Errorf("replies 8 to 3 that are not kept: %v", err)
 	}
 }
+
+func TestTasksOfAMalformedNeedAreRefused(t *testing.T) {
+	for name, need := range map[string][]byte{
+		"none": {}, "cut short": {1, 3, 'C'}, "nothing of a resource": {1, 1, 'C', 0}, "a count that is a lie": {200, 1, 1, 'C', 1},
+	} {
+		d, _ := openDesk(t, 1)
+		frame := appendTasks(nil, laneHeader{}, true, need, 0)
+		if err := d.handle("f", "reply", true, frame, 0); !errors.Is(err, bus.ErrMalformed) || len(d.guests) > 0 {
+			t.Errorf("a need of %s: %v, and %d lanes are known", name, err, len(d.guests))
+		}
+	}
+}
