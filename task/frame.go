@@ -75,6 +75,10 @@ func readTasks(r bus.Reader) (m tasksMessage, err error) {
 
 // jobs reads all entries: none unless all are well-formed.
 func (m *tasksMessage) jobs() ([]job, error) {
+	if m.n > m.rest.Left()/leastEntry {
+		m.rest.Fail("count exceeds the frame")
+		return nil, m.rest.Err()
+	}
 	jobs := make([]job, m.n)
 	for i := range jobs {
 		jobs[i].entry = call.ReadEntry(&m.rest)
@@ -82,11 +86,14 @@ func (m *tasksMessage) jobs() ([]job, error) {
 	return jobs, m.rest.Err()
 }
 
+// leastEntry is the size of the smallest entry: a number, its flags, and no arguments.
+const leastEntry = 3
+
 // pingMessage is a pingFrame.
 type pingMessage struct {
 	laneHeader
 	tick    uint64
-	missing []span // replies that have not come though later ones have
+	missing []span // replies that have not come though later ones have, in order
 }
 
 func (m *pingMessage) append(b []byte) []byte {
@@ -101,11 +108,14 @@ func (m *pingMessage) append(b []byte) []byte {
 func readPing(r bus.Reader) (m pingMessage, err error) {
 	m.laneHeader = readLaneHeader(&r)
 	m.tick = r.Uint()
+	last := uint64(0)
 	for range r.Count() {
-		m.missing = append(m.missing, span{r.Uint(), r.Uint()})
-		if r.Err() != nil {
+		s := span{r.Uint(), r.Uint()}
+		if s.from <= last || s.to < s.from { // each reply once: a few bytes must not ask for all of them many times
+			r.Fail("replies out of order")
 			break
 		}
+		m.missing, last = append(m.missing, s), s.to
 	}
 	return m, r.Err()
 }
@@ -223,7 +233,9 @@ func readGuestMessage(frame []byte) (m guestMessage, err error) {
 			m.held = append(m.held, r.Uint())
 		}
 	case goneFrame:
-		m.to = r.Uint()
+		if m.to = r.Uint(); m.to < m.seq {
+			r.Fail("replies out of order")
+		}
 	case offerFrame:
 	default:
 		r.Fail("a frame for something else")

@@ -64,15 +64,6 @@ func (l *jobList) remove(j *job) {
 	j.before, j.after = nil, nil
 }
 
-func (l *jobList) find(number uint64) *job {
-	for j := l.first; j != nil; j = j.after {
-		if j.entry.Number == number {
-			return j
-		}
-	}
-	return nil
-}
-
 // jobQueue is first in, first out.
 type jobQueue struct {
 	jobs []*job

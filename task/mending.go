@@ -2,6 +2,7 @@ package task
 
 import (
 	"fmt"
+	"slices"
 
 	"manta/bus"
 	"manta/internal/call"
@@ -73,9 +74,10 @@ func (d *desk) handleCancel(r bus.Reader, now moment) error {
 	if g == nil {
 		return nil
 	}
-	for _, n := range numbers {
-		j := g.jobs.find(n)
-		if j == nil {
+	slices.Sort(numbers)
+	for j, after := g.jobs.first, (*job)(nil); j != nil; j = after {
+		after = j.after
+		if _, found := slices.BinarySearch(numbers, j.entry.Number); !found {
 			continue
 		}
 		if d.slots.queues(j) {

@@ -106,10 +106,10 @@ func (o *owner) submit(ctx context.Context, t *call.Target, args call.Args, plai
 		o.enqueue(s)
 		return s.Object
 	}
-	o.mu.Lock()
-	o.waiting[s] = struct{}{}
-	o.mu.Unlock()
 	object := s.Object
+	if !o.await(s) {
+		return object
+	}
 	s.WhenReady(func(err error) {
 		if err != nil {
 			o.cancel(s, err)
@@ -118,6 +118,20 @@ func (o *owner) submit(ctx context.Context, t *call.Target, args call.Args, plai
 		o.enqueue(s)
 	})
 	return object
+}
+
+// await notes a task that waits for arguments, unless it has ended already: its ctx may have, and the owner may be closed.
+func (o *owner) await(s *submission) bool {
+	o.mu.Lock()
+	defer o.unlock()
+	if o.closed {
+		o.end(s, &objstore.Outcome{Err: fmt.Errorf("%s: %w", s.Target.Name, bus.ErrClosed)})
+	}
+	if s.ended {
+		return false
+	}
+	o.waiting[s] = struct{}{}
+	return true
 }
 
 // enqueue puts a task whose arguments are ready at the end of its lane.

@@ -78,28 +78,15 @@ func (w WireArgs) AppendArg(a WireArg) WireArgs {
 	return append(append(w, argObject), a.Object[:]...)
 }
 
-// Each calls f for each argument, which is a view, until f returns false. It returns an error if they are malformed.
-func (w WireArgs) Each(f func(i int, a WireArg) bool) error {
+// List returns the arguments, which are views, or an error if they are malformed.
+func (w WireArgs) List() (args []WireArg, err error) {
 	r := bus.ReadFields(w)
-	for i := 0; r.Left() > 0; i++ {
-		a := readArg(&r)
-		if r.Err() != nil {
-			return r.Err()
-		}
-		if !f(i, a) {
-			return nil
+	for r.Left() > 0 {
+		if a := readArg(&r); r.Err() == nil {
+			args = append(args, a)
 		}
 	}
-	return nil
-}
-
-// List returns the arguments.
-func (w WireArgs) List() (args []WireArg, err error) {
-	err = w.Each(func(_ int, a WireArg) bool {
-		args = append(args, a)
-		return true
-	})
-	return args, err
+	return args, r.Err()
 }
 
 func readArg(r *bus.Reader) (a WireArg) {

@@ -171,8 +171,7 @@ func (c *Call) seal(f func(error)) {
 	f(nil)
 }
 
-// Entry returns the call's form on the wire, for its current attempt; its arguments must be ready. b is where the arguments
-// are put.
+// Entry returns the call's form on the wire, for its current attempt; its arguments must be ready.
 func (c *Call) Entry() Entry {
 	e := Entry{Number: c.Number(), Attempt: int(c.Attempt), Plain: c.Plain, wire: c.wire}
 	if c.watch != nil {

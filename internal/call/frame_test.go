@@ -1,7 +1,6 @@
 package call_test
 
 import (
-	"bytes"
 	"errors"
 	"reflect"
 	"testing"
@@ -23,13 +22,19 @@ func drawValue(t *rapid.T) bus.Value {
 	}
 }
 
+// mostAttempts is the largest attempt that travels.
+const mostAttempts = 1<<16 - 1
+
 func drawRequest(t *rapid.T) call.Request {
 	q := call.Request{
-		Owner:   rapid.Make[member.ID]().Draw(t, "owner"),
-		Number:  rapid.Uint64().Draw(t, "number"),
-		Attempt: rapid.IntMin(1).Draw(t, "attempt"),
-		Plain:   rapid.Bool().Draw(t, "plain"),
-		Birth:   rapid.Make[objstore.ID]().Draw(t, "birth"),
+		Owner: rapid.Make[member.ID]().Draw(t, "owner"),
+		Birth: rapid.Make[objstore.ID]().Draw(t, "birth"),
+		Entry: call.Entry{
+			Number:  rapid.Uint64().Draw(t, "number"),
+			Attempt: rapid.IntRange(1, mostAttempts).Draw(t, "attempt"),
+			Plain:   rapid.Bool().Draw(t, "plain"),
+			Args:    call.WireArgs{},
+		},
 	}
 	if need := rapid.MapOfN(rapid.String(), rapid.Int64Min(1), 0, 3).Draw(t, "need"); len(need) > 0 {
 		q.Need = need
@@ -39,9 +44,9 @@ func drawRequest(t *rapid.T) call.Request {
 	}
 	for range rapid.IntRange(0, 4).Draw(t, "args") {
 		if rapid.Bool().Draw(t, "is an object") {
-			q.Args = append(q.Args, call.WireArg{Object: rapid.Make[objstore.ID]().Draw(t, "object")})
+			q.Args = q.Args.AppendArg(call.WireArg{Object: rapid.Make[objstore.ID]().Draw(t, "object")})
 		} else {
-			q.Args = append(q.Args, call.WireArg{Value: drawValue(t)})
+			q.Args = q.Args.AppendArg(call.WireArg{Value: drawValue(t)})
 		}
 	}
 	return q
@@ -51,8 +56,7 @@ func drawReply(t *rapid.T) call.Reply {
 	p := call.Reply{
 		Host:    rapid.Make[member.ID]().Draw(t, "host"),
 		Number:  rapid.Uint64().Draw(t, "number"),
-		Attempt: rapid.IntMin(1).Draw(t, "attempt"),
-		Window:  rapid.IntRange(0, 1<<20).Draw(t, "window"),
+		Attempt: rapid.IntRange(1, mostAttempts).Draw(t, "attempt"),
 		Status:  rapid.SampledFrom([]call.Status{call.Accepted, call.Busy, call.Done, call.Refused}).Draw(t, "status"),
 	}
 	if p.Status == call.Accepted || p.Status == call.Busy {
@@ -146,17 +150,57 @@ func TestANeedThatIsNotPositiveIsRefused(t *testing.T) {
 	}
 }
 
-func TestAnAnnouncedWindowIsBounded(t *testing.T) {
-	p := call.Reply{Status: call.Busy, Window: 1 << 40}
-	if got, err := call.ReadReply(p.AppendTo(nil)); err != nil || got.Window != 1<<20 {
-		t.Errorf("got %d, %v", got.Window, err)
+func TestAnAttemptThatAFrameNamesIsBounded(t *testing.T) {
+	q := call.Request{Entry: call.Entry{Attempt: 1 << 40}}
+	if got, err := call.ReadRequest(q.AppendTo(nil)); err != nil || got.Attempt != mostAttempts {
+		t.Errorf("a request of attempt %d, %v", got.Attempt, err)
+	}
+	p := call.Reply{Status: call.Busy, Attempt: 1 << 40}
+	if got, err := call.ReadReply(p.AppendTo(nil)); err != nil || got.Attempt != mostAttempts {
+		t.Errorf("a reply to attempt %d, %v", got.Attempt, err)
+	}
+}
+
+func TestArgumentsAreListedAsTheyWereAppended(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := call.WireArgs{}
+		want := make([]call.WireArg, rapid.IntRange(0, 4).Draw(t, "args"))
+		for i := range want {
+			if want[i].Object = rapid.Make[objstore.ID]().Draw(t, "object"); rapid.Bool().Draw(t, "is a value") {
+				want[i] = call.WireArg{Value: drawValue(t)}
+			}
+			w = w.AppendArg(want[i])
+		}
+		got, err := w.List()
+		if err != nil || len(got) != len(want) || len(want) > 0 && !reflect.DeepEqual(got, want) {
+			t.Fatalf("%+v were listed as %+v, %v", want, got, err)
+		}
+	})
+}
+
+func TestMalformedArgumentsAreRefusedWithTheirFrame(t *testing.T) {
+	for name, args := range map[string]call.WireArgs{
+		"a value without a format": {'v', 0, 0},
+		"a value cut short":        {'v', byte(bus.Text), 2, 'x'},
+		"a name cut short":         {'r', 1, 2, 3},
+		"an unknown kind":          {'?', 1, 2, 3},
+	} {
+		q := call.Request{Entry: call.Entry{Args: args}}
+		if _, err := call.ReadRequest(q.AppendTo(nil)); !errors.Is(err, bus.ErrMalformed) {
+			t.Errorf("%s in a request: %v", name, err)
+		}
+		if _, err := args.List(); !errors.Is(err, bus.ErrMalformed) {
+			t.Errorf("%s in a list: %v", name, err)
+		}
 	}
 }
 
 func FuzzReadRequest(f *testing.F) {
 	full := call.Request{
-		Owner: member.ID{1}, Number: 2, Attempt: 3, Need: member.Amounts{"CPU": 1}, Deadline: time.Unix(1, 0), Plain: true,
-		Birth: objstore.ID{1}, Args: []call.WireArg{{Value: bus.Value{Format: bus.Text, Data: []byte("x")}}, {Object: objstore.ID{2}}},
+		Owner: member.ID{1}, Need: member.Amounts{"CPU": 1}, Birth: objstore.ID{1}, Entry: call.Entry{
+			Number: 2, Attempt: 3, Deadline: time.Unix(1, 0), Plain: true,
+			Args: wire(call.WireArg{Value: bus.Value{Format: bus.Text, Data: []byte("x")}}, call.WireArg{Object: objstore.ID{2}}),
+		},
 	}
 	f.Add(full.AppendTo(nil))
 	f.Add((&call.Request{}).AppendTo(nil))
@@ -170,35 +214,18 @@ func FuzzReadRequest(f *testing.F) {
 				t.Fatalf("%d of %q is needed", amount, name)
 			}
 		}
-		for i, a := range q.Args {
-			if a.Value.Format == 0 && a.Value.Data != nil {
-				t.Fatalf("argument %d has bytes and no format", i)
-			}
+		if _, err := q.Args.List(); err != nil {
+			t.Fatalf("its arguments: %v", err)
 		}
 		again, err := call.ReadRequest(q.AppendTo(nil))
-		if err != nil || !sameRequest(again, q) {
+		if err != nil || !reflect.DeepEqual(again, q) {
 			t.Fatalf("%+v was read back as %+v, %v", q, again, err)
 		}
 	})
 }
 
-// sameRequest compares requests in which no bytes and an empty slice are the same.
-func sameRequest(a, b call.Request) bool {
-	if len(a.Args) != len(b.Args) {
-		return false
-	}
-	for i := range a.Args {
-		x, y := a.Args[i], b.Args[i]
-		if x.Object != y.Object || x.Value.Format != y.Value.Format || !bytes.Equal(x.Value.Data, y.Value.Data) {
-			return false
-		}
-	}
-	a.Args, b.Args = nil, nil
-	return reflect.DeepEqual(a, b)
-}
-
 func FuzzReadReply(f *testing.F) {
-	f.Add((&call.Reply{Status: call.Busy, Window: 4}).AppendTo(nil))
+	f.Add((&call.Reply{Status: call.Busy}).AppendTo(nil))
 	f.Add((&call.Reply{Status: call.Done, Outcome: objstore.Outcome{Value: bus.Value{Format: bus.Text, Data: []byte("x")}}}).AppendTo(nil))
 	f.Add((&call.Reply{Status: call.Refused, Outcome: objstore.Outcome{Err: call.ErrDeadline}}).AppendTo(nil))
 	f.Fuzz(func(t *testing.T, frame []byte) {
@@ -206,11 +233,8 @@ func FuzzReadReply(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if p.Window < 0 || p.Window > 1<<20 {
-			t.Fatalf("a window of %d", p.Window)
-		}
 		again, err := call.ReadReply(p.AppendTo(nil))
-		if err != nil || again.Host != p.Host || again.Number != p.Number || again.Status != p.Status || again.Window != p.Window {
+		if err != nil || again.Host != p.Host || again.Number != p.Number || again.Status != p.Status || again.Attempt != p.Attempt {
 			t.Fatalf("%+v was read back as %+v, %v", p, again, err)
 		}
 	})

@@ -16,7 +16,16 @@ import (
 
 // run serves a request for a function on a node.
 func run(ctx context.Context, node *member.Node, h call.Handler, args ...call.WireArg) objstore.Outcome {
-	return call.Run(ctx, node, "add", h, call.Request{Owner: node.ID, Number: 1, Attempt: 2, Args: args}, func() {})
+	return call.Run(ctx, node, "add", h, call.Request{Owner: node.ID, Entry: call.Entry{Number: 1, Attempt: 2, Args: wire(args...)}})
+}
+
+// wire returns arguments as they travel.
+func wire(args ...call.WireArg) call.WireArgs {
+	w := call.WireArgs{}
+	for _, a := range args {
+		w = w.AppendArg(a)
+	}
+	return w
 }
 
 func value[T any](t *testing.T, v T) call.WireArg {
@@ -28,13 +37,13 @@ func value[T any](t *testing.T, v T) call.WireArg {
 	return call.WireArg{Value: encoded}
 }
 
-func add(_ context.Context, args []bus.Value, plain bool) (bus.Value, error) {
+func add(_ context.Context, args []bus.Value, plain bool, room []byte) (bus.Value, error) {
 	a, err := bus.Decode[int](args[0])
 	if err != nil {
 		return bus.Value{}, err
 	}
 	b, err := bus.Decode[int](args[1])
-	return call.EncodeResult(a+b, err, plain)
+	return call.EncodeResult(a+b, err, plain, room)
 }
 
 func TestAResultIsSealed(t *testing.T) {
@@ -45,27 +54,38 @@ func TestAResultIsSealed(t *testing.T) {
 	}
 }
 
-func TestALargeResultIsInTheBucketWhenItsNodeIsFreeAgain(t *testing.T) {
+func TestALargeResultIsInTheBucket(t *testing.T) {
 	node, ctx := startNode(t)
 	large := strings.Repeat("x", objstore.InlineLimit+1)
-	var steps []string
-	out := call.Run(ctx, node, "repeat", func(context.Context, []bus.Value, bool) (bus.Value, error) {
-		steps = append(steps, "returned")
+	out := call.Run(ctx, node, "repeat", func(context.Context, []bus.Value, bool, []byte) (bus.Value, error) {
 		return bus.Encode(large)
-	}, call.Request{Owner: member.NewID(), Number: 1}, func() { steps = append(steps, "done") })
+	}, call.Request{Owner: member.NewID(), Entry: call.Entry{Number: 1}})
 	if out.Err != nil || out.Blob == nil || out.Blob.Blob.Size != int64(len(large)) {
 		t.Fatalf("got %+v", out)
 	}
-	if fmt.Sprint(steps) != "[returned done]" {
-		t.Errorf("the steps were %v", steps)
+}
+
+func TestASmallResultIsPutIntoTheRoomThatItsWorkHas(t *testing.T) {
+	node, ctx := startNode(t)
+	w := call.Work{Function: "add", Handler: add, Room: make([]byte, 0, 64)}
+	for n := range 3 {
+		w.Entry = call.Entry{Number: uint64(n), Args: wire(value(t, n), value(t, 1000))}
+		got, err := w.Run(ctx, objstore.StoreOf(node))
+		if sum, wrong := bus.Decode[int](got); err != nil || wrong != nil || sum != n+1000 {
+			t.Fatalf("got %d, %v, %v", sum, err, wrong)
+		}
+		if &got.Data[0] != &w.Room[:1][0] {
+			t.Error("the result lies elsewhere")
+		}
 	}
 }
 
 func TestAPlainClientsResultIsJSON(t *testing.T) {
 	node, ctx := startNode(t)
-	out := call.Run(ctx, node, "add", add, call.Request{Plain: true, Args: []call.WireArg{value(t, 1), value(t, 2)}}, func() {})
-	if out.Err != nil || out.Value.Format != bus.JSON || string(out.Value.Data) != "3" {
-		t.Errorf("got %s %s, %v", out.Value.Format, out.Value.Data, out.Err)
+	w := call.Work{Function: "add", Handler: add, Room: make([]byte, 0, 64), Entry: call.Entry{Plain: true, Args: wire(value(t, 1), value(t, 2))}}
+	got, err := w.Run(ctx, objstore.StoreOf(node))
+	if err != nil || got.Format != bus.JSON || string(got.Data) != "3" {
+		t.Errorf("got %s %s, %v", got.Format, got.Data, err)
 	}
 }
 
@@ -99,7 +119,7 @@ func TestAFailureSaysWhatFailedWhereAndWhy(t *testing.T) {
 		{"a panic", panics("the roof is on fire"), bus.UnknownCode, "panic: the roof is on fire", "run_test.go"},
 		{"a panic with a registered error", panics(call.ErrDeadline), "deadline", "panic: call took too long: context deadline exceeded", "run_test.go"},
 		{"a panic with nil", panics(nil), bus.UnknownCode, "panic called with nil argument", "run_test.go"},
-		{"a fault of the runtime", func(_ context.Context, args []bus.Value, _ bool) (bus.Value, error) { return args[5], nil },
+		{"a fault of the runtime", func(_ context.Context, args []bus.Value, _ bool, _ []byte) (bus.Value, error) { return args[5], nil },
 			bus.UnknownCode, "panic: runtime error: index out of range", "run_test.go"},
 	}
 	for _, test := range tests {
@@ -123,11 +143,11 @@ func TestAFailureSaysWhatFailedWhereAndWhy(t *testing.T) {
 }
 
 func fails(err error) call.Handler {
-	return func(context.Context, []bus.Value, bool) (bus.Value, error) { return bus.Value{}, err }
+	return func(context.Context, []bus.Value, bool, []byte) (bus.Value, error) { return bus.Value{}, err }
 }
 
 func panics(reason any) call.Handler {
-	return func(context.Context, []bus.Value, bool) (bus.Value, error) { panic(reason) }
+	return func(context.Context, []bus.Value, bool, []byte) (bus.Value, error) { panic(reason) }
 }
 
 func TestAFailureTravelsWhole(t *testing.T) {

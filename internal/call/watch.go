@@ -17,6 +17,7 @@ type Bound interface {
 	Watched() *Call
 }
 
+// Watched implements Bound for what embeds a Call.
 func (c *Call) Watched() *Call { return c }
 
 // Watches watches the ctxs of calls: once for each ctx.Done(), however many calls share it.
@@ -37,6 +38,7 @@ type watch struct {
 	watches  *Watches
 	ctx      context.Context // the subject of the watch
 	deadline time.Time
+	timeout  time.Time // of a call that has one of its own
 	stop     func() bool
 	release  context.CancelFunc // of a timeout's own ctx, else nil
 	calls    []Bound
@@ -47,28 +49,35 @@ type watch struct {
 func (ws *Watches) Bind(ctx context.Context, b Bound) {
 	c := b.Watched()
 	if t := c.Target.Options.Timeout; t > 0 {
-		timed, release := context.WithTimeout(ctx, t)
-		ws.add(timed, release, b)
+		at := time.Now().Add(t)
+		timed, release := context.WithDeadline(ctx, at)
+		ws.add(timed, release, at, b)
 		return
 	}
 	if done := ctx.Done(); done != nil && done != ws.closing {
-		ws.add(ctx, nil, b)
+		ws.add(ctx, nil, time.Time{}, b)
 	}
 }
 
-func (ws *Watches) add(ctx context.Context, release context.CancelFunc, b Bound) {
+func (ws *Watches) add(ctx context.Context, release context.CancelFunc, timeout time.Time, b Bound) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
 	w := ws.live[ctx.Done()]
 	if w == nil {
-		w = &watch{watches: ws, ctx: ctx, release: release}
+		w = &watch{watches: ws, timeout: timeout}
 		w.deadline, _ = ctx.Deadline()
-		ws.live[ctx.Done()] = w
-		w.stop = context.AfterFunc(ctx, w.ended)
+		w.follow(ctx, release)
 	}
 	c := b.Watched()
 	c.watch, c.place = w, int32(len(w.calls))
 	w.calls = append(w.calls, b)
+}
+
+// follow begins to watch a ctx; watches is locked.
+func (w *watch) follow(ctx context.Context, release context.CancelFunc) {
+	w.ctx, w.release = ctx, release
+	w.watches.live[ctx.Done()] = w
+	w.stop = context.AfterFunc(ctx, w.ended)
 }
 
 // unwatch ends the watch over a call, if there is one.
@@ -107,20 +116,25 @@ func (w *watch) drop() {
 // ended tells the calls that their ctx has ended.
 func (w *watch) ended() {
 	w.watches.mu.Lock()
+	cause, err := context.Cause(w.ctx), w.ctx.Err()
+	w.drop()
+	if errors.Is(cause, ErrReturned) && w.release != nil && len(w.calls) > 0 { // the call's own timeout still holds
+		w.follow(context.WithDeadline(context.WithoutCancel(w.ctx), w.timeout))
+		w.watches.mu.Unlock()
+		return
+	}
 	calls := w.calls
 	for _, b := range calls {
 		b.Watched().place = -1
 	}
 	w.calls = nil
-	w.drop()
 	w.watches.mu.Unlock()
-	cause := context.Cause(w.ctx)
 	for _, b := range calls {
 		switch name := b.Watched().Target.Name; {
 		case errors.Is(cause, ErrReturned):
 		case errors.Is(cause, bus.ErrClosed):
 			b.Ended(bus.ErrClosed)
-		case errors.Is(w.ctx.Err(), context.DeadlineExceeded): // whatever cause the deadline was given
+		case errors.Is(err, context.DeadlineExceeded): // whatever cause the deadline was given
 			b.Ended(fmt.Errorf("%s: %w", name, ErrDeadline))
 		default:
 			b.Ended(fmt.Errorf("%s: %w", name, ErrCancelled))
