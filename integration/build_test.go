@@ -21,9 +21,6 @@ var programs struct {
 	err  error
 }
 
-// buildTags are those of the programs; empty: none.
-var buildTags string
-
 // program returns the path of a built program: "process", or "nats-server", which is the real one.
 func program(t *testing.T, name string) string {
 	t.Helper()
@@ -49,7 +46,7 @@ func build() (err error) {
 		}
 	}
 	// Without the race detector: its processes would be slower than what the tests' times are about.
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-tags", buildTags, "-o", programs.dir+string(filepath.Separator),
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", programs.dir+string(filepath.Separator),
 		"manta/integration/process", "github.com/nats-io/nats-server/v2")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%v: %w\n%s", cmd, err, out)

@@ -1,5 +1,3 @@
-//go:build manta_routes
-
 package integration
 
 import (
@@ -9,11 +7,6 @@ import (
 	"testing"
 	"time"
 )
-
-func init() {
-	buildTags = "manta_routes"
-	topologies = append(topologies, topology{"three routed servers", routedServers})
-}
 
 // routedServers has a NATS server inside every worker, and as many more that there are three of them, which form one NATS
 // cluster. Beside a lease's length, a node's end may take the time in which the servers that are left elect a leader of each

@@ -51,7 +51,7 @@ type topology struct {
 	start func(t *testing.T, workers []worker) *cluster
 }
 
-var topologies = []topology{{"one server", oneServer}}
+var topologies = []topology{{"one server", oneServer}, {"three routed servers", routedServers}}
 
 // onEvery runs a test on every topology.
 func onEvery(t *testing.T, workers []worker, test func(t *testing.T, c *cluster)) {

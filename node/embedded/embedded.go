@@ -110,6 +110,9 @@ func Start(ctx context.Context, cfg Config) (*node.Node, context.Context, error)
 	if cfg.Dir == "" {
 		inside.Storage = jetstream.MemoryStorage
 	}
+	if inside.Replicas == 0 {
+		inside.Replicas = srv.Replicas()
+	}
 	return srv.startNode(ctx, inside)
 }
 

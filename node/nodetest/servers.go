@@ -130,6 +130,14 @@ func (s *servers) plug(ctx context.Context, i int) (*cable, error) {
 	return newCable(s.inside[i]), nil
 }
 
+// replicas is on how many servers the nodes keep their buckets; 0 leaves that to them.
+func (s *servers) replicas() int {
+	if len(s.inside) == 0 {
+		return 0
+	}
+	return s.inside[0].Replicas()
+}
+
 // connect connects a plain client.
 func (s *servers) connect() (*nats.Conn, error) {
 	if s.url != "" {

@@ -1,5 +1,3 @@
-//go:build manta_routes
-
 package bench
 
 import (

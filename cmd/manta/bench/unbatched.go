@@ -1,5 +1,3 @@
-//go:build manta_routes && manta_max_batch
-
 package bench
 
 import (
