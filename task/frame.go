@@ -147,7 +147,6 @@ type guestHeader struct {
 
 const (
 	guestHeaderSize = 3 + len(member.ID{}) + 3*8 + 4
-	resultOverhead  = 16 // bytes of a result beside its value, about
 )
 
 func (h guestHeader) put(b []byte, kind byte) {
