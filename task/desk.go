@@ -305,8 +305,8 @@ func (d *desk) ownerLeft(id member.ID, now moment) {
 // repeatAll sends unconfirmed replies again after a reconnect.
 func (d *desk) repeatAll() {
 	for _, g := range d.guests {
-		for _, r := range g.outbox.sent {
-			d.publish(g, r.frame)
+		for _, frame := range g.outbox.unconfirmed() {
+			d.publish(g, frame)
 		}
 	}
 }
