@@ -285,8 +285,10 @@ func (l *lane) replied(p *peer, m *guestMessage, now moment) {
 		l.ping(p, now)
 	}
 	busy := false
+	outcomes := make([]objstore.Outcome, len(results)) // in one piece, and not the results, which are larger
 	for i := range results {
-		if r := &results[i]; l.settle(p, r) && r.status == call.Busy {
+		outcomes[i] = results[i].outcome
+		if r := &results[i]; l.settle(p, r, &outcomes[i]) && r.status == call.Busy {
 			busy = true
 			l.refusals++
 		} else if r.status != call.Busy {
@@ -311,13 +313,13 @@ func (l *lane) replied(p *peer, m *guestMessage, now moment) {
 }
 
 // settle gives a task the outcome in a result, or takes it back if that is busy. False: the result is late.
-func (l *lane) settle(p *peer, r *result) bool {
+func (l *lane) settle(p *peer, r *result, out *objstore.Outcome) bool {
 	s := p.flight[r.number]
 	if s == nil && l.door != nil && l.door.task.Number() == r.number {
 		s = l.door.task
 	}
 	if s == nil || int(s.Attempt) != r.attempt {
-		l.do.stray(r.number, &r.outcome)
+		l.do.stray(r.number, out)
 		return false
 	}
 	if s.at == nil {
@@ -329,11 +331,11 @@ func (l *lane) settle(p *peer, r *result) bool {
 	}
 	switch {
 	case s.ended:
-		l.do.stray(r.number, &r.outcome)
+		l.do.stray(r.number, out)
 	case r.status == call.Busy:
 		l.backlog.pushFront(s)
 	default:
-		l.do.finish(s, &r.outcome)
+		l.do.finish(s, out)
 	}
 	return true
 }
