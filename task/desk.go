@@ -25,6 +25,7 @@ type desk struct {
 	rouse    func()                       // have sendAll called soon
 	alarm    func()                       // have tick called from now on
 
+	host        *host // of the jobs; nil in tests
 	guests      map[guestKey]*guest
 	generations map[member.ID]uint64 // of the owners' connections
 	starting    []*job               // to be run
@@ -79,7 +80,7 @@ func (d *desk) handleTasks(function, reply string, direct bool, r bus.Reader, no
 	d.slots.endOffer(g)
 	for i := range jobs {
 		j := &jobs[i]
-		j.guest = g
+		j.host, j.guest = d.host, g
 		g.jobs.add(j)
 		d.held++
 		d.take(j, !direct, now)
@@ -143,7 +144,7 @@ func (d *desk) guestOf(m *tasksMessage, function, reply string, now moment) (*gu
 func (d *desk) answer(j *job, status call.Status, out objstore.Outcome) {
 	j.guest.jobs.remove(j)
 	j.untold = false
-	j.guest.outbox.add(&result{number: j.entry.Number, attempt: j.entry.Attempt, status: status, outcome: out})
+	j.guest.outbox.add(&result{number: j.entry.Number, attempt: int(j.entry.Attempt), status: status, outcome: out})
 	d.let(1)
 }
 

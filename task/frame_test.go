@@ -5,7 +5,6 @@ import (
 	"reflect"
 	"slices"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 
@@ -31,11 +30,11 @@ func drawValue(t *rapid.T) bus.Value {
 
 func drawEntry(t *rapid.T) call.Entry {
 	e := call.Entry{
-		Number: rapid.Uint64().Draw(t, "number"), Attempt: rapid.IntRange(1, 1<<16-1).Draw(t, "attempt"),
+		Number: rapid.Uint64().Draw(t, "number"), Attempt: rapid.Uint16Min(1).Draw(t, "attempt"),
 		Plain: rapid.Bool().Draw(t, "plain"), Args: call.WireArgs{},
 	}
 	if ns := rapid.Int64().Draw(t, "deadline"); ns != 0 {
-		e.Deadline = time.Unix(0, ns)
+		e.Deadline = ns
 	}
 	for range rapid.IntRange(0, 2).Draw(t, "args") {
 		a := call.WireArg{Object: rapid.Make[objstore.ID]().Draw(t, "object")}

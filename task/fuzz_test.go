@@ -61,7 +61,7 @@ func FuzzDesk(f *testing.F) {
 	ping := pingMessage{laneHeader: head, tick: 1, missing: []span{{1, 1}, {3, math.MaxUint64}}}
 	ping.epoch = 1
 	full := tasks{laneHeader: head, more: true, need: needs(0.5), entries: []call.Entry{
-		{Number: 1, Attempt: 2, Deadline: time.Unix(1, 0), Plain: true},
+		{Number: 1, Attempt: 2, Deadline: 1e9, Plain: true},
 		{Number: 2, Attempt: 1, Args: call.WireArgs{}.AppendArg(call.WireArg{Object: objstore.ID{1}}).AppendArg(call.WireArg{Value: bus.Value{Format: bus.Text}})},
 	}}
 	confirmed := head

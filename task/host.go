@@ -58,6 +58,7 @@ func startHost(ctx context.Context, node *member.Node, o *owner, cfg Config) (*h
 	}
 	h.desk = newDesk(node.ID, node.Capacity, cfg.MaxBatch)
 	h.desk.lookup, h.desk.publish, h.desk.rouse, h.desk.alarm = registered.handler, h.publish, h.rouse, h.alarm
+	h.desk.host = h
 	h.desk.epoch = uint64(h.origin.UnixNano()) // no other incarnation of a lane at this node counts from here
 	h.group.Go(h.takeIn)
 	h.group.Go(h.serve)
@@ -148,7 +149,6 @@ func (h *host) handle(msg *bus.Msg) error {
 // work runs tasks on one slot, one after the other.
 func (h *host) work(w *call.Work, j *job) {
 	for begun := h.now(); j != nil; {
-		j.host, j.scope = h, member.Scope{Node: h.node, Work: j}
 		w.Function, w.Handler, w.Entry = j.guest.function, j.guest.handler, j.entry
 		value, err := w.Run(j, h.store)
 		ended := h.now()
