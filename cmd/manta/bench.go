@@ -64,8 +64,13 @@ The measures:
 
 func listOfMeasures() string {
 	var list strings.Builder
-	for _, m := range bench.Measures() {
-		fmt.Fprintf(&list, "  %-28s %s\n", m.Name, m.About)
+	for i, family := range bench.Families() {
+		if i > 0 {
+			list.WriteByte('\n')
+		}
+		for _, m := range family {
+			fmt.Fprintf(&list, "  %-31s %s\n", m.Name, m.About)
+		}
 	}
 	return list.String()
 }
