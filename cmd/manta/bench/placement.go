@@ -54,12 +54,9 @@ func evenly(ran []string, nodes int) error {
 	for _, id := range ran {
 		shares[id]++
 	}
-	if len(shares) != nodes {
-		return fmt.Errorf("%d nodes ran %d tasks, want %d nodes: %v", len(shares), len(ran), nodes, shares)
-	}
 	for _, n := range shares {
 		if n*nodes != len(ran) {
-			return fmt.Errorf("the nodes ran %v of %d tasks, want %d each", shares, len(ran), len(ran)/nodes)
+			return fmt.Errorf("of %[2]d tasks the nodes ran %[1]v, want %[3]d each", shares, len(ran), len(ran)/nodes)
 		}
 	}
 	return nil
