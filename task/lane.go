@@ -58,7 +58,7 @@ type lane struct {
 	wished   moment  // when told was last forgotten
 	batch    []*submission
 	silent   map[member.ID]bool // nodes that are gone and may still be in the queue group: stopped, or cut off
-	full     bool               // the last pump left a backlog
+	full     bool               // the last pump left a backlog; that may have been given up since
 	ticks    uint32             // the highest number of a frame to a peer that was removed
 
 	doorSubject, doorReply string // where its tasks knock, and where they say that nobody is there
@@ -169,6 +169,13 @@ func (l *lane) takeBack(p *peer, which func(s *submission) bool, lost bool) {
 		}
 		l.backlog.pushFront(s)
 	}
+}
+
+// add puts a task behind all others. If none waits before it the lane is to be pumped, else whoever makes room does that.
+func (l *lane) add(s *submission) (first bool) {
+	first = !l.full || l.backlog.empty()
+	l.backlog.push(s)
+	return first
 }
 
 // pump sends what there is room for, and tells the nodes whether there is more.

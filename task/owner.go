@@ -150,9 +150,8 @@ func (o *owner) enqueue(s *submission) {
 	}
 	l := o.laneOf(s.Target)
 	s.lane = l
-	l.backlog.push(s)
 	switch {
-	case l.full: // whoever makes room pumps
+	case !l.add(s):
 	case l.inflight < promptly:
 		o.pump(l)
 	default:
