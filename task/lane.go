@@ -291,13 +291,14 @@ func (l *lane) replied(p *peer, m *guestMessage, now moment) {
 	if newest && len(p.receipts.missing) > 0 && now-p.pinged >= mendEvery {
 		l.ping(p, now)
 	}
+	l.closed = 0 // a node that is full serves the function too
 	busy := false
 	for i := range results {
 		if r := &results[i]; l.settle(p, r) && r.status == call.Busy {
 			busy = true
 			l.refusals++
 		} else if r.status != call.Busy {
-			l.refusals, l.closed = 0, 0
+			l.refusals = 0
 		}
 	}
 	if newest {

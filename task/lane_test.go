@@ -3,7 +3,15 @@ package task
 import (
 	"testing"
 	"time"
+
+	"manta/internal/call"
 )
+
+// hear has a lane hear from a peer what no host has said.
+func (o *simOwner) hearOf(l *lane, p *peer, kind byte, seq uint64, results ...result) {
+	m := &guestMessage{guestHeader: guestHeader{host: p.id, lane: l.number, epoch: 1, seq: seq}, kind: kind, results: results}
+	l.hear(p, m, o.w.now)
+}
 
 func TestALaneWhoseBacklogWasGivenUpSendsWhatComesNext(t *testing.T) {
 	w := newWorld(1)
@@ -26,3 +34,20 @@ func TestALaneWhoseBacklogWasGivenUpSendsWhatComesNext(t *testing.T) {
 		t.Errorf("it has %d outcomes", o.results[n])
 	}
 }
+
+func TestANodeThatIsFullIsBehindTheDoor(t *testing.T) {
+	w := newWorld(1)
+	w.addHost(cpus(1))
+	o := w.addOwner()
+	l := o.lane(needs(1))
+	o.last++
+	n := o.submit(l, time.Millisecond, 0)
+	s := l.door.task
+	l.door, s.at, l.inflight, l.closed = nil, l.order[0], 1, w.now // the door was closed, so it was sent to the node itself
+	l.order[0].flight[n] = s
+	o.hearOf(l, l.order[0], replyFrame, 1, result{number: n, attempt: 1, status: call.Busy})
+	if l.closed != 0 {
+		t.Error("the lane still takes it that nobody serves the function")
+	}
+}
+
