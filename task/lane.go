@@ -400,7 +400,7 @@ func (l *lane) accepted(p *peer, number uint64) {
 	}
 	s := l.door.task
 	l.door = nil
-	s.at = p
+	s.at, s.tick = p, p.tick // no frame took it there; it was there before the next one
 	p.flight[number] = s
 	l.inflight++
 	if s.ended {

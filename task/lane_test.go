@@ -51,3 +51,22 @@ func TestANodeThatIsFullIsBehindTheDoor(t *testing.T) {
 	}
 }
 
+func TestATaskThatTookAKnockMayHaveRunWhenItsNodeDies(t *testing.T) {
+	w := newWorld(1)
+	w.addHost(cpus(1))
+	o := w.addOwner()
+	l := o.lane(needs(1))
+	n := o.submit(l, time.Millisecond, 0)
+	l.door.task.tick = 500 // it was under way to another node before
+	p := l.order[0]
+	l.hear(p, &guestMessage{guestHeader: guestHeader{host: p.id, window: 1}, kind: pongFrame, held: []uint64{n}}, w.now)
+	if len(p.flight) != 1 {
+		t.Fatal("the node has it")
+	}
+	l.ping(p, w.now)
+	p.strike()
+	l.remove(p)
+	if !o.failed[n] {
+		t.Error("it was taken back as if it had never arrived")
+	}
+}
