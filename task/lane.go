@@ -61,10 +61,11 @@ type lane struct {
 	full     bool               // the last pump left a backlog; that may have been given up since
 	ticks    uint32             // the highest number of a frame to a peer that was removed
 
-	doorSubject, doorReply string // where its tasks knock, and where they say that nobody is there
-	queued                 bool   // the owner is about to pump it
-	closed                 moment // since when nobody is behind the door; 0 if somebody may be
-	stuck                  moment // since when no known node could ever run what waits; 0 if one could
+	doorSubject                     string // where its tasks knock
+	doorReply, nodeReply, pingReply string // where it hears of knocks, of frames to nodes, and of pings
+	queued                          bool   // the owner is about to pump it
+	closed                          moment // since when nobody is behind the door; 0 if somebody may be
+	stuck                           moment // since when no known node could ever run what waits; 0 if one could
 }
 
 // knock is a task on its way through the queue group: the node that got it has not said so yet.
