@@ -3,7 +3,6 @@ package task
 import (
 	"fmt"
 	"strconv"
-	"strings"
 
 	"go.uber.org/zap"
 
@@ -63,21 +62,22 @@ func (o *owner) join(l *lane, id member.ID, window int) *peer {
 	return p
 }
 
-// unserved handles the server's word that a message reached nobody: it says where the message was to go, and whether it was a knock.
+// unserved handles the server's word that a message reached nobody. Of several lanes of a function only the one that sent it learns that.
 func (o *owner) unserved(reply, subject string) {
 	o.mu.Lock()
 	defer o.unlock()
-	if node, _, ok := o.node.Conn.ParseNodeTask(subject); ok {
-		id, err := member.ParseID(node)
-		for _, l := range o.lanes {
-			if p := l.peers[id]; p != nil && err == nil && p.subject == subject {
-				l.unserved(p, reply == o.pingInbox, o.now())
-			}
-		}
+	number, err := strconv.ParseUint(bus.LastToken(reply), 10, 64)
+	if err != nil || number >= uint64(len(o.numbered)) {
 		return
 	}
-	number, err := strconv.Atoi(bus.LastToken(reply))
-	if err == nil && number < len(o.numbered) && strings.Contains(reply, doorToken) {
-		o.nobodyHome(o.numbered[number])
+	l := o.numbered[number]
+	if reply == l.doorReply {
+		o.nobodyHome(l)
+		return
+	}
+	node, _, _ := o.node.Conn.ParseNodeTask(subject)
+	id, err := member.ParseID(node)
+	if p := l.peers[id]; p != nil && err == nil {
+		l.unserved(p, reply == l.pingReply, o.now())
 	}
 }

@@ -58,13 +58,14 @@ type lane struct {
 	wished   moment  // when told was last forgotten
 	batch    []*submission
 	silent   map[member.ID]bool // nodes that are gone and may still be in the queue group: stopped, or cut off
-	full     bool               // the last pump left a backlog
+	full     bool               // the last pump left a backlog; that may have been given up since
 	ticks    uint32             // the highest number of a frame to a peer that was removed
 
-	doorSubject, doorReply string // where its tasks knock, and where they say that nobody is there
-	queued                 bool   // the owner is about to pump it
-	closed                 moment // since when nobody is behind the door; 0 if somebody may be
-	stuck                  moment // since when no known node could ever run what waits; 0 if one could
+	doorSubject                     string // where its tasks knock
+	doorReply, nodeReply, pingReply string // where it hears of knocks, of frames to nodes, and of pings
+	queued                          bool   // the owner is about to pump it
+	closed                          moment // since when nobody is behind the door; 0 if somebody may be
+	stuck                           moment // since when no known node could ever run what waits; 0 if one could
 }
 
 // knock is a task on its way through the queue group: the node that got it has not said so yet.
@@ -169,6 +170,13 @@ func (l *lane) takeBack(p *peer, which func(s *submission) bool, lost bool) {
 		}
 		l.backlog.pushFront(s)
 	}
+}
+
+// add puts a task behind all others. If none waits before it the lane is to be pumped, else whoever makes room does that.
+func (l *lane) add(s *submission) (first bool) {
+	first = !l.full || l.backlog.empty()
+	l.backlog.push(s)
+	return first
 }
 
 // pump sends what there is room for, and tells the nodes whether there is more.
@@ -284,6 +292,7 @@ func (l *lane) replied(p *peer, m *guestMessage, now moment) {
 	if newest && len(p.receipts.missing) > 0 && now-p.pinged >= mendEvery {
 		l.ping(p, now)
 	}
+	l.closed = 0 // a node that is full serves the function too
 	busy := false
 	outcomes := make([]objstore.Outcome, len(results)) // in one piece, and not the results, which are larger
 	for i := range results {
@@ -292,7 +301,7 @@ func (l *lane) replied(p *peer, m *guestMessage, now moment) {
 			busy = true
 			l.refusals++
 		} else if r.status != call.Busy {
-			l.refusals, l.closed = 0, 0
+			l.refusals = 0
 		}
 	}
 	if newest {
@@ -394,7 +403,7 @@ func (l *lane) accepted(p *peer, number uint64) {
 	}
 	s := l.door.task
 	l.door = nil
-	s.at = p
+	s.at, s.tick = p, p.tick // no frame took it there; it was there before the next one
 	p.flight[number] = s
 	l.inflight++
 	if s.ended {

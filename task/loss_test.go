@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"manta/node"
 	"manta/node/nodetest"
 	"manta/objstore"
 	"manta/task"
@@ -141,4 +142,20 @@ func TestANodeThatJoinsTakesItsShare(t *testing.T) {
 	if where := getAll(t, c.Context(0), refs); !slices.Contains(where, c.Node(1).ID()) {
 		t.Errorf("they ran on %v", where)
 	}
+}
+
+func TestWhatANodeHadOfOneLaneIsNotTakenForWhatReachedNobodyOfAnother(t *testing.T) {
+	t.Parallel()
+	c := nodetest.Start(t, 2, nodetest.Configure(func(i int, cfg *node.Config) {
+		if i == 0 {
+			cfg.CPUs, cfg.Resources = 0, map[string]float64{"CPU": 0} // so both run on the other
+		}
+	}))
+	g := newGate(t)
+	once := pass.With(task.Retries(0))
+	whole, half := once.Go(c.Context(0), g.name), once.With(task.CPUs(0.5)).Go(c.Context(0), g.name)
+	g.await(2)
+	c.Kill(1)
+	wantError(t, c.Context(0), whole, task.ErrWorkerLost)
+	wantError(t, c.Context(0), half, task.ErrWorkerLost)
 }

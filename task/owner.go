@@ -27,17 +27,15 @@ const (
 
 // owner is the submitting half of a node: it keeps the tasks that this process submitted until they have an outcome.
 type owner struct {
-	node      *member.Node
-	store     *objstore.Store
-	group     *member.Group
-	watches   *call.Watches
-	replies   *bus.Subscription
-	inbox     string // where nodes reply to
-	pingInbox string // where they reply to pings: NATS's word that one reached nobody is told from others
-	origin    time.Time
-	maxBatch  int
-	wake      chan struct{} // holds one token when lanes are to be pumped
-	looking   chan struct{} // holds one token when lanes are to be looked after
+	node     *member.Node
+	store    *objstore.Store
+	group    *member.Group
+	watches  *call.Watches
+	replies  *bus.Subscription
+	origin   time.Time
+	maxBatch int
+	wake     chan struct{} // holds one token when lanes are to be pumped
+	looking  chan struct{} // holds one token when lanes are to be looked after
 
 	results []result // room for those of one reply: replies are heard one at a time
 
@@ -59,15 +57,20 @@ type owner struct {
 	frame       []byte
 }
 
-// doorToken stands before a lane's number in the reply subject of its knocks: "nobody serves this" says no more than that.
-const doorToken = "task.door."
+// What stands before a lane's number in its reply subjects. "Nobody is there" says no more than the subject of a message and this: whose
+// it was, and whether it was a frame to a node, a ping, or a knock.
+const (
+	nodeToken = "task.node."
+	pingToken = "task.ping."
+	doorToken = "task.door."
+)
 
 type laneKey struct{ function, need string }
 
 func startOwner(ctx context.Context, node *member.Node, maxBatch int) (*owner, error) {
 	o := &owner{
 		node: node, store: objstore.StoreOf(node), group: member.NewGroup(ctx), watches: call.NewWatches(node.Closing),
-		inbox: node.Conn.Inbox("task.node"), pingInbox: node.Conn.Inbox("task.ping"), origin: time.Now(), maxBatch: maxBatch,
+		origin: time.Now(), maxBatch: maxBatch,
 		wake: make(chan struct{}, 1), looking: make(chan struct{}, 1),
 		lanes: make(map[laneKey]*lane), servers: make(map[member.ID]server), waiting: make(map[*submission]struct{}),
 	}
@@ -151,9 +154,8 @@ func (o *owner) enqueue(s *submission) {
 	o.count(s)
 	l := o.laneOf(s.Target)
 	s.lane = l
-	l.backlog.push(s)
 	switch {
-	case l.full: // whoever makes room pumps
+	case !l.add(s):
 	case l.inflight < promptly:
 		o.pump(l)
 	default:
@@ -178,7 +180,9 @@ func (o *owner) laneOf(t *call.Target) *lane {
 	l := o.lanes[key]
 	if l == nil {
 		l = newLane(t.Name, uint64(len(o.numbered)), t.Options.Need, o, o.maxBatch)
-		l.doorSubject, l.doorReply = o.node.Conn.Work(t.Name), o.node.Conn.Inbox(doorToken+strconv.FormatUint(l.number, 10))
+		number := strconv.FormatUint(l.number, 10)
+		l.nodeReply, l.pingReply = o.node.Conn.Inbox(nodeToken+number), o.node.Conn.Inbox(pingToken+number)
+		l.doorSubject, l.doorReply = o.node.Conn.Work(t.Name), o.node.Conn.Inbox(doorToken+number)
 		o.lanes[key] = l
 		o.numbered = append(o.numbered, l)
 		for _, n := range o.servers {

@@ -26,18 +26,18 @@ func (o *owner) send(l *lane, p *peer, tasks []*submission, more bool) {
 	}
 	subject, reply := l.doorSubject, l.doorReply
 	if p != nil {
-		subject, reply = p.subject, o.inbox
+		subject, reply = p.subject, l.nodeReply
 	}
 	o.publish(l, subject, reply, b)
 }
 
 func (o *owner) ping(l *lane, p *peer, tick uint32) {
 	m := pingMessage{laneHeader: o.header(l, p), tick: uint64(tick), missing: p.receipts.missing}
-	o.publish(l, p.subject, o.pingInbox, m.append(o.frame[:0]))
+	o.publish(l, p.subject, l.pingReply, m.append(o.frame[:0]))
 }
 
 func (o *owner) cancelled(p *peer, s *submission) {
-	o.publish(p.lane, p.subject, o.inbox, appendCancel(o.frame[:0], o.header(p.lane, p), s.Number()))
+	o.publish(p.lane, p.subject, p.lane.nodeReply, appendCancel(o.frame[:0], o.header(p.lane, p), s.Number()))
 }
 
 // publish sends a frame made in o.frame. One that is not sent is found missing by the next ping that is.

@@ -323,10 +323,11 @@ func (o *simOwner) submit(l *lane, took time.Duration, retries int) uint64 {
 	s.lane = l
 	o.duration[o.last], o.begun[o.last] = took, o.w.now
 	o.open++
-	l.backlog.push(s)
-	if l.inflight < promptly {
+	switch {
+	case !l.add(s):
+	case l.inflight < promptly:
 		l.pump(o.w.now)
-	} else {
+	default:
 		o.w.after(10*time.Microsecond, func() { l.pump(o.w.now) })
 	}
 	o.look()
@@ -389,6 +390,10 @@ func (o *simOwner) frame(l *lane, p *peer, isPing bool, kind func(laneHeader) []
 				alive = append(alive, candidate)
 			}
 		}
+		if len(alive) == 0 {
+			o.w.after(o.w.delay(), func() { o.nobodyHome(l) })
+			return
+		}
 		h = alive[o.w.rng.IntN(len(alive))]
 	}
 	if h.dead {
@@ -415,6 +420,17 @@ func (o *simOwner) frame(l *lane, p *peer, isPing bool, kind func(laneHeader) []
 			h.begin(nil)
 		})
 	})
+}
+
+// nobodyHome gives up on a lane whose function nobody serves.
+func (o *simOwner) nobodyHome(l *lane) {
+	if s := l.nobodyHome(); s != nil {
+		l.backlog.pushFront(s)
+	}
+	for _, s := range l.backlog.drain() {
+		o.failed[s.Number()] = true
+		o.finish(s, nil)
+	}
 }
 
 func (o *simOwner) send(l *lane, p *peer, tasks []*submission, more bool) {

@@ -1,0 +1,72 @@
+package task
+
+import (
+	"testing"
+	"time"
+
+	"manta/internal/call"
+)
+
+// hear has a lane hear from a peer what no host has said.
+func (o *simOwner) hearOf(l *lane, p *peer, kind byte, seq uint64, results ...result) {
+	m := &guestMessage{guestHeader: guestHeader{host: p.id, lane: l.number, epoch: 1, seq: seq}, kind: kind, results: results}
+	l.hear(p, m, o.w.now)
+}
+
+func TestALaneWhoseBacklogWasGivenUpSendsWhatComesNext(t *testing.T) {
+	w := newWorld(1)
+	o := w.addOwner()
+	l := o.lane(needs(1))
+	for range 3 {
+		o.submit(l, time.Millisecond, 0)
+	}
+	w.run(w.now + time.Second)
+	if len(o.failed) != 3 || o.looking {
+		t.Fatalf("%d of 3 failed, and the lane is looked after: %v", len(o.failed), o.looking)
+	}
+	w.addHost(cpus(1))
+	n := o.submit(l, time.Millisecond, 0)
+	if l.door == nil {
+		t.Error("it does not knock")
+	}
+	w.run(w.now + time.Second)
+	if o.results[n] != 1 || o.failed[n] {
+		t.Errorf("it has %d outcomes", o.results[n])
+	}
+}
+
+func TestANodeThatIsFullIsBehindTheDoor(t *testing.T) {
+	w := newWorld(1)
+	w.addHost(cpus(1))
+	o := w.addOwner()
+	l := o.lane(needs(1))
+	o.last++
+	n := o.submit(l, time.Millisecond, 0)
+	s := l.door.task
+	l.door, s.at, l.inflight, l.closed = nil, l.order[0], 1, w.now // the door was closed, so it was sent to the node itself
+	l.order[0].flight[n] = s
+	o.hearOf(l, l.order[0], replyFrame, 1, result{number: n, attempt: 1, status: call.Busy})
+	if l.closed != 0 {
+		t.Error("the lane still takes it that nobody serves the function")
+	}
+}
+
+func TestATaskThatTookAKnockMayHaveRunWhenItsNodeDies(t *testing.T) {
+	w := newWorld(1)
+	w.addHost(cpus(1))
+	o := w.addOwner()
+	l := o.lane(needs(1))
+	n := o.submit(l, time.Millisecond, 0)
+	l.door.task.tick = 500 // it was under way to another node before
+	p := l.order[0]
+	l.hear(p, &guestMessage{guestHeader: guestHeader{host: p.id, window: 1}, kind: pongFrame, held: []uint64{n}}, w.now)
+	if len(p.flight) != 1 {
+		t.Fatal("the node has it")
+	}
+	l.ping(p, w.now)
+	p.strike()
+	l.remove(p)
+	if !o.failed[n] {
+		t.Error("it was taken back as if it had never arrived")
+	}
+}
