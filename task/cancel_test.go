@@ -58,6 +58,23 @@ func TestACancelledTaskThatWaitsNeverRuns(t *testing.T) {
 	wantCancelled(t, c.Context(0), pass.Go(ctx, waiting.name)) // as is whatever begins in a ctx that has ended
 }
 
+func TestACancellationThatGetsLostIsRepeated(t *testing.T) {
+	c := nodetest.Start(t, 3, nodetest.Configure(clientsOfNode2))
+	g := newGate(t)
+	ctx, cancel := context.WithCancel(c.Context(0))
+	refs := pass.Map(ctx, []string{g.name, g.name})
+	g.await(2)
+	c.Drop(1)
+	cancel()
+	for _, r := range refs {
+		wantCancelled(t, c.Context(0), r)
+	}
+	c.Drop(0)
+	for range refs {
+		g.awaitTurned()
+	}
+}
+
 func TestCancellingATaskFailsWhatDependsOnItAndNothingElse(t *testing.T) {
 	c := nodetest.Start(t, 2)
 	ctx := c.Context(0)
