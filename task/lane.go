@@ -384,6 +384,9 @@ func (l *lane) ponged(p *peer, m *guestMessage, now moment) {
 	there := make(map[uint64]bool, len(m.held))
 	for _, n := range m.held {
 		there[n] = true
+		if s := p.flight[n]; s != nil && s.ended {
+			l.cancel(s) // that it is not wanted may have been lost
+		}
 	}
 	tick := uint32(m.tick)
 	l.takeBack(p, func(s *submission) bool { return before(s.tick, tick) && !there[s.Number()] }, p.forgetful)

@@ -27,7 +27,7 @@ type peer struct {
 	lane    *lane
 	id      member.ID
 	subject string // where the node takes frames of the lane
-	joined  moment
+	joined  moment // when this process learned of the node
 	left    moment // when membership said that it is gone; 0 if it is there
 
 	window  int                    // how many tasks of the lane may be outstanding there
