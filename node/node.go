@@ -33,6 +33,7 @@ type Node struct {
 	end    context.CancelCauseFunc // ends the ctx that Start returned
 	group  *member.Group
 	lease  *member.Lease // nil until the node has joined
+	record member.Info   // as it joined
 
 	objects *objstore.Store
 	tasks   *task.Engine
@@ -107,10 +108,11 @@ func (n *Node) join(ctx context.Context) (err error) {
 	if err := n.self.Conn.Flush(ctx); err != nil {
 		return err
 	}
-	n.lease, err = n.self.Members.Join(ctx, member.Info{
+	n.record = member.Info{
 		ID: n.self.ID, Name: n.config.Name, Resources: n.self.Capacity.Total().Quantities(), Labels: n.config.Labels,
 		Functions: n.tasks.Functions(), Classes: n.actors.Classes(), Version: Version, Started: time.Now(),
-	})
+	}
+	n.lease, err = n.self.Members.Join(ctx, n.record)
 	if err != nil {
 		return err
 	}
@@ -165,10 +167,20 @@ func (n *Node) Drain(ctx context.Context) error {
 		return nil
 	default:
 	}
-	for _, drain := range []func(context.Context) error{n.tasks.Drain, n.actors.Drain, n.objects.Drain} {
+	for _, drain := range []func(context.Context) error{n.tasks.Finish, n.retire, n.tasks.Drain, n.actors.Drain, n.objects.Drain} {
 		if err := drain(ctx); err != nil {
 			return fmt.Errorf("drain is not complete: %w", err)
 		}
+	}
+	return nil
+}
+
+// retire tells the cluster that the node takes no more work.
+func (n *Node) retire(ctx context.Context) error {
+	record := n.record
+	record.Functions, record.Classes, record.Draining = nil, nil, true
+	if err := n.lease.Announce(ctx, record); err != nil { // others learn it from what the node answers
+		n.self.Log.Warn("the cluster was not told that the node drains", zap.Error(err))
 	}
 	return nil
 }

@@ -43,6 +43,7 @@ type Info struct {
 	Labels    map[string]string
 	Functions []string // tasks that it serves
 	Classes   []string // actor classes that it serves
+	Draining  bool     // it takes no more work: Functions and Classes are empty
 	Version   string   // of Manta
 	Started   time.Time
 }
@@ -71,7 +72,7 @@ func infosOf(members []member.Info) []Info {
 	for _, m := range members {
 		infos = append(infos, Info{
 			ID: m.ID.String(), Name: m.Name, Resources: m.Resources, Labels: m.Labels,
-			Functions: m.Functions, Classes: m.Classes, Version: m.Version, Started: m.Started,
+			Functions: m.Functions, Classes: m.Classes, Draining: m.Draining, Version: m.Version, Started: m.Started,
 		})
 	}
 	return infos

@@ -127,7 +127,7 @@ func (d *desk) guestOf(m *tasksMessage, function, reply string, now moment) (*gu
 	g := d.guests[key]
 	if g == nil {
 		r := bus.ReadFields(m.need)
-		g = &guest{guestKey: key, function: function, need: call.ReadNeed(&r)}
+		g = &guest{guestKey: key, function: function, own: m.owner == d.id, need: call.ReadNeed(&r)}
 		if r.Err() != nil {
 			return nil, r.Err()
 		}

@@ -47,16 +47,20 @@ func (e *Engine) Functions() []string {
 	return registered.names()
 }
 
-// Drain waits until what this node submitted has its outcome, then takes no more tasks and waits for those that run here.
+// Finish waits until what this node submitted has its outcome. Plain clients are not served here any more: they would keep it busy.
+func (e *Engine) Finish(ctx context.Context) error {
+	if e.host != nil {
+		if err := leave(e.host.plain.doors); err != nil {
+			return err
+		}
+	}
+	return e.owner.drain(ctx)
+}
+
+// Drain takes no more tasks, but for those that what runs here starts, and waits for those that are here.
 func (e *Engine) Drain(ctx context.Context) error {
 	if e.host == nil {
-		return e.owner.drain(ctx)
-	}
-	if err := leave(e.host.plain.doors); err != nil { // or plain clients would keep the owner busy
-		return err
-	}
-	if err := e.owner.drain(ctx); err != nil {
-		return err
+		return nil
 	}
 	return e.host.drain(ctx)
 }

@@ -11,6 +11,7 @@ import (
 type guest struct {
 	guestKey
 	function string
+	own      bool // its owner is this node: what runs here may start more, and wait for it
 	need     member.Amounts
 	handler  call.Handler
 	reply    string // subject of its owner

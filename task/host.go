@@ -298,6 +298,8 @@ func (h *host) shutDoor(ctx context.Context) (err error) {
 	select {
 	case <-h.shut:
 		return h.node.Conn.Flush(ctx)
+	case <-h.group.Context().Done(): // closed meanwhile
+		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

@@ -102,9 +102,16 @@ func (l *lane) join(id member.ID, window int, now moment) *peer {
 		l.peers[id] = p
 		l.order = append(l.order, p)
 	}
-	p.left = 0
+	p.left, p.retired = 0, false
 	delete(l.silent, id)
 	return p
+}
+
+// retire notes that a node takes no more tasks.
+func (l *lane) retire(id member.ID) {
+	if p := l.peers[id]; p != nil {
+		p.retired, p.told = true, false
+	}
 }
 
 // leave notes that a node is gone. Its last replies may be on their way: they come before NATS's word that nobody is there, so that is
@@ -491,7 +498,7 @@ func (l *lane) look(now, reconnected moment) {
 			}
 		}
 	}
-	if len(l.order) == 0 {
+	if !slices.ContainsFunc(l.order, (*peer).there) {
 		l.refusals = 0 // knock again
 		if k := l.door; k != nil && now-k.sent >= doorLost {
 			l.door = nil

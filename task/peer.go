@@ -28,6 +28,7 @@ type peer struct {
 	id      member.ID
 	subject string // where the node takes frames of the lane
 	joined  moment // when this process learned of the node
+	retired bool   // it drains: it takes no more tasks
 	left    moment // when membership said that it is gone; 0 if it is there
 
 	window  int                    // how many tasks of the lane may be outstanding there
@@ -58,7 +59,7 @@ func (p *peer) room() int {
 }
 
 // there says whether the node may be sent anything.
-func (p *peer) there() bool { return !p.dead && p.left == 0 }
+func (p *peer) there() bool { return !p.dead && !p.retired && p.left == 0 }
 
 // hear notes a sign of life.
 func (p *peer) hear(now moment) {

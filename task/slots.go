@@ -37,7 +37,7 @@ func (s *slots) came(j *job, now moment) {
 	g := j.guest
 	s.endOffer(g)
 	switch {
-	case s.closed:
+	case s.closed && !g.own:
 		s.do.back(j)
 	case g.queue.len() == 0 && !s.reserved(g, now) && s.capacity.Take(g.need):
 		s.start(j, now)
@@ -75,7 +75,10 @@ func (s *slots) pop(g *guest) *job {
 }
 
 // close makes slots take no more: what is here goes on, and nothing is offered.
-func (s *slots) close() { s.closed, s.line = true, nil }
+func (s *slots) close() {
+	s.closed = true
+	s.line = slices.DeleteFunc(s.line, func(g *guest) bool { return !g.own })
+}
 
 // finished gives back what a task still held of its need, and returns the job that its goroutine is to run next, nil if none.
 func (s *slots) finished(g *guest, held member.Amounts, now moment) (next *job) {
@@ -214,7 +217,7 @@ func overlaps(a, b member.Amounts) bool {
 
 // window is how many tasks of a lane its owner may have outstanding here.
 func (s *slots) window(g *guest) int {
-	if s.closed {
+	if s.closed && !g.own {
 		return g.running
 	}
 	free := s.free(g, aheadLimit)
@@ -241,7 +244,7 @@ func (s *slots) wants(g *guest, more bool, now moment) {
 
 // enterLine puts a lane at the place in line that its waiting gives it, if it wants and has nothing here that could be run.
 func (s *slots) enterLine(g *guest) {
-	if s.closed || !g.want || g.offered != 0 || g.queue.len() > 0 || slices.Contains(s.line, g) {
+	if s.closed && !g.own || !g.want || g.offered != 0 || g.queue.len() > 0 || slices.Contains(s.line, g) {
 		return
 	}
 	i := len(s.line)
@@ -269,7 +272,7 @@ func (s *slots) endOffer(g *guest) {
 
 // told notes that a reply has told a lane of its window: the room in it is as good as an offer.
 func (s *slots) told(g *guest, window int, now moment) {
-	if !s.closed && g.want && g.offered == 0 && g.queue.len() == 0 && window > g.running && s.fits(g) {
+	if (!s.closed || g.own) && g.want && g.offered == 0 && g.queue.len() == 0 && window > g.running && s.fits(g) {
 		s.leaveLine(g)
 		g.offered, g.waits = now+offerFor, now
 		s.open = append(s.open, g)

@@ -95,7 +95,7 @@ func (o *owner) nobodyHome(l *lane) {
 	if !s.ended {
 		l.backlog.pushFront(s)
 	}
-	known := len(l.peers) > 0 || o.reconnected != 0 && now-o.reconnected < newFor || now < newFor
+	known := slices.ContainsFunc(l.order, (*peer).there) || o.reconnected != 0 && now-o.reconnected < newFor || now < newFor
 	if known && now-l.closed < doorOpensWithin {
 		l.refusals = max(l.refusals, 1) // look knocks again, or a peer takes it
 		o.watch(l)
@@ -131,7 +131,12 @@ func (o *owner) joined(info member.Info) {
 
 // introduce makes a node a peer of a lane if it serves the function and could ever meet the need.
 func (o *owner) introduce(l *lane, n server) {
-	if slices.Contains(n.functions, l.function) && n.total.Covers(l.need) {
+	switch {
+	case !slices.Contains(n.functions, l.function):
+		if n.id != o.node.ID { // this node takes what its own tasks start until they are over
+			l.retire(n.id)
+		}
+	case n.total.Covers(l.need):
 		o.join(l, n.id, n.total.Times(l.need, firstWindow)).joined = n.joined // the lane may be much younger
 	}
 }

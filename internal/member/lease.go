@@ -18,7 +18,7 @@ import (
 type Lease struct {
 	table  *Table
 	key    string
-	record []byte
+	record atomic.Pointer[[]byte] // as it is to be
 	tenure tenure
 	paused bool // and said so
 	hasty  chan struct{}
@@ -35,8 +35,9 @@ func (t *Table) Join(ctx context.Context, info Info) (*Lease, error) {
 		return nil, fmt.Errorf("cannot encode the node's record: %w", err)
 	}
 	l := &Lease{
-		table: t, key: t.self.String(), record: record, hasty: make(chan struct{}, 1), renewed: make(chan struct{}),
+		table: t, key: t.self.String(), hasty: make(chan struct{}, 1), renewed: make(chan struct{}),
 	}
+	l.record.Store(&record)
 	l.deadline.Store(&time.Time{})
 	for l.tenure.next(time.Now()).do != stepWait {
 		if err := l.step(ctx); err != nil {
@@ -45,6 +46,17 @@ func (t *Table) Join(ctx context.Context, info Info) (*Lease, error) {
 	}
 	t.lease.Store(l)
 	return l, nil
+}
+
+// Announce changes the node's record.
+func (l *Lease) Announce(ctx context.Context, info Info) error {
+	record, err := json.Marshal(info)
+	if err != nil {
+		return fmt.Errorf("cannot encode the node's record: %w", err)
+	}
+	l.record.Store(&record)
+	_, err = l.table.records.Put(ctx, l.key, record)
+	return err
 }
 
 // Serve renews the lease until ctx ends, and takes it again when it was lost.
@@ -106,7 +118,7 @@ func (l *Lease) step(ctx context.Context) error {
 	case stepLook:
 		return l.look(ctx)
 	case stepRecord:
-		if _, err := l.table.records.Put(ctx, l.key, l.record); err != nil {
+		if _, err := l.table.records.Put(ctx, l.key, *l.record.Load()); err != nil {
 			l.tenure.recordFailed(time.Now())
 			return fmt.Errorf("its record: %w", err)
 		}

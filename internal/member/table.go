@@ -22,6 +22,7 @@ type Info struct {
 	Labels    map[string]string
 	Functions []string
 	Classes   []string
+	Draining  bool // it takes no more work: Functions and Classes are empty
 	Version   string
 	Started   time.Time
 }
