@@ -207,6 +207,14 @@ func (l *lane) knock(now moment) {
 	l.door = &l.knocking
 	l.batch = append(l.batch[:0], s)
 	l.do.send(l, nil, l.batch, !l.backlog.empty())
+	clear(l.batch) // a lane holds no task, and so no result, that is over
+}
+
+// answered ends the knock: it is known where its task is, or that it is nowhere.
+func (l *lane) answered() knock {
+	k := l.knocking
+	l.door, l.knocking = nil, knock{}
+	return k
 }
 
 // roomiest returns the peer with the most room, in turn among equals, nil if none has any. A knocking task will take a slot
@@ -251,6 +259,7 @@ func (l *lane) sendTo(p *peer, now moment) {
 	}
 	l.inflight += len(l.batch)
 	l.tell(p, l.batch, !l.backlog.empty())
+	clear(l.batch)
 }
 
 // tell sends tasks to a peer, or none, and whether the lane has more.
@@ -330,7 +339,7 @@ func (l *lane) settle(p *peer, r *result) bool {
 		return false
 	}
 	if s.at == nil {
-		l.door = nil
+		l.answered()
 	} else {
 		delete(p.flight, r.number)
 		l.inflight--
@@ -399,8 +408,7 @@ func (l *lane) accepted(p *peer, number uint64) {
 	if l.door == nil || l.door.task.Number() != number {
 		return
 	}
-	s := l.door.task
-	l.door = nil
+	s := l.answered().task
 	s.at, s.tick = p, p.tick // no frame took it there; it was there before the next one
 	p.flight[number] = s
 	l.inflight++
@@ -427,22 +435,17 @@ func (l *lane) judgeDoor() {
 			return
 		}
 	}
-	l.door = nil
-	if k.task.ended || (k.doubtful || len(l.silent) > 0) && !l.do.lost(k.task, nil) {
+	over := l.answered()
+	if over.task.ended || (over.doubtful || len(l.silent) > 0) && !l.do.lost(over.task, nil) {
 		return
 	}
-	l.backlog.pushFront(k.task)
+	l.backlog.pushFront(over.task)
 	l.refusals = max(l.refusals, min(1, len(l.order))) // straight to a peer, if there is one
 }
 
-// nobodyHome takes the knocking task back from a door with nobody behind it.
+// nobodyHome takes the knocking task, if there is one, back from a door with nobody behind it.
 func (l *lane) nobodyHome() *submission {
-	k := l.door
-	if k == nil {
-		return nil
-	}
-	l.door = nil
-	return k.task
+	return l.answered().task
 }
 
 func (l *lane) ping(p *peer, now moment) {
@@ -488,9 +491,10 @@ func (l *lane) look(now, reconnected moment) {
 	}
 	if len(l.order) == 0 {
 		l.refusals = 0 // knock again
-		if k := l.door; k != nil && now-k.sent >= doorLost {
-			l.door = nil
-			l.backlog.pushFront(k.task)
+		if l.door != nil && now-l.door.sent >= doorLost {
+			if s := l.answered().task; !s.ended {
+				l.backlog.pushFront(s)
+			}
 		}
 	}
 	l.pump(now)

@@ -43,7 +43,8 @@ func TestANodeThatIsFullIsBehindTheDoor(t *testing.T) {
 	o.last++
 	n := o.submit(l, time.Millisecond, 0)
 	s := l.door.task
-	l.door, s.at, l.inflight, l.closed = nil, l.order[0], 1, w.now // the door was closed, so it was sent to the node itself
+	l.answered()
+	s.at, l.inflight, l.closed = l.order[0], 1, w.now // the door was closed, so it was sent to the node itself
 	l.order[0].flight[n] = s
 	o.hearOf(l, l.order[0], replyFrame, 1, result{number: n, attempt: 1, status: call.Busy})
 	if l.closed != 0 {
