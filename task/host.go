@@ -155,6 +155,7 @@ func (h *host) work(w *call.Work, j *job) {
 		j = h.returned(j, value, err, ended-begun, ended)
 		begun = ended
 	}
+	*w = call.Work{Room: w.Room} // an idle goroutine holds no arguments
 }
 
 // returned answers a task that has returned, and gives its slot to the next one.
