@@ -90,3 +90,15 @@ func TestAQueueKeepsNothingOfWhatHasLeftIt(t *testing.T) {
 		t.Errorf("%d are held in %d places, want 10", held, len(q.rest))
 	}
 }
+
+func TestAJobQueueThatIsNeverEmptyDoesNotGrow(t *testing.T) {
+	var q jobQueue
+	q.push(&job{})
+	for range 10_000 {
+		q.push(&job{})
+		q.pop()
+	}
+	if n := cap(q.jobs); n > 16 {
+		t.Errorf("it has room for %d jobs and holds %d", n, q.len())
+	}
+}
