@@ -39,7 +39,7 @@ type desk struct {
 
 func newDesk(id member.ID, capacity *member.Capacity, maxBatch int) *desk {
 	d := &desk{id: id, maxBatch: maxBatch, guests: make(map[guestKey]*guest), generations: make(map[member.ID]uint64)}
-	d.slots = slots{capacity: capacity, do: d}
+	d.slots = newSlots(capacity, d)
 	return d
 }
 

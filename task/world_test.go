@@ -215,6 +215,22 @@ func (w *world) pause(h *simHost, gone, back time.Duration) {
 	})
 }
 
+// actor is somebody who holds capacity of a host from then on for so long, without slots knowing of it.
+func (w *world) actor(h *simHost, need member.Amounts, then, long time.Duration) {
+	w.after(then, func() {
+		if !h.slots.capacity.Take(need) {
+			return
+		}
+		w.after(long, func() {
+			h.awake(func() { // as the next tick does
+				h.slots.capacity.Give(need)
+				h.slots.fill(w.now)
+				h.begin(nil)
+			})
+		})
+	})
+}
+
 // tell has every lane hear of the host.
 func (h *simHost) tell(hear func(l *lane)) {
 	for _, o := range h.w.owners {
@@ -259,11 +275,9 @@ func (h *simHost) check() {
 	if !h.total.Covers(used) {
 		h.w.fail("a host of %v runs %v", h.total, used)
 	}
-	for i, g := range h.slots.line {
-		if i == 0 && !h.slots.fits(g) {
-			return // what is free may be kept for it
-		}
-		if !h.slots.closed && h.slots.fits(g) {
+	lacking := h.slots.lacking(h.w.now)
+	for _, g := range h.slots.line {
+		if !h.slots.closed && h.slots.fits(g) && !overlaps(lacking, g.need) {
 			h.w.fail("a slot is free and unoffered while a lane waits")
 		}
 	}
