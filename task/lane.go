@@ -269,10 +269,15 @@ func (l *lane) tell(p *peer, tasks []*submission, more bool) {
 	l.do.send(l, p, tasks, more)
 }
 
-// cancel tells the peer that has a task that its outcome is not wanted.
+// cancel tells the peer that has a task, which has ended, that its outcome is not wanted.
 func (l *lane) cancel(s *submission) {
-	s.at.tick++
-	l.do.cancelled(s.at, s)
+	switch {
+	case s.at != nil:
+		s.at.tick++
+		l.do.cancelled(s.at, s)
+	case s != l.knocking.task: // else whoever turns out to have it is told
+		l.backlog.oneEnded()
+	}
 }
 
 // hear takes in what a peer says.

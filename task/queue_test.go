@@ -102,3 +102,17 @@ func TestAJobQueueThatIsNeverEmptyDoesNotGrow(t *testing.T) {
 		t.Errorf("it has room for %d jobs and holds %d", n, q.len())
 	}
 }
+
+func TestABacklogOfWhichMostIsCancelledDoesNotGrow(t *testing.T) {
+	var q queue
+	q.push(&submission{})
+	for range 10_000 {
+		s := &submission{}
+		q.push(s)
+		s.ended = true
+		q.oneEnded()
+	}
+	if q.len() > 2*endedLimit || q.empty() {
+		t.Errorf("it holds %d, of which one is wanted", q.len())
+	}
+}
