@@ -63,7 +63,7 @@ func startHost(ctx context.Context, node *member.Node, o *owner, cfg Config) (*h
 	h.group.Go(h.serve)
 	var err error
 	if h.own, err = node.Conn.SubscribeChan(node.Conn.NodeTasks(node.ID.String()), "", h.mail); err != nil {
-		return nil, err
+		return nil, errors.Join(err, h.close())
 	}
 	for _, name := range registered.names() {
 		door, err := node.Conn.SubscribeChan(node.Conn.Work(name), bus.Workers, h.mail)
@@ -324,7 +324,7 @@ func (h *host) close() error {
 	h.desk.close()
 	h.mu.Unlock()
 	for _, sub := range append(slices.Clone(h.doors), h.own) {
-		_ = sub.Unsubscribe() // its one error is that the connection is closed, or the subscription drained
+		_ = sub.Unsubscribe() // its one error is that there is none: it was drained, the connection is closed, or it could not be made
 	}
 	if h.plain != nil {
 		h.plain.close()
