@@ -1,6 +1,7 @@
 package task
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -20,6 +21,9 @@ const (
 	confirmEvery = 64
 	// lastWords is how long the last replies of a node may take that membership says is gone, and NATS does not.
 	lastWords = 300 * time.Millisecond
+	// silentFor is how long a node that is gone may still be in the queue group: a NATS server that is not configured otherwise pings a
+	// connection every 2 minutes, and gives it up at the third ping.
+	silentFor = 10 * time.Minute
 	// mendEvery is how long at least a lane waits before it asks again for replies that got lost.
 	mendEvery = 5 * time.Millisecond
 	// doorSilence is how long a task may knock before the nodes that are known are asked whether they have it.
@@ -57,9 +61,9 @@ type lane struct {
 	refusals int     // in a row
 	wished   moment  // when told was last forgotten
 	batch    []*submission
-	silent   map[member.ID]bool // nodes that are gone and may still be in the queue group: stopped, or cut off
-	full     bool               // the last pump left a backlog; that may have been given up since
-	ticks    uint32             // the highest number of a frame to a peer that was removed
+	silent   map[member.ID]moment // since when nodes are gone that may still be in the queue group: stopped, or cut off
+	full     bool                 // the last pump left a backlog; that may have been given up since
+	ticks    uint32               // the highest number of a frame to a peer that was removed
 
 	doorSubject                     string // where its tasks knock
 	doorReply, nodeReply, pingReply string // where it hears of knocks, of frames to nodes, and of pings
@@ -89,7 +93,7 @@ type laneActions interface {
 func newLane(function string, number uint64, need member.Amounts, do laneActions, maxBatch int) *lane {
 	return &lane{
 		function: function, number: number, need: need, needWire: call.AppendNeed(nil, need), do: do, maxBatch: maxBatch, peers: make(map[member.ID]*peer),
-		silent: make(map[member.ID]bool),
+		silent: make(map[member.ID]moment),
 	}
 }
 
@@ -102,7 +106,7 @@ func (l *lane) join(id member.ID, window int, now moment) *peer {
 		l.peers[id] = p
 		l.order = append(l.order, p)
 	}
-	p.left = 0
+	p.left, p.unlisted = 0, false
 	delete(l.silent, id)
 	return p
 }
@@ -471,13 +475,18 @@ func (l *lane) gone(p *peer, m *guestMessage, now moment) {
 
 // look does what the clock asks for. reconnected is when this process's connection last came back, 0 for never.
 func (l *lane) look(now, reconnected moment) {
+	maps.DeleteFunc(l.silent, func(_ member.ID, since moment) bool { return now-since >= silentFor })
 	for _, p := range slices.Clone(l.order) {
 		switch {
 		case p.left != 0 && now-p.left >= lastWords:
-			l.silent[p.id] = true
+			l.silent[p.id] = now
 			l.remove(p)
 			continue
-		case p.look(now, reconnected):
+		case !p.look(now, reconnected):
+		case p.unlisted:
+			l.remove(p)
+			continue
+		default:
 			l.bury(p)
 			l.judgeDoor()
 		}
