@@ -26,10 +26,6 @@ const (
 	silentFor = 10 * time.Minute
 	// mendEvery is how long at least a lane waits before it asks again for replies that got lost.
 	mendEvery = 5 * time.Millisecond
-	// doorSilence is how long a task may knock before the nodes that are known are asked whether they have it.
-	doorSilence = silence
-	// doorLost is how long it may while no node is known that could be asked.
-	doorLost = 3 * time.Second
 )
 
 // lane is the tasks of one owner with one function and one need. It decides which task goes where and which is lost; it is a
@@ -70,14 +66,6 @@ type lane struct {
 	queued                          bool   // the owner is about to pump it
 	closed                          moment // since when nobody is behind the door; 0 if somebody may be
 	stuck                           moment // since when no known node could ever run what waits; 0 if one could
-}
-
-// knock is a task on its way through the queue group: the node that got it has not said so yet.
-type knock struct {
-	task     *submission
-	sent     moment
-	ruledOut map[*peer]bool // those that are known not to have it
-	doubtful bool           // a node that may have had it is gone
 }
 
 // laneActions is what a lane has done for it. None of it may call back.
@@ -204,23 +192,6 @@ func (l *lane) pump(now moment) {
 	}
 }
 
-// knock sends the first task through the queue group.
-func (l *lane) knock(now moment) {
-	s := l.backlog.pop()
-	l.knocking = knock{task: s, sent: now}
-	l.door = &l.knocking
-	l.batch = append(l.batch[:0], s)
-	l.do.send(l, nil, l.batch, !l.backlog.empty())
-	clear(l.batch) // a lane holds no task, and so no result, that is over
-}
-
-// answered ends the knock: it is known where its task is, or that it is nowhere.
-func (l *lane) answered() knock {
-	k := l.knocking
-	l.door, l.knocking = nil, knock{}
-	return k
-}
-
 // roomiest returns the peer with the most room, in turn among equals, nil if none has any. A knocking task will take a slot
 // somewhere, so one less than there is room for is sent meanwhile.
 func (l *lane) roomiest() *peer {
@@ -325,11 +296,10 @@ func (l *lane) replied(p *peer, m *guestMessage, now moment) {
 			p.window = min(p.window, len(p.flight))
 		}
 	}
-	if busy && l.refusals > 1 { // stop trying one by one: ask all at once
+	if busy && l.refusals > 1 { // stop trying one by one: wait for whoever has room to say so
 		for _, o := range l.order {
-			o.window, o.told = min(o.window, len(o.flight)), false
+			o.window = min(o.window, len(o.flight))
 		}
-		l.wished = now
 	}
 	l.pump(now)
 	if p.receipts.confirmed()-p.receipts.acked >= confirmEvery {
@@ -410,51 +380,6 @@ func (l *lane) ponged(p *peer, m *guestMessage, now moment) {
 		l.judgeDoor()
 	}
 	l.pump(now)
-}
-
-// accepted notes that the knocking task is at a peer, if it is that one.
-func (l *lane) accepted(p *peer, number uint64) {
-	if l.door == nil || l.door.task.Number() != number {
-		return
-	}
-	s := l.answered().task
-	s.at, s.tick = p, p.tick // no frame took it there; it was there before the next one
-	p.flight[number] = s
-	l.inflight++
-	if s.ended {
-		l.cancel(s)
-	}
-}
-
-func (k *knock) ruleOut(p *peer) {
-	if k.ruledOut == nil {
-		k.ruledOut = make(map[*peer]bool)
-	}
-	k.ruledOut[p] = true
-}
-
-// judgeDoor takes the knocking task back when no peer can have it.
-func (l *lane) judgeDoor() {
-	k := l.door
-	if k == nil || len(k.ruledOut) == 0 && !k.doubtful {
-		return
-	}
-	for _, p := range l.order {
-		if !p.dead && !k.ruledOut[p] {
-			return
-		}
-	}
-	over := l.answered()
-	if over.task.ended || (over.doubtful || len(l.silent) > 0) && !l.do.lost(over.task, nil) {
-		return
-	}
-	l.backlog.pushFront(over.task)
-	l.refusals = max(l.refusals, min(1, len(l.order))) // straight to a peer, if there is one
-}
-
-// nobodyHome takes the knocking task, if there is one, back from a door with nobody behind it.
-func (l *lane) nobodyHome() *submission {
-	return l.answered().task
 }
 
 func (l *lane) ping(p *peer, now moment) {
