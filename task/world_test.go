@@ -120,7 +120,6 @@ type simHost struct {
 	flushing bool
 	to       map[member.ID]*link
 	ran      map[run]int // how often each attempt of a task ran here
-	now, max int         // tasks that run
 }
 
 func (w *world) addHost(quantities map[string]float64) *simHost {
@@ -251,11 +250,9 @@ func (h *simHost) begin(next *job) {
 	}
 	for _, j := range jobs {
 		h.ran[run{j.entry.Number, j.entry.Attempt}]++
-		h.now++
 		took := h.w.owners[j.guest.owner[2]].duration[j.entry.Number]
 		h.w.after(took, func() {
 			h.awake(func() {
-				h.now--
 				next := h.finished(j, j.guest.need, took, 1, h.w.now)
 				h.answerSoon(j, objstore.Outcome{Value: bus.Value{Format: bus.Msgpack, Data: []byte{1}}}, next == nil, h.w.now)
 				h.begin(next)
