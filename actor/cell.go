@@ -72,7 +72,7 @@ func (c *cell) begin() {
 		if err := c.start(c.context(ctx)); err != nil {
 			err = fmt.Errorf("actor %s of class %s: %w: it did not start: %w", c.id, c.class.name, ErrDead, err)
 			c.send(c.creator, call.Reply{
-				Host: c.host.node.ID, Number: c.creation.Number, Attempt: c.creation.Attempt, Status: call.Refused, Outcome: objstore.Outcome{Err: err},
+				Host: c.host.node.ID, Number: c.creation.Number, Attempt: int(c.creation.Attempt), Status: call.Refused, Outcome: objstore.Outcome{Err: err},
 			})
 			c.kill(nil, err)
 			return
@@ -246,9 +246,9 @@ func (c *cell) run(ctx context.Context, v *visit) {
 		c.answer(v, call.Refused, objstore.Outcome{Err: fmt.Errorf("class %s has no method %s that can be called from elsewhere", c.class.name, v.method)})
 		return
 	}
-	if !v.request.Deadline.IsZero() {
+	if deadline, ok := v.request.Until(); ok {
 		var stop context.CancelFunc
-		ctx, stop = context.WithDeadline(ctx, v.request.Deadline)
+		ctx, stop = context.WithDeadline(ctx, deadline)
 		defer stop()
 	}
 	out := call.Run(ctx, c.host.node, name, m.handler(c.instance), v.request)
@@ -273,7 +273,7 @@ func (c *cell) refuse(v *visit, err error) { c.reply(v, call.Refused, objstore.O
 func (c *cell) reply(v *visit, status call.Status, out objstore.Outcome) {
 	v.answered = true
 	delete(c.visits, v.key())
-	p := call.Reply{Host: c.host.node.ID, Number: v.request.Number, Attempt: v.request.Attempt, Status: status, Outcome: out}
+	p := call.Reply{Host: c.host.node.ID, Number: v.request.Number, Attempt: int(v.request.Attempt), Status: status, Outcome: out}
 	c.send(v.reply, p)
 }
 

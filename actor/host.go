@@ -94,7 +94,7 @@ func (h *host) asked(msg *bus.Msg) {
 	}
 	h.group.Go(func(ctx context.Context) {
 		status, err := h.create(ctx, bus.LastToken(msg.Subject), q)
-		p := call.Reply{Host: h.node.ID, Number: q.Number, Attempt: q.Attempt, Status: status, Outcome: objstore.Outcome{Err: err}}
+		p := call.Reply{Host: h.node.ID, Number: q.Number, Attempt: int(q.Attempt), Status: status, Outcome: objstore.Outcome{Err: err}}
 		if err := h.node.Conn.Publish(msg.Reply, "", p.AppendTo(nil)); err != nil {
 			h.node.Log.Warn("an answer to a request for an actor was not sent", zap.Error(err))
 		}

@@ -58,6 +58,132 @@ func TestACancelledTaskThatWaitsNeverRuns(t *testing.T) {
 	wantCancelled(t, c.Context(0), pass.Go(ctx, waiting.name)) // as is whatever begins in a ctx that has ended
 }
 
+// A task is cancelled wherever it is, by an owner that runs nothing itself: its ctx ends or it never runs, and nothing is left.
+func TestACancelledTaskLeavesNothingAnywhere(t *testing.T) {
+	for name, test := range map[string]func(t *testing.T, c *nodetest.Cluster, g *gate){
+		"running on another node": cancelRunning,
+		"queued at its owner":     cancelQueuedAtOwner,
+		"queued at another node":  cancelQueuedAtNode,
+		"knocking":                cancelKnocking,
+	} {
+		t.Run(name, func(t *testing.T) {
+			everywhere(t, func(t *testing.T, where ...nodetest.Option) {
+				t.Parallel()
+				c := nodetest.Start(t, 3, append(where, nodetest.CPUs(1), nodetest.Configure(clientsOfNode2))...)
+				g := newGate(t)
+				for range 5 {
+					test(t, c, g)
+				}
+				if got := get(t, c.Context(1), double.Go(c.Context(1), 1)); got != 2 { // others have the CPU
+					t.Errorf("got %d", got)
+				}
+				for _, i := range []int{0, 2} {
+					if err := c.Node(i).Drain(t.Context()); err != nil {
+						t.Errorf("node %d: %v", i, err)
+					}
+					wantAllFree(t, c.Node(i))
+				}
+				if now := g.now.Load(); now > 0 {
+					t.Errorf("%d tasks are still in the gate, which nobody has opened", now)
+				}
+			})
+		})
+	}
+}
+
+func cancelRunning(t *testing.T, c *nodetest.Cluster, g *gate) {
+	ctx, cancel := context.WithCancel(c.Context(0))
+	r := pass.Go(ctx, g.name)
+	g.await(1)
+	cancel()
+	wantCancelled(t, c.Context(0), r)
+	if cause := g.awaitTurned(); !errors.Is(cause, task.ErrCancelled) {
+		t.Errorf("its ctx ended with %v", cause)
+	}
+}
+
+// cancelQueuedAtOwner cancels tasks behind one of another owner.
+func cancelQueuedAtOwner(t *testing.T, c *nodetest.Cluster, g *gate) {
+	blocking, unblock := context.WithCancel(c.Context(1))
+	blocker := pass.Go(blocking, g.name)
+	g.await(1)
+	ran := g.count.Load()
+	ctx, cancel := context.WithCancel(c.Context(0))
+	refs := pass.Map(ctx, []string{g.name, g.name, g.name})
+	cancel()
+	for _, r := range refs {
+		wantCancelled(t, c.Context(0), r)
+	}
+	unblock()
+	wantCancelled(t, c.Context(1), blocker)
+	g.awaitTurned()
+	get(t, c.Context(0), double.Go(c.Context(0), 1)) // time for something to go wrong
+	if n := g.count.Load(); n != ran {
+		t.Errorf("%d cancelled tasks ran", n-ran)
+	}
+}
+
+// cancelQueuedAtNode has a lane known for short tasks, so that the node queues what it has no CPU for.
+func cancelQueuedAtNode(t *testing.T, c *nodetest.Cluster, g *gate) {
+	short := newGate(t)
+	short.open()
+	names := make([]string, 100)
+	for i := range names {
+		names[i] = short.name
+	}
+	getAll(t, c.Context(0), pass.Map(c.Context(0), names))
+	for i := range names {
+		names[i] = g.name
+	}
+	ran := g.count.Load()
+	ctx, cancel := context.WithCancel(c.Context(0))
+	refs := pass.Map(ctx, names)
+	g.await(1)
+	cancel()
+	for _, r := range refs {
+		wantCancelled(t, c.Context(0), r)
+	}
+	g.awaitTurned()
+	get(t, c.Context(0), double.Go(c.Context(0), 1)) // time for something to go wrong
+	for n := g.count.Load() - ran; n > 1; n-- {      // one that began before it was cancelled, as many as there are
+		g.await(1)
+		g.awaitTurned()
+	}
+}
+
+// cancelKnocking stops the node while a task is on its way there: it learns of the task first, and then that it was cancelled.
+func cancelKnocking(t *testing.T, c *nodetest.Cluster, g *gate) {
+	ran := g.count.Load()
+	c.Pause(2)
+	ctx, cancel := context.WithCancel(c.Context(0))
+	r := pass.Go(ctx, g.name)
+	cancel()
+	wantCancelled(t, c.Context(0), r)
+	c.Resume(2)
+	get(t, c.Context(0), double.Go(c.Context(0), 1)) // comes after it
+	if g.count.Load() > ran {
+		g.await(1)
+		g.awaitTurned()
+	}
+}
+
+func TestACancellationThatGetsLostIsRepeated(t *testing.T) {
+	c := nodetest.Start(t, 3, nodetest.Configure(clientsOfNode2))
+	g := newGate(t)
+	ctx, cancel := context.WithCancel(c.Context(0))
+	refs := pass.Map(ctx, []string{g.name, g.name})
+	g.await(2)
+	c.Drop(1)
+	cancel()
+	for _, r := range refs {
+		wantCancelled(t, c.Context(0), r)
+	}
+	c.Drop(0)
+	for range refs {
+		g.awaitTurned()
+	}
+}
+
 func TestCancellingATaskFailsWhatDependsOnItAndNothingElse(t *testing.T) {
 	c := nodetest.Start(t, 2)
 	ctx := c.Context(0)

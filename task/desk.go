@@ -26,6 +26,7 @@ type desk struct {
 	rouse    func()                       // have sendAll called soon
 	alarm    func()                       // have tick called from now on
 
+	host        *host // of the jobs; nil in tests
 	guests      map[guestKey]*guest
 	generations map[member.ID]uint64 // of the owners' connections
 	starting    []*job               // to be run
@@ -80,7 +81,7 @@ func (d *desk) handleTasks(function, reply string, direct bool, r bus.Reader, no
 	d.slots.endOffer(g)
 	for i := range jobs {
 		j := &jobs[i]
-		j.guest = g
+		j.host, j.guest = d.host, g
 		g.jobs.add(j)
 		d.held++
 		d.take(j, !direct, now)
@@ -144,7 +145,7 @@ func (d *desk) guestOf(m *tasksMessage, function, reply string, now moment) (*gu
 func (d *desk) answer(j *job, status call.Status, out objstore.Outcome) {
 	j.guest.jobs.remove(j)
 	j.untold = false
-	j.guest.outbox.add(&result{number: j.entry.Number, attempt: j.entry.Attempt, status: status, outcome: out})
+	j.guest.outbox.add(&result{number: j.entry.Number, attempt: int(j.entry.Attempt), status: status, outcome: out})
 	d.let(1)
 }
 
@@ -300,8 +301,8 @@ func (d *desk) ownerLeft(id member.ID, now moment) {
 // repeatAll sends unconfirmed replies again after a reconnect.
 func (d *desk) repeatAll() {
 	for _, g := range d.guests {
-		for _, r := range g.outbox.sent {
-			d.publish(g, r.frame)
+		for _, frame := range g.outbox.unconfirmed() {
+			d.publish(g, frame)
 		}
 	}
 }

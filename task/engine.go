@@ -80,7 +80,9 @@ type Stats struct {
 
 // Stats returns the node's counters.
 func (e *Engine) Stats() Stats {
-	s := Stats{Submitted: e.owner.submitted.Load()}
+	e.owner.mu.Lock()
+	s := Stats{Submitted: e.owner.submitted}
+	e.owner.mu.Unlock()
 	if e.host != nil {
 		s.Ran, s.Refused = e.host.ran.Load(), e.host.desk.refused.Load()
 	}

@@ -41,25 +41,27 @@ func TestANeedThatNoNodeCouldEverMeetFailsAfterAWhile(t *testing.T) {
 
 func TestANeedThatANewNodeMeetsRunsThere(t *testing.T) {
 	withGPU := nodetest.Configure(func(_ int, cfg *node.Config) { cfg.Resources = map[string]float64{"gpu": 1} })
-	for name, c := range map[string]*nodetest.Cluster{
-		"others have too little": nodetest.Start(t, 2),
-		"others have nothing": nodetest.Start(t, 1, nodetest.Configure(func(_ int, cfg *node.Config) {
-			cfg.CPUs, cfg.Resources = 0, map[string]float64{"CPU": 0}
-		})),
+	for name, others := range map[string]func(i int, cfg *node.Config){
+		"others have too little": func(int, *node.Config) {},
+		"others have nothing":    func(_ int, cfg *node.Config) { cfg.CPUs, cfg.Resources = 0, map[string]float64{"CPU": 0} },
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := newGate(t)
-			g.open()
-			refs := pass.With(task.Resources(map[string]float64{"gpu": 1})).Map(c.Context(0), []string{g.name, g.name, g.name})
-			if ready, _, err := objstore.Wait(c.Context(0), refs, 0); err != nil || len(ready) > 0 {
-				t.Errorf("%v, %v", ready, err)
-			}
-			i := c.Add(withGPU)
-			for _, where := range getAll(t, c.Context(0), refs) {
-				if where != c.Node(i).ID() {
-					t.Errorf("a task ran on %s, want the new node", where)
+			everywhere(t, func(t *testing.T, where ...nodetest.Option) {
+				t.Parallel()
+				c := nodetest.Start(t, 2, append(where, nodetest.Configure(others))...)
+				g := newGate(t)
+				g.open()
+				refs := pass.With(task.Resources(map[string]float64{"gpu": 1})).Map(c.Context(0), []string{g.name, g.name, g.name})
+				if ready, _, err := objstore.Wait(c.Context(0), refs, 0); err != nil || len(ready) > 0 {
+					t.Errorf("%v, %v", ready, err)
 				}
-			}
+				i := c.Add(withGPU)
+				for _, where := range getAll(t, c.Context(0), refs) {
+					if where != c.Node(i).ID() {
+						t.Errorf("a task ran on %s, want the new node", where)
+					}
+				}
+			})
 		})
 	}
 }

@@ -215,13 +215,13 @@ type guestMessage struct {
 	to      uint64   // of a goneFrame: with seq the first and last reply that is not kept
 }
 
-// readGuestMessage reads a host's frame: all of it, or nothing.
-func readGuestMessage(frame []byte) (m guestMessage, err error) {
+// readGuestMessage reads a host's frame: all of it, or nothing. Results are put into room.
+func readGuestMessage(frame []byte, room []result) (m guestMessage, err error) {
 	r, kind := bus.ReadFrame(frame)
 	m.guestHeader, m.kind = readGuestHeader(&r), kind
 	switch kind {
 	case replyFrame:
-		m.results = make([]result, 0, min(r.Left()/4, 128))
+		m.results = room[:0]
 		for r.Left() > 0 && r.Err() == nil {
 			m.results = append(m.results, result{})
 			m.results[len(m.results)-1].read(&r)

@@ -61,7 +61,7 @@ func FuzzDesk(f *testing.F) {
 	ping := pingMessage{laneHeader: head, tick: 1, missing: []span{{1, 1}, {3, math.MaxUint64}}}
 	ping.epoch = 1
 	full := tasks{laneHeader: head, more: true, need: needs(0.5), entries: []call.Entry{
-		{Number: 1, Attempt: 2, Deadline: time.Unix(1, 0), Plain: true},
+		{Number: 1, Attempt: 2, Deadline: 1e9, Plain: true},
 		{Number: 2, Attempt: 1, Args: call.WireArgs{}.AppendArg(call.WireArg{Object: objstore.ID{1}}).AppendArg(call.WireArg{Value: bus.Value{Format: bus.Text}})},
 	}}
 	confirmed := head
@@ -89,7 +89,7 @@ func FuzzDesk(f *testing.F) {
 			}
 			kept := 0
 			for _, g := range d.guests {
-				kept += len(g.outbox.sent)
+				kept += g.outbox.kept()
 			}
 			*published = 0
 			took := allocated(func() {
@@ -190,7 +190,7 @@ func FuzzGuestMessage(f *testing.F) {
 			}
 			pinged, sent := do.pings, do.sent
 			took := allocated(func() {
-				m, err := readGuestMessage(frame)
+				m, err := readGuestMessage(frame, nil)
 				if err != nil {
 					if !errors.Is(err, bus.ErrMalformed) {
 						t.Fatalf("a frame was refused with %v", err)

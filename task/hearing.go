@@ -22,9 +22,13 @@ func (o *owner) heard(msg *bus.Msg) {
 }
 
 func (o *owner) handle(msg *bus.Msg) error {
-	m, err := readGuestMessage(msg.Data)
+	m, err := readGuestMessage(msg.Data, o.results)
 	if err != nil {
 		return err
+	}
+	if m.kind == replyFrame {
+		o.results = m.results
+		defer clear(o.results) // their values must not outlive those who want them
 	}
 	o.mu.Lock()
 	defer o.unlock()
@@ -33,6 +37,7 @@ func (o *owner) handle(msg *bus.Msg) error {
 	}
 	l := o.numbered[m.lane]
 	if p := o.peerOf(l, m.host); p != nil {
+		o.finished.Grow(len(m.results))
 		l.hear(p, &m, o.now())
 		o.watch(l)
 	}

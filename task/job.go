@@ -29,11 +29,11 @@ func Current(ctx context.Context) Info {
 	if !ok {
 		return Info{}
 	}
-	return Info{ID: j.id(), Func: j.guest.function, Attempt: j.entry.Attempt, Node: j.host.node.ID.String()}
+	return Info{ID: j.id(), Func: j.guest.function, Attempt: int(j.entry.Attempt), Node: j.host.node.ID.String()}
 }
 
 // job is a task at the node that runs it. It is the ctx that the task gets, and the member.Work of that ctx; most tasks are over
-// before anybody asks the ctx for more than the node, so all else of it is made when it is asked for.
+// before anybody asks the ctx for anything, so what it needs for that is made when it is asked for.
 //
 //	queued ─► running ⇄ blocked (its CPUs are lent) ─► over
 type job struct {
@@ -41,47 +41,65 @@ type job struct {
 	guest *guest
 	entry call.Entry
 	since moment // of its queueing
-	scope member.Scope
 
 	before, after *job // of the same guest
-	untold        bool // it knocked, and its owner does not know that it is here
 
-	mu      sync.Mutex
-	ctx     context.Context // nil until somebody asks: the one ctx kept in a struct, because it is the rest of this ctx
+	mu     sync.Mutex
+	asked  *asked // nil until somebody asks for something of the ctx
+	over   bool   // under mu
+	lent   bool   // under mu: its CPUs are given back
+	untold bool   // under the desk's lock: it knocked, and its owner does not know that it is here
+}
+
+// asked is the part of a job that most do not need; the job's mu guards it.
+type asked struct {
+	scope   member.Scope
+	ctx     context.Context // the rest of the job's ctx; nil until somebody asks: it is kept because it is part of one
 	stop    context.CancelCauseFunc
-	cause   error // why it was stopped
-	over    bool
-	waiting int           // goroutines of it that wait
-	lent    bool          // its CPUs are given back
+	cause   error         // why it was stopped
+	waiting int           // goroutines of the task that wait
 	retaken chan struct{} // not nil while it stands in line for its CPUs; closed when it has them
 }
 
 func (j *job) id() objstore.ID { return objstore.NewID(j.guest.owner, j.entry.Number) }
 
+// more returns the part that is made when it is asked for; mu is locked.
+func (j *job) more() *asked {
+	if j.asked == nil {
+		j.asked = &asked{}
+	}
+	return j.asked
+}
+
 // context returns the ctx behind this one.
 func (j *job) context() context.Context {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.ctx != nil {
-		return j.ctx
+	m := j.more()
+	if m.ctx != nil {
+		return m.ctx
 	}
 	ctx, stop := context.WithCancelCause(j.host.group.Context())
-	j.stop = stop
-	if !j.entry.Deadline.IsZero() {
-		timed, release := context.WithDeadline(ctx, j.entry.Deadline)
-		ctx, j.stop = timed, func(cause error) {
+	m.stop = stop
+	if deadline, ok := j.entry.Until(); ok {
+		timed, release := context.WithDeadline(ctx, deadline)
+		ctx, m.stop = timed, func(cause error) {
 			stop(cause)
 			release()
 		}
 	}
-	if j.ctx = ctx; j.cause != nil {
-		j.stop(j.cause)
+	m.ctx = ctx
+	switch {
+	case m.cause != nil:
+		m.stop(m.cause)
+	case j.over:
+		m.stop(call.ErrReturned)
 	}
 	return ctx
 }
 
 // Deadline implements context.Context.
-func (j *job) Deadline() (time.Time, bool) { return j.entry.Deadline, !j.entry.Deadline.IsZero() }
+func (j *job) Deadline() (time.Time, bool) { return j.entry.Until() }
 
 // Done implements context.Context.
 func (j *job) Done() <-chan struct{} { return j.context().Done() }
@@ -92,7 +110,13 @@ func (j *job) Err() error { return j.context().Err() }
 // Value implements context.Context. Package context asks for the ctx behind this one here, so children and causes work.
 func (j *job) Value(key any) any {
 	if member.IsScopeKey(key) {
-		return &j.scope
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		m := j.more()
+		if m.scope.Work == nil {
+			m.scope = member.Scope{Node: j.host.node, Work: j}
+		}
+		return &m.scope
 	}
 	return j.context().Value(key)
 }
@@ -101,21 +125,24 @@ func (j *job) Value(key any) any {
 func (j *job) cancel(cause error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.cause != nil {
+	m := j.more()
+	if m.cause != nil || j.over {
 		return
 	}
-	j.cause = cause
-	if j.stop != nil {
-		j.stop(cause)
+	m.cause = cause
+	if m.stop != nil {
+		m.stop(cause)
 	}
 }
 
 // end is called when the task has returned. It returns what of its need it still holds.
 func (j *job) end() member.Amounts {
-	j.cancel(call.ErrReturned)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.over = true
+	if m := j.asked; m != nil && m.stop != nil {
+		m.stop(call.ErrReturned)
+	}
 	held := j.guest.need
 	if j.lent {
 		held = maps.Clone(held)
@@ -135,7 +162,7 @@ func (j *job) lendable() member.Amounts {
 // Block lends the task's CPUs to others while one of its goroutines waits: it may be waiting for a task that needs them.
 func (j *job) Block() {
 	j.mu.Lock()
-	j.waiting++
+	j.more().waiting++
 	lend := !j.lent && !j.over
 	j.lent = true
 	j.mu.Unlock()
@@ -149,16 +176,17 @@ func (j *job) Block() {
 // stands first in line.
 func (j *job) Unblock() {
 	j.mu.Lock()
-	j.waiting--
-	if j.waiting > 0 || j.over {
+	m := j.more()
+	m.waiting--
+	if m.waiting > 0 || j.over {
 		j.mu.Unlock()
 		return
 	}
-	first := j.retaken == nil
+	first := m.retaken == nil
 	if first {
-		j.retaken = make(chan struct{})
+		m.retaken = make(chan struct{})
 	}
-	retaken := j.retaken
+	retaken := m.retaken
 	j.mu.Unlock()
 	if first {
 		j.retake()
@@ -179,9 +207,10 @@ func (j *job) retake() {
 // or another of its goroutines may wait. The host may be locked.
 func (j *job) resume() {
 	j.mu.Lock()
-	close(j.retaken)
-	j.retaken = nil
-	j.lent = j.waiting > 0
+	m := j.more()
+	close(m.retaken)
+	m.retaken = nil
+	j.lent = m.waiting > 0
 	surplus := j.lent || j.over
 	j.mu.Unlock()
 	if cpus := j.lendable(); surplus && cpus != nil {

@@ -283,8 +283,10 @@ func (l *lane) replied(p *peer, m *guestMessage, now moment) {
 	}
 	l.closed = 0 // a node that is full serves the function too
 	busy := false
+	outcomes := make([]objstore.Outcome, len(results)) // in one piece, and not the results, which are larger
 	for i := range results {
-		if r := &results[i]; l.settle(p, r) && r.status == call.Busy {
+		outcomes[i] = results[i].outcome
+		if r := &results[i]; l.settle(p, r, &outcomes[i]) && r.status == call.Busy {
 			busy = true
 			l.refusals++
 		} else if r.status != call.Busy {
@@ -308,13 +310,13 @@ func (l *lane) replied(p *peer, m *guestMessage, now moment) {
 }
 
 // settle gives a task the outcome in a result, or takes it back if that is busy. False: the result is late.
-func (l *lane) settle(p *peer, r *result) bool {
+func (l *lane) settle(p *peer, r *result, out *objstore.Outcome) bool {
 	s := p.flight[r.number]
 	if s == nil && l.door != nil && l.door.task.Number() == r.number {
 		s = l.door.task
 	}
 	if s == nil || int(s.Attempt) != r.attempt {
-		l.do.stray(r.number, &r.outcome)
+		l.do.stray(r.number, out)
 		return false
 	}
 	if s.at == nil {
@@ -326,11 +328,11 @@ func (l *lane) settle(p *peer, r *result) bool {
 	}
 	switch {
 	case s.ended:
-		l.do.stray(r.number, &r.outcome)
+		l.do.stray(r.number, out)
 	case r.status == call.Busy:
 		l.backlog.pushFront(s)
 	default:
-		l.do.finish(s, &r.outcome)
+		l.do.finish(s, out)
 	}
 	return true
 }
@@ -370,6 +372,9 @@ func (l *lane) ponged(p *peer, m *guestMessage, now moment) {
 	there := make(map[uint64]bool, len(m.held))
 	for _, n := range m.held {
 		there[n] = true
+		if s := p.flight[n]; s != nil && s.ended {
+			l.cancel(s) // that it is not wanted may have been lost
+		}
 	}
 	tick := uint32(m.tick)
 	l.takeBack(p, func(s *submission) bool { return before(s.tick, tick) && !there[s.Number()] }, p.forgetful)

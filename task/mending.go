@@ -48,20 +48,12 @@ func (d *desk) repeat(g *guest, m pingMessage) {
 			}
 			head := d.header(g, 0)
 			head.seq = seq
-			if first := g.firstKept(); first > seq+1 { // none between is kept
+			if first := g.outbox.oldest(); first > seq+1 { // none between is kept
 				seq = min(first-1, s.to)
 			}
 			d.publish(g, bus.AppendUint(head.frame(goneFrame), seq))
 		}
 	}
-}
-
-// firstKept is the number of the oldest reply that is kept, beyond the newest if none is.
-func (g *guest) firstKept() uint64 {
-	if len(g.outbox.sent) == 0 {
-		return g.outbox.seq + 1
-	}
-	return g.outbox.sent[0].seq
 }
 
 // handleCancel ends tasks: those that wait here never run, the ctx of those that run ends.

@@ -1,7 +1,5 @@
 package task
 
-import "slices"
-
 const (
 	// replyBytes is the size at which a reply is sent at the latest.
 	replyBytes = 16 << 10
@@ -17,19 +15,26 @@ type outbox struct {
 	count int    // of results in frame
 	frame []byte // the next reply
 	dirty bool   // somebody will send it
-	sent  []sentReply
-	bytes int // of sent
+	sent  [][]byte
+	head  int      // of sent: those before it were let go of
+	bytes int      // of sent
+	spare [][]byte // frames that can be used again
 }
 
-type sentReply struct {
-	seq   uint64
-	frame []byte
-}
+// spareFrames is how many frames are kept to be used again, spareBytes how large they may be.
+const (
+	spareFrames = 16
+	spareBytes  = 4 << 10
+)
 
 // add puts a result into the next reply.
 func (o *outbox) add(p *result) {
 	if o.frame == nil {
-		o.frame = make([]byte, guestHeaderSize, guestHeaderSize+256)
+		if n := len(o.spare); n > 0 {
+			o.frame, o.spare = o.spare[n-1], o.spare[:n-1]
+		} else {
+			o.frame = make([]byte, guestHeaderSize, guestHeaderSize+64)
+		}
 	}
 	o.frame = p.appendTo(o.frame)
 	o.count++
@@ -42,42 +47,54 @@ func (o *outbox) full(maxBatch int) bool { return o.count >= maxBatch || len(o.f
 func (o *outbox) next() (seq uint64, frame []byte) {
 	o.seq++
 	frame = o.frame
-	o.sent = append(o.sent, sentReply{o.seq, frame})
+	o.sent = append(o.sent, frame)
 	o.bytes += len(frame)
 	o.count, o.frame, o.dirty = 0, nil, false
-	for o.bytes > keptBytes && len(o.sent) > 1 {
-		o.drop(1)
+	for o.bytes > keptBytes && o.kept() > 1 {
+		o.drop()
 	}
 	return o.seq, frame
 }
 
+// kept is how many replies are kept: the newest ones.
+func (o *outbox) kept() int { return len(o.sent) - o.head }
+
+// oldest is the number of the oldest reply that is kept, beyond the newest if none is.
+func (o *outbox) oldest() uint64 { return o.seq + 1 - uint64(o.kept()) }
+
 // confirm lets go of replies up to seq.
 func (o *outbox) confirm(epoch, seq uint64) {
-	if epoch != o.epoch {
-		return
+	for epoch == o.epoch && o.kept() > 0 && o.oldest() <= seq {
+		o.drop()
 	}
-	n := 0
-	for n < len(o.sent) && o.sent[n].seq <= seq {
-		n++
-	}
-	o.drop(n)
 }
 
-func (o *outbox) drop(n int) {
-	for _, r := range o.sent[:n] {
-		o.bytes -= len(r.frame)
+// drop lets go of the oldest reply.
+func (o *outbox) drop() {
+	frame := o.sent[o.head]
+	o.sent[o.head] = nil
+	o.head++
+	o.bytes -= len(frame)
+	if len(o.spare) < spareFrames && cap(frame) <= spareBytes {
+		o.spare = append(o.spare, frame[:guestHeaderSize])
 	}
-	o.sent = slices.Delete(o.sent, 0, n)
+	if o.head*2 >= len(o.sent) { // more holes than replies: close ranks, at a constant cost each
+		n := copy(o.sent, o.sent[o.head:])
+		clear(o.sent[n:])
+		o.sent, o.head = o.sent[:n], 0
+	}
 }
 
 // find returns a reply that was sent, nil if it is not kept.
 func (o *outbox) find(seq uint64) []byte {
-	i, ok := slices.BinarySearchFunc(o.sent, seq, func(r sentReply, seq uint64) int { return int(int64(r.seq - seq)) })
-	if !ok {
+	if seq < o.oldest() || seq > o.seq {
 		return nil
 	}
-	return o.sent[i].frame
+	return o.sent[o.head+int(seq-o.oldest())]
 }
+
+// unconfirmed returns the replies that are kept, in order.
+func (o *outbox) unconfirmed() [][]byte { return o.sent[o.head:] }
 
 // span is replies by number, both ends included.
 type span struct{ from, to uint64 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -38,11 +37,13 @@ type owner struct {
 	wake     chan struct{} // holds one token when lanes are to be pumped
 	looking  chan struct{} // holds one token when lanes are to be looked after
 
-	submitted atomic.Int64
-	underway  member.Tally // tasks without an outcome
+	results []result // room for those of one reply: replies are heard one at a time
 
 	mu          sync.Mutex
 	closed      bool
+	submitted   int64
+	open        int           // tasks without an outcome
+	drained     chan struct{} // closed when open is 0; nil unless somebody waits for that
 	lanes       map[laneKey]*lane
 	numbered    []*lane
 	latest      *call.Target // and its lane: most tasks are of the function of the one before
@@ -99,11 +100,9 @@ func submit(ctx context.Context, t *call.Target, args call.Args) *objstore.Objec
 }
 
 func (o *owner) submit(ctx context.Context, t *call.Target, args call.Args, plain bool) *objstore.Object {
-	s := &submission{}
+	s := newSubmission()
 	s.Init(o.store, t, args)
 	s.Plain = plain
-	o.underway.Add()
-	o.submitted.Add(1)
 	o.watches.Bind(ctx, s)
 	if s.Ready() {
 		o.enqueue(s)
@@ -133,6 +132,7 @@ func (o *owner) await(s *submission) bool {
 	if s.ended {
 		return false
 	}
+	o.count(s)
 	o.waiting[s] = struct{}{}
 	return true
 }
@@ -151,6 +151,7 @@ func (o *owner) enqueue(s *submission) {
 		o.end(s, &objstore.Outcome{Err: fmt.Errorf("%s: %w", s.Target.Name, bus.ErrClosed)})
 		return
 	}
+	o.count(s)
 	l := o.laneOf(s.Target)
 	s.lane = l
 	switch {
@@ -159,6 +160,15 @@ func (o *owner) enqueue(s *submission) {
 		o.pump(l)
 	default:
 		o.pumpSoon(l)
+	}
+}
+
+// count enters a task among those without an outcome.
+func (o *owner) count(s *submission) {
+	if !s.counted {
+		s.counted = true
+		o.submitted++
+		o.open++
 	}
 }
 
@@ -234,7 +244,12 @@ func (o *owner) end(s *submission, out *objstore.Outcome) {
 		return
 	}
 	s.ended = true
-	o.underway.Done()
+	if s.counted {
+		if o.open--; o.open == 0 && o.drained != nil {
+			close(o.drained)
+			o.drained = nil
+		}
+	}
 	o.finished.Add(&s.Call, out)
 }
 
@@ -257,10 +272,24 @@ func (o *owner) cancel(s *submission, err error) {
 
 // drain waits until every task has an outcome.
 func (o *owner) drain(ctx context.Context) error {
-	if err := o.underway.Await(ctx); err != nil {
-		return fmt.Errorf("%d submitted tasks have no result yet: %w", o.underway.Left(), err)
+	o.mu.Lock()
+	if o.open == 0 {
+		o.mu.Unlock()
+		return nil
 	}
-	return nil
+	if o.drained == nil {
+		o.drained = make(chan struct{})
+	}
+	drained := o.drained
+	o.mu.Unlock()
+	select {
+	case <-drained:
+		return nil
+	case <-ctx.Done():
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		return fmt.Errorf("%d submitted tasks have no result yet: %w", o.open, context.Cause(ctx))
+	}
 }
 
 // close fails what has no outcome.

@@ -27,7 +27,7 @@ type peer struct {
 	lane    *lane
 	id      member.ID
 	subject string // where the node takes frames of the lane
-	joined  moment
+	joined  moment // when this process learned of the node
 	// unlisted says that membership does not know it: it spoke before its record came, or after that had gone. Nobody will say that it left.
 	unlisted bool
 	left     moment // when membership said that it is gone; 0 if it is there

@@ -22,8 +22,7 @@ func (o *owner) header(l *lane, p *peer) laneHeader {
 func (o *owner) send(l *lane, p *peer, tasks []*submission, more bool) {
 	b := appendTasks(o.frame[:0], o.header(l, p), more, l.needWire, len(tasks))
 	for _, s := range tasks {
-		e := s.Entry()
-		b = e.AppendTo(b)
+		b = s.AppendTo(b)
 	}
 	subject, reply := l.doorSubject, l.doorReply
 	if p != nil {

@@ -90,39 +90,56 @@ func TestCustomResourcesAreEnforced(t *testing.T) {
 	}
 }
 
-// hog counts what it holds of a node's CPUs, in hundredths.
-var hog = task.Define("hog", func(ctx context.Context, hundredths int64) (task.None, error) {
-	held, _ := hogged.LoadOrStore(task.Current(ctx).Node, &crowd{})
-	defer held.(*crowd).enter(hundredths)()
+// hold is what a task takes of a node, in hundredths.
+type hold struct{ CPU, GPU int64 }
+
+func (h hold) need() task.Option {
+	return task.Resources(map[string]float64{"CPU": float64(h.CPU) / 100, "gpu": float64(h.GPU) / 100})
+}
+
+// hog counts what it holds of its node.
+var hog = task.Define("hog", func(ctx context.Context, h hold) (task.None, error) {
+	found, _ := hogged.LoadOrStore(task.Current(ctx).Node, &holds{})
+	defer found.(*holds).cpu.enter(h.CPU)()
+	defer found.(*holds).gpu.enter(h.GPU)()
 	<-time.After(time.Millisecond) // the work
 	return task.None{}, nil
 })
 
-var hogged sync.Map // node → *crowd
+type holds struct{ cpu, gpu crowd }
+
+var hogged sync.Map // node → *holds
 
 func TestWhatRunsNeverNeedsMoreThanThereIs(t *testing.T) {
-	c := nodetest.Start(t, 2, nodetest.CPUs(3))
-	var owners sync.WaitGroup
-	for owner := range 2 {
-		owners.Go(func() {
-			var refs []objstore.Ref[task.None]
-			for range 200 {
-				need := []int64{25, 50, 100, 200, 300}[rand.IntN(5)]
-				refs = append(refs, hog.With(task.CPUs(float64(need)/100)).Go(c.Context(owner), need))
-			}
-			if _, err := objstore.GetAll(c.Context(owner), refs); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	owners.Wait()
-	for i := range 2 {
-		held, _ := hogged.Load(c.Node(i).ID())
-		if most := held.(*crowd).most.Load(); most > 300 {
-			t.Errorf("node %d: %d hundredths of 3 CPUs were held", i, most)
+	everywhere(t, func(t *testing.T, where ...nodetest.Option) {
+		c := nodetest.Start(t, 4, append(where, nodetest.CPUs(3), nodetest.Configure(func(i int, cfg *node.Config) {
+			cfg.ClientOnly, cfg.Resources = i > 1, map[string]float64{"gpu": 1.5}
+		}))...)
+		var owners sync.WaitGroup
+		for owner := range 4 {
+			owners.Go(func() {
+				var refs []objstore.Ref[task.None]
+				for range 150 {
+					h := hold{CPU: []int64{0, 25, 50, 100, 200, 300}[rand.IntN(6)], GPU: []int64{0, 0, 10, 75, 150}[rand.IntN(5)]}
+					refs = append(refs, hog.With(h.need()).Go(c.Context(owner), h))
+				}
+				if _, err := objstore.GetAll(c.Context(owner), refs); err != nil {
+					t.Error(err)
+				}
+			})
 		}
-		wantAllFree(t, c.Node(i))
-	}
+		owners.Wait()
+		for i := range 2 {
+			held, _ := hogged.Load(c.Node(i).ID())
+			if most := held.(*holds).cpu.most.Load(); most < 100 || most > 300 {
+				t.Errorf("node %d: %d hundredths of 3 CPUs were held", i, most)
+			}
+			if most := held.(*holds).gpu.most.Load(); most < 75 || most > 150 {
+				t.Errorf("node %d: %d hundredths of 1.5 gpus were held", i, most)
+			}
+			wantAllFree(t, c.Node(i))
+		}
+	})
 }
 
 func wantAllFree(t *testing.T, n *node.Node) {
@@ -148,16 +165,21 @@ var (
 )
 
 func TestNestedTasksFinishOnOneCPU(t *testing.T) {
-	c := nodetest.Start(t, 1, nodetest.CPUs(1))
-	if got := get(t, c.Context(0), descend.Go(c.Context(0), 10)); got != 10 {
-		t.Errorf("it went %d deep, want 10", got)
-	}
-	for _, got := range getAll(t, c.Context(0), fan.Map(c.Context(0), []int{20, 20, 20, 20})) {
-		if got != 20 {
-			t.Errorf("a parent had %d children, want 20", got)
+	everywhere(t, func(t *testing.T, where ...nodetest.Option) {
+		c := nodetest.Start(t, 3, append(where, nodetest.CPUs(1), nodetest.Configure(clientsOfNode2))...)
+		for _, i := range []int{0, 2} { // from a distance, and from where they run
+			ctx := c.Context(i)
+			if got := get(t, ctx, descend.Go(ctx, 10)); got != 10 {
+				t.Errorf("it went %d deep, want 10", got)
+			}
+			for _, got := range getAll(t, ctx, fan.Map(ctx, []int{20, 20, 20, 20})) {
+				if got != 20 {
+					t.Errorf("a parent had %d children, want 20", got)
+				}
+			}
 		}
-	}
-	wantAllFree(t, c.Node(0))
+		wantAllFree(t, c.Node(2))
+	})
 }
 
 func TestATaskThatWaitsLendsItsCPUsAndNothingElse(t *testing.T) {

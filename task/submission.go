@@ -1,6 +1,8 @@
 package task
 
 import (
+	"sync"
+
 	"manta/internal/call"
 )
 
@@ -9,10 +11,32 @@ import (
 //	waiting for arguments ─► queued ⇄ under way (at a peer, or knocking at the door) ─► ended
 type submission struct {
 	call.Call
-	lane  *lane  // nil while arguments are awaited
-	at    *peer  // nil unless a node is known to have it, or to be on its way there
-	tick  uint32 // number of the frame that took it there
-	ended bool   // it has its outcome; where it runs it is still to end
+	lane *lane  // nil while arguments are awaited
+	at   *peer  // nil unless a node is known to have it, or to be on its way there
+	tick uint32 // number of the frame that took it there
+
+	counted bool // it is among those that its owner counts
+	ended   bool // it has its outcome; where it runs it is still to end
+}
+
+// submissions come in blocks, which cost less to make and to collect than each by itself. A block is collected with the last of them.
+const submissionBlock = 16
+
+// blocks holds what is left of blocks: for each processor one, about.
+var blocks sync.Pool
+
+func newSubmission() *submission {
+	block, _ := blocks.Get().(*[]submission)
+	if block == nil {
+		block = new([]submission)
+	}
+	if len(*block) == 0 {
+		*block = make([]submission, submissionBlock)
+	}
+	s := &(*block)[0]
+	*block = (*block)[1:]
+	blocks.Put(block)
+	return s
 }
 
 // Ended implements call.Bound.

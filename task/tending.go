@@ -25,6 +25,7 @@ type server struct {
 	id        member.ID
 	functions []string
 	total     member.Amounts
+	joined    moment // when this process learned of it
 }
 
 // look looks after the lanes at intervals while one of them waits for something.
@@ -117,7 +118,10 @@ func (o *owner) joined(info member.Info) {
 	}
 	o.mu.Lock()
 	defer o.unlock()
-	n := server{id: info.ID, functions: info.Functions, total: total}
+	n := server{id: info.ID, functions: info.Functions, total: total, joined: o.now()}
+	if known, changed := o.servers[info.ID]; changed {
+		n.joined = known.joined
+	}
 	o.servers[info.ID] = n
 	for _, l := range o.lanes {
 		o.introduce(l, n)
@@ -128,7 +132,7 @@ func (o *owner) joined(info member.Info) {
 // introduce makes a node a peer of a lane if it serves the function and could ever meet the need.
 func (o *owner) introduce(l *lane, n server) {
 	if slices.Contains(n.functions, l.function) && n.total.Covers(l.need) {
-		o.join(l, n.id, n.total.Times(l.need, firstWindow))
+		o.join(l, n.id, n.total.Times(l.need, firstWindow)).joined = n.joined // the lane may be much younger
 	}
 }
 

@@ -249,7 +249,7 @@ func (h *simHost) begin(next *job) {
 		jobs = append(jobs, next)
 	}
 	for _, j := range jobs {
-		h.ran[run{j.entry.Number, j.entry.Attempt}]++
+		h.ran[run{j.entry.Number, int(j.entry.Attempt)}]++
 		took := h.w.owners[j.guest.owner[2]].duration[j.entry.Number]
 		h.w.after(took, func() {
 			h.awake(func() {
@@ -362,7 +362,7 @@ func (o *simOwner) look() {
 }
 
 func (o *simOwner) hear(frame []byte) {
-	m, err := readGuestMessage(frame)
+	m, err := readGuestMessage(frame, nil)
 	if err != nil {
 		o.w.fail("a frame does not decode: %v", err)
 		return
@@ -448,8 +448,7 @@ func (o *simOwner) send(l *lane, p *peer, tasks []*submission, more bool) {
 	o.frame(l, p, false, func(h laneHeader) []byte {
 		b := appendTasks(nil, h, more, l.needWire, len(tasks))
 		for _, s := range tasks {
-			e := s.Entry()
-			b = e.AppendTo(b)
+			b = s.AppendTo(b)
 		}
 		return b
 	})

@@ -28,13 +28,16 @@ func benchCommand() *cobra.Command {
 		Use:   "bench",
 		Short: "Measure Manta beside plain NATS",
 		Long: `Bench measures Manta beside plain NATS in this one process. Every round runs each measure right behind its baseline;
-the ratio of the two, of which the median over all rounds is printed, is what can be compared between machines.
+the ratio of the two, of which the median over all rounds is printed, is what can be compared between machines. The
+baseline of tasks that sleep is a pool of goroutines that sleep as often.
 
-The measures:
+The measures, by family:
+
 ` + listOfMeasures(),
 		Example: `  manta bench
   manta bench -run '^tasks_' --rounds 3
   manta bench -run 'sync' -o json
+  manta bench -run '^(pool|mix|placement)_' --rounds 1
   manta bench --server nats://127.0.0.1:4222`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -51,7 +54,8 @@ The measures:
 		},
 	}
 	set := cmd.Flags()
-	set.StringVar(&flags.match, "run", "", "only measures whose name matches this `regexp`, and their baselines (default: all)")
+	set.StringVar(&flags.match, "run", "",
+		"only measures whose name, in the list above, matches this `regexp`, and their baselines (default: all)")
 	set.IntVar(&flags.rounds, "rounds", 5, "how often each measure runs")
 	set.StringVar(&flags.server, "server", "",
 		"the `URL` of a NATS server with JetStream (default: servers inside this process, on loopback)")
@@ -64,8 +68,13 @@ The measures:
 
 func listOfMeasures() string {
 	var list strings.Builder
-	for _, m := range bench.Measures() {
-		fmt.Fprintf(&list, "  %-28s %s\n", m.Name, m.About)
+	for i, family := range bench.Families() {
+		if i > 0 {
+			list.WriteByte('\n')
+		}
+		for _, m := range family {
+			fmt.Fprintf(&list, "  %-31s %s\n", m.Name, m.About)
+		}
 	}
 	return list.String()
 }

@@ -171,15 +171,6 @@ func (c *Call) seal(f func(error)) {
 	f(nil)
 }
 
-// Entry returns the call's form on the wire, for its current attempt; its arguments must be ready.
-func (c *Call) Entry() Entry {
-	e := Entry{Number: c.Number(), Attempt: int(c.Attempt), Plain: c.Plain, wire: c.wire}
-	if c.watch != nil {
-		e.Deadline = c.watch.deadline
-	}
-	return e
-}
-
 // Size is about how many bytes the call takes on the wire.
 func (c *Call) Size() int { return len(c.wire) + entryOverhead }
 

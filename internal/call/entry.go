@@ -6,14 +6,13 @@ import (
 	"manta/bus"
 )
 
-// Entry is a call inside a frame.
+// Entry is a call inside a frame. A node may hold many.
 type Entry struct {
-	Number   uint64 // the owner's number of the result object
-	Attempt  int    // 1 the first time
-	Deadline time.Time
-	Plain    bool     // the result is wanted as JSON, for a plain client
+	Number   uint64   // the owner's number of the result object
 	Args     WireArgs // of an entry that was read: a view into the frame
-	wire     string   // of one that is to be written
+	Deadline int64    // in nanoseconds of Unix time; 0 means none
+	Attempt  uint16   // 1 the first time
+	Plain    bool     // the result is wanted as JSON, for a plain client
 }
 
 // entryOverhead is about how many bytes an entry takes beside its arguments.
@@ -26,14 +25,46 @@ const (
 	flagAgain // the attempt follows; else it is the first
 )
 
+// Until returns the deadline, and false if there is none.
+func (e *Entry) Until() (time.Time, bool) {
+	if e.Deadline == 0 {
+		return time.Time{}, false
+	}
+	return time.Unix(0, e.Deadline), true
+}
+
 // AppendTo appends the entry to a frame.
-func (e *Entry) AppendTo(b []byte) []byte {
+func (e *Entry) AppendTo(b []byte) []byte { return bus.AppendBytes(e.appendHead(b), e.Args) }
+
+// AppendTo appends the call to a frame, for its current attempt, as an entry; its arguments must be ready.
+func (c *Call) AppendTo(b []byte) []byte {
+	head := c.head()
+	return bus.AppendString(head.appendHead(b), c.wire)
+}
+
+// Entry returns the call as an entry, for its current attempt; its arguments must be ready.
+func (c *Call) Entry() Entry {
+	e := c.head()
+	e.Args = WireArgs(c.wire)
+	return e
+}
+
+// head returns the call as an entry without its arguments.
+func (c *Call) head() Entry {
+	e := Entry{Number: c.Number(), Attempt: c.Attempt, Plain: c.Plain}
+	if c.watch != nil && !c.watch.deadline.IsZero() {
+		e.Deadline = c.watch.deadline.UnixNano()
+	}
+	return e
+}
+
+func (e *Entry) appendHead(b []byte) []byte {
 	b = bus.AppendUint(b, e.Number)
 	flags := byte(0)
 	if e.Plain {
 		flags |= flagPlain
 	}
-	if !e.Deadline.IsZero() {
+	if e.Deadline != 0 {
 		flags |= flagDeadline
 	}
 	if e.Attempt != 1 {
@@ -41,15 +72,12 @@ func (e *Entry) AppendTo(b []byte) []byte {
 	}
 	b = append(b, flags)
 	if flags&flagDeadline != 0 {
-		b = bus.AppendInt(b, e.Deadline.UnixNano())
+		b = bus.AppendInt(b, e.Deadline)
 	}
 	if flags&flagAgain != 0 {
 		b = bus.AppendUint(b, uint64(e.Attempt))
 	}
-	if e.Args != nil {
-		return bus.AppendBytes(b, e.Args)
-	}
-	return bus.AppendString(b, e.wire)
+	return b
 }
 
 // ReadEntry reads what AppendTo wrote. Its arguments are a view; they are well-formed if the reader has no error.
@@ -58,10 +86,10 @@ func ReadEntry(r *bus.Reader) (e Entry) {
 	flags := r.Byte()
 	e.Plain = flags&flagPlain != 0
 	if flags&flagDeadline != 0 {
-		e.Deadline = time.Unix(0, r.Int())
+		e.Deadline = r.Int()
 	}
 	if flags&flagAgain != 0 {
-		e.Attempt = int(min(r.Uint(), maxAttempt))
+		e.Attempt = uint16(min(r.Uint(), maxAttempt))
 	}
 	e.Args = r.Bytes()
 	if err := e.Args.check(); err != nil {

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"slices"
 	"sync"
 
 	"manta/objstore"
@@ -17,6 +18,9 @@ type ending struct {
 
 // Add notes the outcome of a call; the mutex is held.
 func (f *Finished) Add(c *Call, out *objstore.Outcome) { f.endings = append(f.endings, ending{c, out}) }
+
+// Grow makes room for n more outcomes.
+func (f *Finished) Grow(n int) { f.endings = slices.Grow(f.endings, n) }
 
 // Unlock releases the mutex and hands out what was noted.
 func (f *Finished) Unlock(mu *sync.Mutex) {

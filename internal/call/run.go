@@ -45,7 +45,7 @@ func (w *Work) Run(ctx context.Context, store *objstore.Store) (bus.Value, error
 	value, err := w.run(ctx, store)
 	if err != nil {
 		node := store.Node().ID
-		return bus.Value{}, cmp.Or(ended(ctx, w.Function, err), error(newFailure(err, w.Function, node, w.Entry.Attempt)))
+		return bus.Value{}, cmp.Or(ended(ctx, w.Function, err), error(newFailure(err, w.Function, node, int(w.Entry.Attempt))))
 	}
 	return value, nil
 }

@@ -1,4 +1,4 @@
-// Package bench measures Manta beside plain NATS, in one process run.
+// Package bench measures Manta beside plain NATS, or beside goroutines where tasks only sleep, in one process run.
 //
 // A [Measure] names what it measures, the unit, and the measure it is compared with. Every round runs each measure right
 // behind its baseline, on servers, connections and nodes of its own ([Stage]), so that what else the machine does meets

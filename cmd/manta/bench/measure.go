@@ -9,7 +9,10 @@ import (
 )
 
 // families are all measures, in the order in which they run and are printed.
-var families = [][]Measure{rawMeasures, throughputMeasures, latencyMeasures, objectMeasures, queueMeasures}
+var families = [][]Measure{
+	rawMeasures, throughputMeasures, latencyMeasures, objectMeasures, queueMeasures,
+	poolMeasures, floodMeasures, mixMeasures, placementMeasures,
+}
 
 // A Measure is one thing that is measured, once a round.
 type Measure struct {
@@ -33,6 +36,9 @@ type Sample struct {
 
 // Measures returns all measures.
 func Measures() []Measure { return slices.Concat(families...) }
+
+// Families returns all measures, those apart that measure different things.
+func Families() [][]Measure { return slices.Clone(families) }
 
 // A step is a measure in a round, with the baseline that runs right before it.
 type step struct {

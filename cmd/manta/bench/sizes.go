@@ -1,5 +1,7 @@
 package bench
 
+import "time"
+
 // sizes are how much a run of a measure does.
 type sizes struct {
 	warm      int // tasks or requests before the clock starts
@@ -13,14 +15,21 @@ type sizes struct {
 	queued    int // tasks behind a blocked worker
 	flood     int // tasks of the owner that floods
 	allocated int // tasks whose allocations are counted
+
+	floodLasts time.Duration // after this a flood is cancelled, once it has seen enough single tasks
+	singles    int           // enough of them for a 99th percentile
+	trials     int           // of a placement
+	part       int           // a measure whose name says how much it does, does one part in so many of that
 }
 
 var full = sizes{
 	warm: 2_000, requests: 100_000, backlog: 100_000, calls: 5_000, loops: 20, waited: 1_000, args: 10_000, parents: 100,
 	queued: 1_000_000, flood: 100_000, allocated: 100_000,
+	floodLasts: 20 * time.Second, singles: 100, trials: 20, part: 1,
 }
 
 var quick = sizes{
 	warm: 10, requests: 500, backlog: 500, calls: 50, loops: 1, waited: 50, args: 50, parents: 5,
 	queued: 500, flood: 500, allocated: 500,
+	floodLasts: 100 * time.Millisecond, singles: 1, trials: 3, part: 20,
 }

@@ -85,5 +85,7 @@ func latencies(took []time.Duration, value float64) Sample {
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
+func millis(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
 // rate is a sample of how many things were done a second.
 func rate(n int, took time.Duration) Sample { return Sample{Value: float64(n) / took.Seconds()} }

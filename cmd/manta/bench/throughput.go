@@ -56,16 +56,8 @@ func repeat(at Place, n int) (places []Place) {
 
 // tasksBetween measures a backlog of a driver at one place, with a worker at each of others.
 func tasksBetween(ctx context.Context, s *Stage, from Place, to []Place, tune ...func(*node.Config)) (Timed, error) {
-	for _, place := range to {
-		if err := s.Worker(ctx, place, tune...); err != nil {
-			return nil, err
-		}
-	}
-	driver, err := s.Driver(ctx, from, tune...)
+	driver, err := crew(ctx, s, from, to, tune...)
 	if err != nil {
-		return nil, err
-	}
-	if err := runBacklog(driver, s.warm); err != nil {
 		return nil, err
 	}
 	return func(context.Context) (Sample, error) {
@@ -121,12 +113,7 @@ func atOnce(all []context.Context, do func(driver context.Context) error) error 
 		group.Go(func() { errs <- do(driver) })
 	}
 	group.Wait()
-	for range all {
-		if err := <-errs; err != nil {
-			return err
-		}
-	}
-	return nil
+	return firstOf(errs, len(all))
 }
 
 // children is how many tasks a parent of nested_tasks starts.
@@ -155,17 +142,32 @@ func nestedTasks(ctx context.Context, s *Stage) (Timed, error) {
 	}, nil
 }
 
-// pair starts a worker and a driver, each on a connection of its own, which have met.
+// pair is a crew of one, on the stage's one server.
 func pair(ctx context.Context, s *Stage) (driver context.Context, err error) {
+	return crewOf(ctx, s, 1)
+}
+
+// crewOf is a crew whose nodes are all on the stage's one server.
+func crewOf(ctx context.Context, s *Stage, workers int, tune ...func(*node.Config)) (driver context.Context, err error) {
 	at, err := s.Server()
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Worker(ctx, at); err != nil {
-		return nil, err
+	return crew(ctx, s, at, repeat(at, workers), tune...)
+}
+
+// crew starts a worker at each of the places to, and a driver, each on a connection of its own, which have met.
+func crew(ctx context.Context, s *Stage, from Place, to []Place, tune ...func(*node.Config)) (driver context.Context, err error) {
+	for _, place := range to {
+		if err := s.Worker(ctx, place, tune...); err != nil {
+			return nil, err
+		}
 	}
-	if driver, err = s.Driver(ctx, at); err != nil {
+	if driver, err = s.Driver(ctx, from, tune...); err != nil {
 		return nil, err
 	}
 	return driver, runBacklog(driver, s.warm)
 }
+
+// offering makes workers offer so many CPUs.
+func offering(cpus float64) func(*node.Config) { return func(cfg *node.Config) { cfg.CPUs = cpus } }
