@@ -33,19 +33,27 @@ func (s *Store) own(o *Object, blob string) {
 	runtime.AddCleanup(o, func(c collected) { // runs on the runtime's goroutine: it only appends
 		c.store.mu.Lock()
 		defer c.store.mu.Unlock()
-		c.store.collected = append(c.store.collected, c)
+		c.store.collect(c.id, c.blob)
 	}, collected{s, o.id, blob})
 }
 
-// Discard deletes the blob, if any, of an outcome that nobody will read.
+// Discard deletes the blob, if any, of an outcome that nobody will read. One that this node owns stays: the outcome was settled, and
+// has come again.
 func (s *Store) Discard(id ID, out Outcome) {
 	if out.Blob == nil {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.blobs[out.Blob.Blob.ID] = id
-	s.collected = append(s.collected, collected{s, id, out.Blob.Blob.ID})
+	if _, owned := s.blobs[out.Blob.Blob.ID]; !owned {
+		s.blobs[out.Blob.Blob.ID] = id
+		s.collect(id, out.Blob.Blob.ID)
+	}
+}
+
+// collect has a blob deleted soon; the store is locked.
+func (s *Store) collect(id ID, blob string) {
+	s.collected = append(s.collected, collected{s, id, blob})
 }
 
 // sweep deletes the blobs of collected objects until ctx ends.

@@ -171,3 +171,23 @@ func TestReadsOnAClosedNodeEnd(t *testing.T) {
 		t.Errorf("Free: got %v, want ErrClosed", err)
 	}
 }
+
+func TestAnOutcomeThatComesAgainLeavesTheBlobOfTheFirst(t *testing.T) {
+	c, bucket := start(t, 1)
+	ctx := c.Context(0)
+	kept, stray := promise[[]float64](t, ctx), promise[[]float64](t, ctx)
+	value, err := bus.Encode(floats(mebibyte))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := kept.store
+	out := s.Seal(ctx, kept.object.ID(), value)
+	s.Settle(kept.object, &out)
+	s.Discard(kept.object.ID(), out)
+	one := bucket.usage()
+	s.Discard(stray.object.ID(), s.Seal(ctx, stray.object.ID(), value))
+	bucket.awaitUsage(one)
+	if got := get(t, ctx, kept.Ref); len(got) != mebibyte {
+		t.Errorf("got %d numbers", len(got))
+	}
+}

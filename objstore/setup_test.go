@@ -73,12 +73,18 @@ func (s stock) usage() uint64 {
 	return status.Size()
 }
 
-// awaitEmpty waits until nothing is left in the bucket. Nobody is told of that, so it asks again and again.
+// awaitEmpty waits until nothing is left in the bucket.
 func (s stock) awaitEmpty() {
+	s.t.Helper()
+	s.awaitUsage(0)
+}
+
+// awaitUsage waits until the bucket holds at most so many bytes. Nobody is told of that, so it asks again and again.
+func (s stock) awaitUsage(most uint64) {
 	s.t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(patience); s.usage() > 0; <-tick.C {
+	for deadline := time.Now().Add(patience); s.usage() > most; <-tick.C {
 		if time.Now().After(deadline) {
 			s.t.Fatalf("%d bytes are still in the bucket", s.usage())
 		}

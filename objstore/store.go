@@ -104,8 +104,10 @@ func (s *Store) Settle(o *Object, out *Outcome) {
 	if out.Blob != nil {
 		s.own(o, out.Blob.Blob.ID)
 	}
-	if !o.settle(out) {
-		s.Discard(o.id, *out)
+	if !o.settle(out) && out.Blob != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.collect(o.id, out.Blob.Blob.ID)
 	}
 }
 

@@ -2,6 +2,7 @@ package task
 
 import (
 	"fmt"
+	"maps"
 	"sync/atomic"
 	"time"
 
@@ -40,7 +41,7 @@ type desk struct {
 
 func newDesk(id member.ID, capacity *member.Capacity, maxBatch int) *desk {
 	d := &desk{id: id, maxBatch: maxBatch, guests: make(map[guestKey]*guest), generations: make(map[member.ID]uint64)}
-	d.slots = slots{capacity: capacity, do: d}
+	d.slots = newSlots(capacity, d)
 	return d
 }
 
@@ -262,29 +263,23 @@ func (d *desk) tick(now moment) bool {
 	}
 	d.untold = d.untold[:0]
 	if now-d.swept > guestFor {
-		d.swept = now
-		for key, g := range d.guests {
-			if g.idle() && now-g.touched > guestFor {
-				delete(d.guests, key)
-			}
-		}
-		for owner := range d.generations {
-			if !d.hosts(owner) {
-				delete(d.generations, owner)
-			}
-		}
+		d.sweep(now)
 	}
 	return d.slots.restless()
 }
 
-// hosts says whether a lane of an owner is known here.
-func (d *desk) hosts(owner member.ID) bool {
-	for key := range d.guests {
-		if key.owner == owner {
-			return true
+// sweep forgets lanes of which nothing is here, and owners of which no lane is.
+func (d *desk) sweep(now moment) {
+	d.swept = now
+	owners := make(map[member.ID]bool)
+	for key, g := range d.guests {
+		if g.idle() && now-g.touched > guestFor {
+			delete(d.guests, key)
+		} else {
+			owners[key.owner] = true
 		}
 	}
-	return false
+	maps.DeleteFunc(d.generations, func(owner member.ID, _ uint64) bool { return !owners[owner] })
 }
 
 // ownerLeft forgets what an owner that is gone has waiting here. What it has running goes on: it may only seem to be gone.

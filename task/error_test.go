@@ -36,7 +36,8 @@ var (
 		}
 		return 1, nil
 	})
-	buyFor = task.Define("buy_for", func(ctx context.Context, what string) (int, error) {
+	verbose = task.Define("verbose", func(_ context.Context, n int) (int, error) { return 0, errors.New(strings.Repeat("x", n)) })
+	buyFor  = task.Define("buy_for", func(ctx context.Context, what string) (int, error) {
 		n, err := buy.Call(ctx, what)
 		if err != nil {
 			return 0, fmt.Errorf("shopping: %w", err)
@@ -169,5 +170,12 @@ func TestCallsOfAClosedNodeFailAsClosed(t *testing.T) {
 		if err := getError(t, open, r); !errors.Is(err, bus.ErrClosed) {
 			t.Errorf("%s: got %v, want ErrClosed", what, err)
 		}
+	}
+}
+
+func TestAnErrorThatIsLargerThanAMessageIsCutShort(t *testing.T) {
+	c := nodetest.Start(t, 1)
+	if words := getError(t, c.Context(0), verbose.Go(c.Context(0), 4<<20)).Error(); !strings.Contains(words, "xxx… (4194304 bytes in all)") {
+		t.Errorf("got %d bytes that end in %q", len(words), words[max(0, len(words)-40):])
 	}
 }

@@ -80,8 +80,10 @@ func (q *jobQueue) first() *job { return q.jobs[q.head] }
 func (q *jobQueue) pop() *job {
 	j := q.jobs[q.head]
 	q.jobs[q.head] = nil
-	if q.head++; q.head == len(q.jobs) {
-		q.jobs, q.head = q.jobs[:0], 0
+	if q.head++; q.head*2 >= len(q.jobs) { // more holes than jobs: close ranks, or it grows as long as it is not empty
+		n := copy(q.jobs, q.jobs[q.head:])
+		clear(q.jobs[n:])
+		q.jobs, q.head = q.jobs[:n], 0
 	}
 	return j
 }

@@ -50,6 +50,7 @@ func (o *owner) peerOf(l *lane, id member.ID) *peer {
 	p := l.peers[id]
 	if _, known := o.servers[id]; p == nil && (known || l.door != nil) {
 		p = o.join(l, id, 0)
+		p.unlisted = !known
 	}
 	return p
 }

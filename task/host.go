@@ -69,7 +69,7 @@ func startHost(ctx context.Context, node *member.Node, o *owner, cfg Config) (*h
 	h.group.Go(h.serve)
 	var err error
 	if h.own, err = node.Conn.SubscribeChan(node.Conn.NodeTasks(node.ID.String()), "", h.mail); err != nil {
-		return nil, err
+		return nil, errors.Join(err, h.close())
 	}
 	for _, name := range registered.names() {
 		door, err := node.Conn.SubscribeChan(node.Conn.Work(name), bus.Workers, h.mail)
@@ -165,6 +165,7 @@ func (h *host) work(w *call.Work, j *job) {
 			yielded = begun
 		}
 	}
+	*w = call.Work{Room: w.Room} // an idle goroutine holds no arguments
 }
 
 // returned answers a task that has returned, and gives its slot to the next one.
@@ -335,7 +336,7 @@ func (h *host) close() error {
 	h.desk.close()
 	h.mu.Unlock()
 	for _, sub := range append(slices.Clone(h.doors), h.own) {
-		_ = sub.Unsubscribe() // its one error is that the connection is closed, or the subscription drained
+		_ = sub.Unsubscribe() // its one error is that there is none: it was drained, the connection is closed, or it could not be made
 	}
 	if h.plain != nil {
 		h.plain.close()

@@ -1,6 +1,7 @@
 package task
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -20,12 +21,11 @@ const (
 	confirmEvery = 64
 	// lastWords is how long the last replies of a node may take that membership says is gone, and NATS does not.
 	lastWords = 300 * time.Millisecond
+	// silentFor is how long a node that is gone may still be in the queue group: a NATS server that is not configured otherwise pings a
+	// connection every 2 minutes, and gives it up at the third ping.
+	silentFor = 10 * time.Minute
 	// mendEvery is how long at least a lane waits before it asks again for replies that got lost.
 	mendEvery = 5 * time.Millisecond
-	// doorSilence is how long a task may knock before the nodes that are known are asked whether they have it.
-	doorSilence = silence
-	// doorLost is how long it may while no node is known that could be asked.
-	doorLost = 3 * time.Second
 )
 
 // lane is the tasks of one owner with one function and one need. It decides which task goes where and which is lost; it is a
@@ -57,23 +57,15 @@ type lane struct {
 	refusals int     // in a row
 	wished   moment  // when told was last forgotten
 	batch    []*submission
-	silent   map[member.ID]bool // nodes that are gone and may still be in the queue group: stopped, or cut off
-	full     bool               // the last pump left a backlog; that may have been given up since
-	ticks    uint32             // the highest number of a frame to a peer that was removed
+	silent   map[member.ID]moment // since when nodes are gone that may still be in the queue group: stopped, or cut off
+	full     bool                 // the last pump left a backlog; that may have been given up since
+	ticks    uint32               // the highest number of a frame to a peer that was removed
 
 	doorSubject                     string // where its tasks knock
 	doorReply, nodeReply, pingReply string // where it hears of knocks, of frames to nodes, and of pings
 	queued                          bool   // the owner is about to pump it
 	closed                          moment // since when nobody is behind the door; 0 if somebody may be
 	stuck                           moment // since when no known node could ever run what waits; 0 if one could
-}
-
-// knock is a task on its way through the queue group: the node that got it has not said so yet.
-type knock struct {
-	task     *submission
-	sent     moment
-	ruledOut map[*peer]bool // those that are known not to have it
-	doubtful bool           // a node that may have had it is gone
 }
 
 // laneActions is what a lane has done for it. None of it may call back.
@@ -89,7 +81,7 @@ type laneActions interface {
 func newLane(function string, number uint64, need member.Amounts, do laneActions, maxBatch int) *lane {
 	return &lane{
 		function: function, number: number, need: need, needWire: call.AppendNeed(nil, need), do: do, maxBatch: maxBatch, peers: make(map[member.ID]*peer),
-		silent: make(map[member.ID]bool),
+		silent: make(map[member.ID]moment),
 	}
 }
 
@@ -102,7 +94,7 @@ func (l *lane) join(id member.ID, window int, now moment) *peer {
 		l.peers[id] = p
 		l.order = append(l.order, p)
 	}
-	p.left, p.retired = 0, false
+	p.left, p.retired, p.unlisted = 0, false, false
 	delete(l.silent, id)
 	return p
 }
@@ -207,15 +199,6 @@ func (l *lane) pump(now moment) {
 	}
 }
 
-// knock sends the first task through the queue group.
-func (l *lane) knock(now moment) {
-	s := l.backlog.pop()
-	l.knocking = knock{task: s, sent: now}
-	l.door = &l.knocking
-	l.batch = append(l.batch[:0], s)
-	l.do.send(l, nil, l.batch, !l.backlog.empty())
-}
-
 // roomiest returns the peer with the most room, in turn among equals, nil if none has any. A knocking task will take a slot
 // somewhere, so one less than there is room for is sent meanwhile.
 func (l *lane) roomiest() *peer {
@@ -258,6 +241,7 @@ func (l *lane) sendTo(p *peer, now moment) {
 	}
 	l.inflight += len(l.batch)
 	l.tell(p, l.batch, !l.backlog.empty())
+	clear(l.batch)
 }
 
 // tell sends tasks to a peer, or none, and whether the lane has more.
@@ -267,10 +251,15 @@ func (l *lane) tell(p *peer, tasks []*submission, more bool) {
 	l.do.send(l, p, tasks, more)
 }
 
-// cancel tells the peer that has a task that its outcome is not wanted.
+// cancel tells the peer that has a task, which has ended, that its outcome is not wanted.
 func (l *lane) cancel(s *submission) {
-	s.at.tick++
-	l.do.cancelled(s.at, s)
+	switch {
+	case s.at != nil:
+		s.at.tick++
+		l.do.cancelled(s.at, s)
+	case s != l.knocking.task: // else whoever turns out to have it is told
+		l.backlog.oneEnded()
+	}
 }
 
 // hear takes in what a peer says.
@@ -316,11 +305,10 @@ func (l *lane) replied(p *peer, m *guestMessage, now moment) {
 			p.window = min(p.window, len(p.flight))
 		}
 	}
-	if busy && l.refusals > 1 { // stop trying one by one: ask all at once
+	if busy && l.refusals > 1 { // stop trying one by one: wait for whoever has room to say so
 		for _, o := range l.order {
-			o.window, o.told = min(o.window, len(o.flight)), false
+			o.window = min(o.window, len(o.flight))
 		}
-		l.wished = now
 	}
 	l.pump(now)
 	if p.receipts.confirmed()-p.receipts.acked >= confirmEvery {
@@ -339,7 +327,7 @@ func (l *lane) settle(p *peer, r *result, out *objstore.Outcome) bool {
 		return false
 	}
 	if s.at == nil {
-		l.door = nil
+		l.answered()
 	} else {
 		delete(p.flight, r.number)
 		l.inflight--
@@ -406,57 +394,6 @@ func (l *lane) ponged(p *peer, m *guestMessage, now moment) {
 	l.pump(now)
 }
 
-// accepted notes that the knocking task is at a peer, if it is that one.
-func (l *lane) accepted(p *peer, number uint64) {
-	if l.door == nil || l.door.task.Number() != number {
-		return
-	}
-	s := l.door.task
-	l.door = nil
-	s.at, s.tick = p, p.tick // no frame took it there; it was there before the next one
-	p.flight[number] = s
-	l.inflight++
-	if s.ended {
-		l.cancel(s)
-	}
-}
-
-func (k *knock) ruleOut(p *peer) {
-	if k.ruledOut == nil {
-		k.ruledOut = make(map[*peer]bool)
-	}
-	k.ruledOut[p] = true
-}
-
-// judgeDoor takes the knocking task back when no peer can have it.
-func (l *lane) judgeDoor() {
-	k := l.door
-	if k == nil || len(k.ruledOut) == 0 && !k.doubtful {
-		return
-	}
-	for _, p := range l.order {
-		if !p.dead && !k.ruledOut[p] {
-			return
-		}
-	}
-	l.door = nil
-	if k.task.ended || (k.doubtful || len(l.silent) > 0) && !l.do.lost(k.task, nil) {
-		return
-	}
-	l.backlog.pushFront(k.task)
-	l.refusals = max(l.refusals, min(1, len(l.order))) // straight to a peer, if there is one
-}
-
-// nobodyHome takes the knocking task back from a door with nobody behind it.
-func (l *lane) nobodyHome() *submission {
-	k := l.door
-	if k == nil {
-		return nil
-	}
-	l.door = nil
-	return k.task
-}
-
 func (l *lane) ping(p *peer, now moment) {
 	p.pinged = now
 	p.patience = min(max(2*p.patience, silenceFirst), silence)
@@ -475,13 +412,18 @@ func (l *lane) gone(p *peer, m *guestMessage, now moment) {
 
 // look does what the clock asks for. reconnected is when this process's connection last came back, 0 for never.
 func (l *lane) look(now, reconnected moment) {
+	maps.DeleteFunc(l.silent, func(_ member.ID, since moment) bool { return now-since >= silentFor })
 	for _, p := range slices.Clone(l.order) {
 		switch {
 		case p.left != 0 && now-p.left >= lastWords:
-			l.silent[p.id] = true
+			l.silent[p.id] = now
 			l.remove(p)
 			continue
-		case p.look(now, reconnected):
+		case !p.look(now, reconnected):
+		case p.unlisted:
+			l.remove(p)
+			continue
+		default:
 			l.bury(p)
 			l.judgeDoor()
 		}
@@ -500,9 +442,10 @@ func (l *lane) look(now, reconnected moment) {
 	}
 	if !slices.ContainsFunc(l.order, (*peer).there) {
 		l.refusals = 0 // knock again
-		if k := l.door; k != nil && now-k.sent >= doorLost {
-			l.door = nil
-			l.backlog.pushFront(k.task)
+		if l.door != nil && now-l.door.sent >= doorLost {
+			if s := l.answered().task; !s.ended {
+				l.backlog.pushFront(s)
+			}
 		}
 	}
 	l.pump(now)

@@ -43,7 +43,8 @@ func TestANodeThatIsFullIsBehindTheDoor(t *testing.T) {
 	o.last++
 	n := o.submit(l, time.Millisecond, 0)
 	s := l.door.task
-	l.door, s.at, l.inflight, l.closed = nil, l.order[0], 1, w.now // the door was closed, so it was sent to the node itself
+	l.answered()
+	s.at, l.inflight, l.closed = l.order[0], 1, w.now // the door was closed, so it was sent to the node itself
 	l.order[0].flight[n] = s
 	o.hearOf(l, l.order[0], replyFrame, 1, result{number: n, attempt: 1, status: call.Busy})
 	if l.closed != 0 {
@@ -68,5 +69,38 @@ func TestATaskThatTookAKnockMayHaveRunWhenItsNodeDies(t *testing.T) {
 	l.remove(p)
 	if !o.failed[n] {
 		t.Error("it was taken back as if it had never arrived")
+	}
+}
+
+func TestANodeThatIsInNoTableIsForgottenWhenItDies(t *testing.T) {
+	w := newWorld(1)
+	w.addHost(cpus(1))
+	o := w.addOwner()
+	l := o.lane(needs(1))
+	l.order[0].unlisted = true // it spoke before its record came, or after that had gone
+	n := o.submit(l, time.Hour, 0)
+	w.run(w.now + time.Second)
+	w.kill(w.hosts[0])
+	w.run(w.now + time.Second)
+	if !o.failed[n] || len(l.peers)+len(l.order) > 0 {
+		t.Errorf("its task failed: %v, %d peers", o.failed[n], len(l.order))
+	}
+}
+
+func TestANodeThatWasSilentIsForgottenInTheEnd(t *testing.T) {
+	w := newWorld(1)
+	h := w.addHost(cpus(1))
+	o := w.addOwner()
+	l := o.lane(needs(1))
+	o.submit(l, time.Hour, 0)
+	w.run(w.now + 100*time.Millisecond)
+	w.pause(h, 0, 24*time.Hour)
+	w.run(w.now + time.Second)
+	if len(l.silent) != 1 {
+		t.Fatalf("%d nodes may be silent, want 1", len(l.silent))
+	}
+	l.look(w.now+silentFor, 0)
+	if len(l.silent) > 0 {
+		t.Error("it may still be silent although NATS has long noticed")
 	}
 }

@@ -265,7 +265,7 @@ func (o *owner) cancel(s *submission, err error) {
 		return
 	}
 	o.end(s, &objstore.Outcome{Err: err})
-	if s.at != nil {
+	if s.lane != nil {
 		s.lane.cancel(s)
 	}
 }

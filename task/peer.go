@@ -29,7 +29,9 @@ type peer struct {
 	subject string // where the node takes frames of the lane
 	joined  moment // when this process learned of the node
 	retired bool   // it drains: it takes no more tasks
-	left    moment // when membership said that it is gone; 0 if it is there
+	// unlisted says that membership does not know it: it spoke before its record came, or after that had gone. Nobody will say that it left.
+	unlisted bool
+	left     moment // when membership said that it is gone; 0 if it is there
 
 	window  int                    // how many tasks of the lane may be outstanding there
 	flight  map[uint64]*submission // those that are, by number

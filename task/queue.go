@@ -1,11 +1,14 @@
 package task
 
+import "slices"
+
 // queue is a backlog: first in, first out, with a way back to the front. Submissions that have ended stay in it until they
-// come to the front.
+// come to the front, or are most of it.
 type queue struct {
 	front []*submission // returned ones, the last one first
 	rest  []*submission
 	head  int // of rest
+	ended int // how many in it have ended
 }
 
 func (q *queue) push(s *submission)      { q.rest = append(q.rest, s) }
@@ -25,6 +28,19 @@ func (q *queue) empty() bool {
 			return false
 		}
 		q.pop()
+		q.ended = max(q.ended-1, 0)
+	}
+}
+
+// endedLimit is how many that have ended may stay in any case.
+const endedLimit = 256
+
+// oneEnded notes that a submission in it has ended.
+func (q *queue) oneEnded() {
+	if q.ended++; q.ended > endedLimit && q.ended > q.len()/2 {
+		over := func(s *submission) bool { return s.ended }
+		q.front, q.rest = slices.DeleteFunc(q.front, over), slices.DeleteFunc(q.rest[q.head:], over)
+		q.head, q.ended = 0, 0
 	}
 }
 

@@ -90,3 +90,29 @@ func TestAQueueKeepsNothingOfWhatHasLeftIt(t *testing.T) {
 		t.Errorf("%d are held in %d places, want 10", held, len(q.rest))
 	}
 }
+
+func TestAJobQueueThatIsNeverEmptyDoesNotGrow(t *testing.T) {
+	var q jobQueue
+	q.push(&job{})
+	for range 10_000 {
+		q.push(&job{})
+		q.pop()
+	}
+	if n := cap(q.jobs); n > 16 {
+		t.Errorf("it has room for %d jobs and holds %d", n, q.len())
+	}
+}
+
+func TestABacklogOfWhichMostIsCancelledDoesNotGrow(t *testing.T) {
+	var q queue
+	q.push(&submission{})
+	for range 10_000 {
+		s := &submission{}
+		q.push(s)
+		s.ended = true
+		q.oneEnded()
+	}
+	if q.len() > 2*endedLimit || q.empty() {
+		t.Errorf("it holds %d, of which one is wanted", q.len())
+	}
+}

@@ -20,6 +20,10 @@ func needs(n float64) member.Amounts {
 	return need
 }
 
+var someNeeds = []map[string]float64{
+	cpus(0.25), cpus(0.5), cpus(1), cpus(1), cpus(1), {}, {"gpu": 1}, {member.CPU: 1, "gpu": 0.5},
+}
+
 // Under any schedule: every task has one outcome, none runs twice while its node lives, nothing exceeds what a node has, and no
 // slot is free and unoffered while a lane waits.
 func TestUnderAnyScheduleEveryTaskRunsOnceAndNoSlotIsIdle(t *testing.T) {
@@ -27,7 +31,10 @@ func TestUnderAnyScheduleEveryTaskRunsOnceAndNoSlotIsIdle(t *testing.T) {
 		w := newWorld(rapid.Uint64().Draw(t, "seed"))
 		hosts := rapid.IntRange(1, 4).Draw(t, "hosts")
 		for range hosts {
-			w.addHost(cpus(float64(rapid.IntRange(1, 4).Draw(t, "CPUs"))))
+			h := w.addHost(map[string]float64{member.CPU: float64(rapid.IntRange(1, 4).Draw(t, "CPUs")), "gpu": 1})
+			if rapid.Bool().Draw(t, "an actor") {
+				w.actor(h, needs(1), time.Duration(w.rng.Int64N(int64(20*time.Millisecond))), 500*time.Millisecond)
+			}
 		}
 		w.drop = rapid.SampledFrom([]float64{0, 0, 0.01, 0.05, 0.2}).Draw(t, "loss")
 		killed := 0
@@ -35,7 +42,7 @@ func TestUnderAnyScheduleEveryTaskRunsOnceAndNoSlotIsIdle(t *testing.T) {
 		for range rapid.IntRange(1, 4).Draw(t, "owners") {
 			o := w.addOwner()
 			for range rapid.IntRange(1, 3).Draw(t, "lanes") {
-				l := o.lane(needs(rapid.SampledFrom([]float64{0.25, 0.5, 1, 1}).Draw(t, "need")))
+				l := o.lane(of(rapid.SampledFrom(someNeeds).Draw(t, "need")))
 				n := rapid.IntRange(1, 150).Draw(t, "tasks")
 				tasks += n
 				longest := rapid.SampledFrom([]time.Duration{10 * time.Microsecond, time.Millisecond, 30 * time.Millisecond}).Draw(t, "longest")

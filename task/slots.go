@@ -23,6 +23,20 @@ type slots struct {
 	open   []*guest // those to which a slot is offered
 	queued []*guest // those with jobs that wait, in the order of their turns
 	closed bool     // the node drains: it takes no more
+
+	taken member.Amounts // what the jobs that run here need, also of what they lend
+	kept  member.Amounts // what is on offer
+}
+
+func newSlots(capacity *member.Capacity, do slotActions) slots {
+	return slots{capacity: capacity, do: do, taken: make(member.Amounts), kept: make(member.Amounts)}
+}
+
+// count adds a lane's need to amounts n times.
+func count(amounts, need member.Amounts, n int64) {
+	for name, amount := range need {
+		amounts[name] += n * amount
+	}
 }
 
 // slotActions is what slots has done for it. None of it may call back.
@@ -39,7 +53,7 @@ func (s *slots) came(j *job, now moment) {
 	switch {
 	case s.closed && !g.own:
 		s.do.back(j)
-	case g.queue.len() == 0 && !s.reserved(g, now) && s.capacity.Take(g.need):
+	case g.queue.len() == 0 && !s.isKeptFrom(g, now) && s.capacity.Take(g.need):
 		s.start(j, now)
 	case g.pace.takes(g.queue.len(), g.running):
 		s.enqueue(j, now)
@@ -51,6 +65,7 @@ func (s *slots) came(j *job, now moment) {
 func (s *slots) start(j *job, now moment) {
 	j.guest.running++
 	j.guest.waits = now
+	count(s.taken, j.guest.need, 1)
 	s.do.run(j)
 }
 
@@ -91,6 +106,7 @@ func (s *slots) finished(g *guest, held member.Amounts, now moment) (next *job) 
 		}
 	}
 	s.capacity.Give(held)
+	count(s.taken, g.need, -1)
 	s.fillAfter(g, now)
 	return nil
 }
@@ -115,22 +131,26 @@ func (s *slots) fillAfter(g *guest, now moment) {
 	}
 }
 
-// offer keeps a slot for a lane for a moment.
+// offer keeps a slot for a lane, and tells its owner.
 func (s *slots) offer(g *guest, now moment) {
+	s.keep(g, now)
+	s.do.offer(g)
+}
+
+// keep keeps a slot for a lane until its next frame, or for a moment.
+func (s *slots) keep(g *guest, now moment) {
 	s.leaveLine(g)
 	g.offered, g.waits = now+offerFor, now
 	s.open = append(s.open, g)
-	s.do.offer(g)
+	count(s.kept, g.need, 1)
 }
 
 // first returns the lane in line that goes before what is queued here, and before the lane that freed the slot.
 func (s *slots) first(freedBy *guest, now moment) *guest {
-	for i, g := range s.line {
+	lacking := s.lacking(now)
+	for _, g := range s.line {
 		switch {
-		case !s.fits(g):
-			if s.keeps(i, g, now) {
-				return nil
-			}
+		case !s.fits(g) || overlaps(lacking, g.need):
 		case g == freedBy:
 		case len(s.queued) > 0 && (now-g.waits < lineFirst || g.running > s.queued[0].running):
 		case freedBy != nil && (freedBy.want || freedBy.queue.len() > 0) && g.running > freedBy.running+1:
@@ -143,26 +163,20 @@ func (s *slots) first(freedBy *guest, now moment) *guest {
 
 // anyone returns the first lane in line that could use what is free.
 func (s *slots) anyone(now moment) *guest {
-	for i, g := range s.line {
-		if s.fits(g) {
+	lacking := s.lacking(now)
+	for _, g := range s.line {
+		if s.fits(g) && !overlaps(lacking, g.need) {
 			return g
-		}
-		if s.keeps(i, g, now) {
-			return nil
 		}
 	}
 	return nil
 }
 
-// keeps says whether what becomes free is kept for a lane whose need does not fit: the head of the line, after a while.
-func (s *slots) keeps(place int, g *guest, now moment) bool {
-	return place == 0 && now-g.waits >= wideAfter
-}
-
 // runQueued starts the next task that waits here, in turn over the lanes that have some. False: none fits.
 func (s *slots) runQueued(now moment) bool {
+	lacking := s.lacking(now)
 	for i, g := range s.queued {
-		if s.reserved(g, now) || !s.fits(g) || !s.capacity.Take(g.need) {
+		if overlaps(lacking, g.need) || !s.fits(g) || !s.capacity.Take(g.need) {
 			continue
 		}
 		s.start(s.take(i), now)
@@ -185,25 +199,39 @@ func (s *slots) fits(g *guest) bool { return s.free(g, 1) > 0 }
 
 // free is how many more of g's tasks fit beside what is on offer to others, at most limit.
 func (s *slots) free(g *guest, limit int) int {
-	if len(s.open) == 0 || len(s.open) == 1 && s.open[0] == g {
+	if len(s.open) == 0 {
 		return s.capacity.Slots(g.need, limit)
 	}
-	var kept member.Amounts
-	for _, o := range s.open {
-		if o != g {
-			kept = kept.Plus(o.need)
-		}
+	if g.offered != 0 { // what it is offered is for it
+		count(s.kept, g.need, -1)
+		defer count(s.kept, g.need, 1)
 	}
-	return s.capacity.SlotsBeside(kept, g.need, limit)
+	return s.capacity.SlotsBeside(s.kept, g.need, limit)
 }
 
-// reserved says whether what is free is kept for a lane with a wide need at the head of the line.
-func (s *slots) reserved(g *guest, now moment) bool {
-	if len(s.line) == 0 {
-		return false
+// lacking returns what the lane at the head of the line lacks, once it has waited for a while: of that nothing goes to others, or a wide
+// need would wait for ever. What it does not lack does: those who hold the rest may wait for tasks that need it. And nothing is kept that
+// tasks here could not give back, because actors hold it.
+func (s *slots) lacking(now moment) member.Amounts {
+	if len(s.line) == 0 || now-s.line[0].waits < wideAfter || s.fits(s.line[0]) {
+		return nil
 	}
-	head := s.line[0]
-	return head != g && s.keeps(0, head, now) && !s.fits(head) && overlaps(head.need, g.need)
+	lacking := make(member.Amounts)
+	free := s.capacity.Free()
+	for name, n := range s.line[0].need {
+		switch {
+		case free[name]+s.taken[name] < n:
+			return nil
+		case free[name]-s.kept[name] < n:
+			lacking[name] = n
+		}
+	}
+	return lacking
+}
+
+// isKeptFrom says whether what a lane needs is kept for the one at the head of the line.
+func (s *slots) isKeptFrom(g *guest, now moment) bool {
+	return len(s.line) > 0 && s.line[0] != g && overlaps(s.lacking(now), g.need)
 }
 
 func overlaps(a, b member.Amounts) bool {
@@ -267,15 +295,14 @@ func (s *slots) endOffer(g *guest) {
 	}
 	g.offered = 0
 	s.open = slices.DeleteFunc(s.open, func(o *guest) bool { return o == g })
+	count(s.kept, g.need, -1)
 	s.enterLine(g)
 }
 
 // told notes that a reply has told a lane of its window: the room in it is as good as an offer.
 func (s *slots) told(g *guest, window int, now moment) {
 	if (!s.closed || g.own) && g.want && g.offered == 0 && g.queue.len() == 0 && window > g.running && s.fits(g) {
-		s.leaveLine(g)
-		g.offered, g.waits = now+offerFor, now
-		s.open = append(s.open, g)
+		s.keep(g, now)
 	}
 }
 

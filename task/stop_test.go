@@ -120,3 +120,22 @@ func TestCloseEndsTheCtxOfWhatRunsAndWaitsForIt(t *testing.T) {
 	g.open()
 	getAll(t, c.Context(0), refs)
 }
+
+func TestADrainThatWasCutShortCanBeTakenUpAgain(t *testing.T) {
+	c := nodetest.Start(t, 2, nodetest.CPUs(1))
+	g := newGate(t)
+	refs := pass.Map(c.Context(0), []string{g.name, g.name})
+	g.await(2)
+	for range 2 {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		if err := c.Node(1).Drain(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("while a task runs: %v", err)
+		}
+		cancel()
+	}
+	g.open()
+	if err := c.Node(1).Drain(t.Context()); err != nil {
+		t.Error(err)
+	}
+	getAll(t, c.Context(0), refs)
+}

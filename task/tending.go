@@ -73,7 +73,7 @@ func (o *owner) tendBacklog(l *lane, now moment) {
 	switch {
 	case l.closed != 0 && now-l.closed >= doorOpensWithin && l.inflight == 0 && l.door == nil:
 		o.failUnserved(l)
-	case o.feasible(l):
+	case l.inflight > 0 || o.feasible(l): // or the node that has them could not have taken them
 		l.stuck = 0
 	case l.stuck == 0:
 		l.stuck = now

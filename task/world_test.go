@@ -120,7 +120,6 @@ type simHost struct {
 	flushing bool
 	to       map[member.ID]*link
 	ran      map[run]int // how often each attempt of a task ran here
-	now, max int         // tasks that run
 }
 
 func (w *world) addHost(quantities map[string]float64) *simHost {
@@ -215,6 +214,22 @@ func (w *world) pause(h *simHost, gone, back time.Duration) {
 	})
 }
 
+// actor is somebody who holds capacity of a host from then on for so long, without slots knowing of it.
+func (w *world) actor(h *simHost, need member.Amounts, then, long time.Duration) {
+	w.after(then, func() {
+		if !h.slots.capacity.Take(need) {
+			return
+		}
+		w.after(long, func() {
+			h.awake(func() { // as the next tick does
+				h.slots.capacity.Give(need)
+				h.slots.fill(w.now)
+				h.begin(nil)
+			})
+		})
+	})
+}
+
 // tell has every lane hear of the host.
 func (h *simHost) tell(hear func(l *lane)) {
 	for _, o := range h.w.owners {
@@ -235,11 +250,9 @@ func (h *simHost) begin(next *job) {
 	}
 	for _, j := range jobs {
 		h.ran[run{j.entry.Number, int(j.entry.Attempt)}]++
-		h.now++
 		took := h.w.owners[j.guest.owner[2]].duration[j.entry.Number]
 		h.w.after(took, func() {
 			h.awake(func() {
-				h.now--
 				next := h.finished(j, j.guest.need, took, 1, h.w.now)
 				h.answerSoon(j, objstore.Outcome{Value: bus.Value{Format: bus.Msgpack, Data: []byte{1}}}, next == nil, h.w.now)
 				h.begin(next)
@@ -259,11 +272,9 @@ func (h *simHost) check() {
 	if !h.total.Covers(used) {
 		h.w.fail("a host of %v runs %v", h.total, used)
 	}
-	for i, g := range h.slots.line {
-		if i == 0 && !h.slots.fits(g) {
-			return // what is free may be kept for it
-		}
-		if !h.slots.closed && h.slots.fits(g) {
+	lacking := h.slots.lacking(h.w.now)
+	for _, g := range h.slots.line {
+		if !h.slots.closed && h.slots.fits(g) && !overlaps(lacking, g.need) {
 			h.w.fail("a slot is free and unoffered while a lane waits")
 		}
 	}

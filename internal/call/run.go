@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 
 	"manta/bus"
 	"manta/internal/member"
@@ -121,12 +122,23 @@ type Failure struct {
 
 func newFailure(err error, function string, node member.ID, attempt int) *Failure {
 	f := &Failure{
-		Func: function, Node: node.String(), Attempt: attempt, Code: bus.ErrorCode(err), Message: err.Error(),
+		Func: function, Node: node.String(), Attempt: attempt, Code: bus.ErrorCode(err), Message: short(err.Error()),
 	}
 	if p, ok := err.(*panicked); ok { //nolint:errorlint // run returns it unwrapped, and only this call's own panic counts
 		f.Stack = p.stack
 	}
 	return f
+}
+
+// maxMessage bounds an error's words in bytes: they travel twice in a message, with others, and one that the server does not take would
+// never arrive.
+const maxMessage = 32 << 10
+
+func short(message string) string {
+	if len(message) <= maxMessage {
+		return message
+	}
+	return fmt.Sprintf("%s… (%d bytes in all)", strings.ToValidUTF8(message[:maxMessage], ""), len(message))
 }
 
 // Error says what failed, where, and why.

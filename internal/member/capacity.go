@@ -84,9 +84,11 @@ func (c *Capacity) SlotsBeside(kept, need Amounts, limit int) int {
 	if len(c.line) > 0 && len(need) > 0 {
 		return 0
 	}
-	rest := maps.Clone(c.free)
-	rest.subtract(kept)
-	return rest.Times(need, limit)
+	times := int64(limit)
+	for name, n := range need {
+		times = min(times, (c.free[name]-kept[name])/n)
+	}
+	return int(max(times, 0))
 }
 
 // Contended says whether somebody stands in line.
