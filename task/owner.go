@@ -150,9 +150,10 @@ func (o *owner) enqueue(s *submission) {
 	}
 	l := o.laneOf(s.Target)
 	s.lane = l
+	full := l.full && !l.backlog.empty() // what waited may have failed since, or been cancelled
 	l.backlog.push(s)
 	switch {
-	case l.full: // whoever makes room pumps
+	case full: // whoever makes room pumps
 	case l.inflight < promptly:
 		o.pump(l)
 	default:
