@@ -114,6 +114,7 @@ func cancelQueuedAtOwner(t *testing.T, c *nodetest.Cluster, g *gate) {
 	for _, r := range refs {
 		wantCancelled(t, c.Context(0), r)
 	}
+	get(t, c.Context(0), double.With(task.CPUs(0)).Go(c.Context(0), 1)) // comes to the node after them, and needs nothing
 	unblock()
 	wantCancelled(t, c.Context(1), blocker)
 	g.awaitTurned()

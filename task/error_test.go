@@ -147,6 +147,18 @@ func TestAFunctionThatNobodyServesFailsAtOnce(t *testing.T) {
 	})
 }
 
+func TestAfterABacklogHasFailedTheNextTaskIsSentAtOnce(t *testing.T) {
+	c := nodetest.Start(t, 2)
+	absent := task.Declare[int, int]("absent")
+	for range 3 {
+		for _, r := range absent.Map(c.Context(0), make([]int, 100)) { // the first time they wait for a node that is only just there
+			wantError(t, c.Context(0), r, task.ErrNotRegistered)
+		}
+		get(t, c.Context(1), stay.Go(c.Context(1), stayed{newGate(t).name, 200 * time.Millisecond})) // the owner has nothing to look after meanwhile
+		wantError(t, c.Context(0), absent.Go(c.Context(0), 1), task.ErrNotRegistered)
+	}
+}
+
 func TestWithoutANodeCallsFailAsNoNode(t *testing.T) {
 	c := nodetest.Start(t, 1)
 	wantError(t, c.Context(0), double.Go(context.Background(), 1), bus.ErrNoNode)
