@@ -119,8 +119,12 @@ func cancelQueuedAtOwner(t *testing.T, c *nodetest.Cluster, g *gate) {
 	wantCancelled(t, c.Context(1), blocker)
 	g.awaitTurned()
 	get(t, c.Context(0), double.Go(c.Context(0), 1)) // time for something to go wrong
-	if n := g.count.Load(); n != ran {
-		t.Errorf("%d cancelled tasks ran", n-ran)
+	switch n := g.count.Load() - ran; {              // one was knocking: until a node says that it has it nobody can be told
+	case n > 1:
+		t.Errorf("%d cancelled tasks ran", n)
+	case n == 1:
+		g.await(1)
+		g.awaitTurned()
 	}
 }
 

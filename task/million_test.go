@@ -13,9 +13,6 @@ import (
 	"manta/node/nodetest"
 )
 
-// bytesPerTask is what an owner may keep of a task that is queued, its ref included.
-const bytesPerTask = 256
-
 func TestAMillionQueuedTasksTakeLittleRoomAndAllFinish(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a million tasks take seconds")
