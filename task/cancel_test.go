@@ -60,6 +60,7 @@ func TestACancelledTaskThatWaitsNeverRuns(t *testing.T) {
 
 // A task is cancelled wherever it is, by an owner that runs nothing itself: its ctx ends or it never runs, and nothing is left.
 func TestACancelledTaskLeavesNothingAnywhere(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]func(t *testing.T, c *nodetest.Cluster, g *gate){
 		"running on another node": cancelRunning,
 		"queued at its owner":     cancelQueuedAtOwner,

@@ -21,6 +21,7 @@ func awaitValues[T any](t *testing.T, c *nodetest.Cluster, refs []objstore.Ref[T
 }
 
 func TestNoTaskIsLostWhenConnectionsBreak(t *testing.T) {
+	t.Parallel()
 	const count = 5_000
 	for name, breaks := range map[string]struct {
 		node    int
@@ -53,6 +54,7 @@ func TestNoTaskIsLostWhenConnectionsBreak(t *testing.T) {
 }
 
 func TestANodeThatStopsIsForgottenAndWelcomeAgain(t *testing.T) {
+	t.Parallel()
 	everywhere(t, func(t *testing.T, where ...nodetest.Option) {
 		t.Parallel()
 		c := nodetest.Start(t, 3, append(where, nodetest.CPUs(2), nodetest.Configure(func(i int, cfg *node.Config) {
@@ -113,6 +115,7 @@ func TestANodeThatStopsIsForgottenAndWelcomeAgain(t *testing.T) {
 const noticeAtMost = 2 * time.Second
 
 func TestALostNodeIsNoticedSoonAndItsTasksRunElsewhere(t *testing.T) {
+	t.Parallel()
 	const count = 2_000
 	everywhere(t, func(t *testing.T, where ...nodetest.Option) {
 		t.Parallel()
@@ -179,6 +182,7 @@ func TestTheLossOfAnOldNodeIsNoticedAsSoonByANewLane(t *testing.T) {
 }
 
 func TestWithoutRetriesALostNodeCostsWhatItHeld(t *testing.T) {
+	t.Parallel()
 	const count = 2_000
 	everywhere(t, func(t *testing.T, where ...nodetest.Option) {
 		t.Parallel()
@@ -220,6 +224,7 @@ func TestWithoutRetriesALostNodeCostsWhatItHeld(t *testing.T) {
 }
 
 func TestWithoutRetriesNoTaskRunsTwiceWhateverIsLost(t *testing.T) {
+	t.Parallel()
 	const count = 2_000
 	everywhere(t, func(t *testing.T, where ...nodetest.Option) {
 		t.Parallel()

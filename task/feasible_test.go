@@ -40,6 +40,7 @@ func TestANeedThatNoNodeCouldEverMeetFailsAfterAWhile(t *testing.T) {
 }
 
 func TestANeedThatANewNodeMeetsRunsThere(t *testing.T) {
+	t.Parallel()
 	withGPU := nodetest.Configure(func(_ int, cfg *node.Config) { cfg.Resources = map[string]float64{"gpu": 1} })
 	for name, others := range map[string]func(i int, cfg *node.Config){
 		"others have too little": func(int, *node.Config) {},

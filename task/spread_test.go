@@ -11,6 +11,7 @@ import (
 )
 
 func TestEightLongTasksRunFourOnEachOfTwoNodes(t *testing.T) {
+	t.Parallel()
 	const each = 500 * time.Millisecond
 	everywhere(t, func(t *testing.T, where ...nodetest.Option) {
 		t.Parallel()
