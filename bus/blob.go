@@ -83,6 +83,10 @@ func (b Blob) chunks() int {
 
 // OpenBucket opens an object store bucket, and creates it if it is not there.
 func (c *Conn) OpenBucket(ctx context.Context, name string) (*Bucket, error) {
+	return patiently(ctx, func(ctx context.Context) (*Bucket, error) { return c.openBucket(ctx, name) })
+}
+
+func (c *Conn) openBucket(ctx context.Context, name string) (*Bucket, error) {
 	_, err := c.js.CreateObjectStore(ctx, jetstream.ObjectStoreConfig{Bucket: name, Storage: c.storage, Replicas: c.replicas})
 	if err != nil && !errors.Is(err, jetstream.ErrBucketExists) {
 		return nil, cannotOpen(name, c.replicas, err)

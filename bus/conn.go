@@ -150,7 +150,7 @@ func (c *Conn) requireJetStream(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = js.AccountInfo(ctx)
+	_, err = patiently(ctx, js.AccountInfo)
 	switch {
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount),
 		errors.Is(err, nats.ErrNoResponders):

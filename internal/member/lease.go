@@ -14,6 +14,9 @@ import (
 	"manta/bus"
 )
 
+// joinTimeout bounds how long a join goes on although steps of it go unanswered.
+const joinTimeout = 10 * time.Second
+
 // Lease is this node's membership: what tenure decides, done. It belongs to Join until that returns, and then to Serve.
 type Lease struct {
 	table  *Table
@@ -39,8 +42,14 @@ func (t *Table) Join(ctx context.Context, info Info) (*Lease, error) {
 	}
 	l.record.Store(&record)
 	l.deadline.Store(&time.Time{})
-	for l.tenure.next(time.Now()).do != stepWait {
-		if err := l.step(ctx); err != nil {
+	for begun := time.Now(); !l.tenure.known(); {
+		action := l.tenure.next(time.Now())
+		if action.do == stepWait {
+			Pause(ctx, time.Until(action.at))
+			continue
+		}
+		// A cluster of NATS servers that elects a leader lets a step go unanswered.
+		if err := l.step(ctx); err != nil && (ctx.Err() != nil || time.Since(begun) > joinTimeout) {
 			return nil, fmt.Errorf("cannot join as node %s: %w", t.self, err)
 		}
 	}

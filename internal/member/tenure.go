@@ -117,6 +117,9 @@ func (t *tenure) hurry(now time.Time) {
 	}
 }
 
+// known says whether the others know the node.
+func (t *tenure) known() bool { return t.own && !t.recordDue }
+
 // missRecord notes that the record is not there, or may soon not be.
 func (t *tenure) missRecord(now time.Time) { t.recordDue, t.recordAt = true, now }
 
