@@ -23,7 +23,7 @@ type sizes struct {
 }
 
 var full = sizes{
-	warm: 2_000, requests: 100_000, backlog: 100_000, calls: 5_000, loops: 20, waited: 1_000, args: 10_000, parents: 100,
+	warm: 100_000, requests: 100_000, backlog: 100_000, calls: 5_000, loops: 20, waited: 1_000, args: 10_000, parents: 100,
 	queued: 1_000_000, flood: 100_000, allocated: 100_000,
 	floodLasts: 20 * time.Second, singles: 100, trials: 20, part: 1,
 }
