@@ -106,6 +106,7 @@ func (s *Store) answerWhenPortable(msg *bus.Msg, o *Object) {
 
 func (s *Store) answerOutcome(msg *bus.Msg, o *Object) {
 	out := *o.outcome.Load()
+	out.notice()
 	if out.Blob != nil {
 		out.Value = bus.Value{} // the asking node reads the blob
 	}

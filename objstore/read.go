@@ -68,6 +68,7 @@ func (s *Store) named(id ID) *Object {
 func (s *Store) open(ctx context.Context, scope *member.Scope, out *Outcome) (bus.Value, error) {
 	switch {
 	case out.Err != nil:
+		out.notice()
 		return bus.Value{}, out.Err
 	case out.Value.Format != 0:
 		return out.Value, nil

@@ -65,6 +65,7 @@ func (s *Store) sweep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			s.tellUnread()
 			for _, c := range s.takeCollected() {
 				if err := s.deleteBlob(ctx, c.id, c.blob); err != nil && ctx.Err() == nil {
 					s.node.Log.Warn("a collected object stays in the bucket", zap.Stringer("object", c.id), zap.Error(err))

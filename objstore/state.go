@@ -12,6 +12,8 @@ type Outcome struct {
 	Value bus.Value   // valid if it has a Format
 	Blob  *StoredBlob // nil unless the bytes are in the bucket
 	Err   error
+
+	unread *unread // of a failure that is reported if nobody reads it
 }
 
 // StoredBlob is a value in the bucket.

@@ -39,6 +39,9 @@ type Store struct {
 	uploads   map[*upload]*Object // under way; what goes up is not collected meanwhile
 	blobs     map[string]ID       // the blobs of objects that this node owns
 	collected []collected         // objects whose last ref in this process is gone
+
+	unread      int   // failures that nobody has read, since the last report
+	firstUnread error // of them
 }
 
 // export is an object that other processes may ask for. It is not collected meanwhile.
@@ -103,6 +106,9 @@ func (o *Object) ID() ID { return o.id }
 func (s *Store) Settle(o *Object, out *Outcome) {
 	if out.Blob != nil {
 		s.own(o, out.Blob.Blob.ID)
+	}
+	if out.Err != nil {
+		s.watchUnread(o, out)
 	}
 	if !o.settle(out) && out.Blob != nil {
 		s.mu.Lock()

@@ -21,6 +21,7 @@ func GetAll[T any](ctx context.Context, refs []Ref[T]) ([]T, error) {
 		if out := s.look(r.object); out == nil {
 			pending++
 		} else if out.Err != nil {
+			out.notice()
 			return nil, out.Err
 		}
 	}

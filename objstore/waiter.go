@@ -61,6 +61,7 @@ func (w *waiter) call(out *Outcome) {
 	for w != nil {
 		next := w.next // who watches several objects uses the link again
 		if w.f != nil {
+			out.notice()
 			w.f(*out)
 		} else {
 			w.watching.settled(w, out)
@@ -83,6 +84,7 @@ func (s *Store) When(o *Object, f func(Outcome)) Watch {
 			return Watch{w}
 		}
 	}
+	out.notice()
 	f(*out)
 	return Watch{}
 }

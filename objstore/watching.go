@@ -50,6 +50,9 @@ func (w *watching) settled(link *waiter, out *Outcome) {
 	if w.failed == nil {
 		w.failed = out.Err
 	}
+	if w.prompt {
+		out.notice()
+	}
 	wake := w.count == w.enough || w.prompt && out.Err != nil
 	w.mu.Unlock()
 	if wake {

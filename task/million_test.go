@@ -13,6 +13,9 @@ import (
 	"manta/node/nodetest"
 )
 
+// bytesPerTask bounds what an owner keeps of a task that is queued, its ref included.
+const bytesPerTask = 256
+
 func TestAMillionQueuedTasksTakeLittleRoomAndAllFinish(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a million tasks take seconds")

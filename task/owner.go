@@ -100,7 +100,7 @@ func submit(ctx context.Context, t *call.Target, args call.Args) *objstore.Objec
 }
 
 func (o *owner) submit(ctx context.Context, t *call.Target, args call.Args, plain bool) *objstore.Object {
-	s := newSubmission()
+	s := &submission{}
 	s.Init(o.store, t, args)
 	s.Plain = plain
 	o.watches.Bind(ctx, s)

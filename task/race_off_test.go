@@ -4,6 +4,3 @@ package task_test
 
 // manyTasks is how many tasks one owner must be able to queue.
 const manyTasks = 1_000_000
-
-// bytesPerTask bounds what an owner keeps of a queued task, its ref included.
-const bytesPerTask = 256

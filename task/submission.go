@@ -1,10 +1,6 @@
 package task
 
-import (
-	"sync"
-
-	"manta/internal/call"
-)
+import "manta/internal/call"
 
 // submission is a task that has no outcome yet, at its owner. A million of them may be queued: every field counts.
 //
@@ -17,26 +13,6 @@ type submission struct {
 
 	counted bool // it is among those that its owner counts
 	ended   bool // it has its outcome; where it runs it is still to end
-}
-
-// submissions come in blocks, which cost less to make and to collect than each by itself. A block is collected with the last of them.
-const submissionBlock = 16
-
-// blocks holds what is left of blocks: for each processor one, about.
-var blocks sync.Pool
-
-func newSubmission() *submission {
-	block, _ := blocks.Get().(*[]submission)
-	if block == nil {
-		block = new([]submission)
-	}
-	if len(*block) == 0 {
-		*block = make([]submission, submissionBlock)
-	}
-	s := &(*block)[0]
-	*block = (*block)[1:]
-	blocks.Put(block)
-	return s
 }
 
 // Ended implements call.Bound.
