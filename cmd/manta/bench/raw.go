@@ -75,7 +75,7 @@ func rawSync(_ context.Context, s *Stage) (Timed, error) {
 		_, err := nc.Request(subject, make([]byte, payload), replyPatience)
 		return err
 	}
-	if _, err := oneByOne(s.warm, request); err != nil {
+	if _, err := oneByOne(s.calls, request); err != nil {
 		return nil, err
 	}
 	return func(context.Context) (Sample, error) {
