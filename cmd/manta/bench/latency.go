@@ -22,7 +22,7 @@ func tasksSync(ctx context.Context, s *Stage) (Timed, error) {
 		_, err := noop.Call(driver, 7)
 		return err
 	}
-	if _, err := oneByOne(s.warm, call); err != nil {
+	if _, err := oneByOne(s.calls, call); err != nil {
 		return nil, err
 	}
 	return func(context.Context) (Sample, error) {
