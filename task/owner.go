@@ -39,11 +39,11 @@ type owner struct {
 
 	results []result // room for those of one reply: replies are heard one at a time
 
+	underway member.Tally // tasks without an outcome
+
 	mu          sync.Mutex
 	closed      bool
 	submitted   int64
-	open        int           // tasks without an outcome
-	drained     chan struct{} // closed when open is 0; nil unless somebody waits for that
 	lanes       map[laneKey]*lane
 	numbered    []*lane
 	latest      *call.Target // and its lane: most tasks are of the function of the one before
@@ -168,7 +168,7 @@ func (o *owner) count(s *submission) {
 	if !s.counted {
 		s.counted = true
 		o.submitted++
-		o.open++
+		o.underway.Add()
 	}
 }
 
@@ -245,10 +245,7 @@ func (o *owner) end(s *submission, out *objstore.Outcome) {
 	}
 	s.ended = true
 	if s.counted {
-		if o.open--; o.open == 0 && o.drained != nil {
-			close(o.drained)
-			o.drained = nil
-		}
+		o.underway.Done()
 	}
 	o.finished.Add(&s.Call, out)
 }
@@ -272,24 +269,10 @@ func (o *owner) cancel(s *submission, err error) {
 
 // drain waits until every task has an outcome.
 func (o *owner) drain(ctx context.Context) error {
-	o.mu.Lock()
-	if o.open == 0 {
-		o.mu.Unlock()
-		return nil
+	if err := o.underway.Await(ctx); err != nil {
+		return fmt.Errorf("%d submitted tasks have no result yet: %w", o.underway.Left(), err)
 	}
-	if o.drained == nil {
-		o.drained = make(chan struct{})
-	}
-	drained := o.drained
-	o.mu.Unlock()
-	select {
-	case <-drained:
-		return nil
-	case <-ctx.Done():
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		return fmt.Errorf("%d submitted tasks have no result yet: %w", o.open, context.Cause(ctx))
-	}
+	return nil
 }
 
 // close fails what has no outcome.
