@@ -181,12 +181,19 @@ func (c *Conn) Server() string {
 
 // Publish sends data to a subject; reply, if not empty, is where an answer goes. At-most-once.
 func (c *Conn) Publish(subject, reply string, data []byte) error {
-	return c.PublishMsg(&nats.Msg{Subject: subject, Reply: reply, Data: data})
+	if reply == "" {
+		return wordFor(c.nc.Publish(subject, data))
+	}
+	return wordFor(c.nc.PublishRequest(subject, reply, data))
 }
 
 // PublishMsg sends a message with headers. At-most-once.
 func (c *Conn) PublishMsg(msg *Msg) error {
-	err := c.nc.PublishMsg(msg)
+	return wordFor(c.nc.PublishMsg(msg))
+}
+
+// wordFor gives an error of nats.go this project's word.
+func wordFor(err error) error {
 	if errors.Is(err, nats.ErrConnectionClosed) {
 		return ErrClosed
 	}

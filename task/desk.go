@@ -74,7 +74,7 @@ func (d *desk) handleTasks(function, reply string, direct bool, r bus.Reader, no
 		return nil
 	}
 	g, err := d.guestOf(&m, function, reply, now)
-	if err != nil {
+	if g == nil || err != nil {
 		return err
 	}
 	g.outbox.confirm(m.epoch, m.confirmed)
@@ -122,10 +122,14 @@ func (d *desk) late(head laneHeader) bool {
 	return false
 }
 
-// guestOf returns the guest that a frame is about.
+// guestOf returns the guest that a frame is about. It is nil if the frame says nobody to reply to and the lane's first one, which did,
+// was lost: its owner will miss what is in it.
 func (d *desk) guestOf(m *tasksMessage, function, reply string, now moment) (*guest, error) {
 	key := guestKey{m.owner, m.lane}
 	g := d.guests[key]
+	if g == nil && reply == "" {
+		return nil, nil
+	}
 	if g == nil {
 		r := bus.ReadFields(m.need)
 		g = &guest{guestKey: key, function: function, own: m.owner == d.id, need: call.ReadNeed(&r)}
@@ -137,7 +141,9 @@ func (d *desk) guestOf(m *tasksMessage, function, reply string, now moment) (*gu
 		g.outbox.epoch = d.epoch
 		d.guests[key] = g
 	}
-	g.reply, g.touched = reply, now
+	if g.touched = now; reply != "" {
+		g.reply = reply
+	}
 	return g, nil
 }
 
@@ -202,6 +208,15 @@ func (d *desk) close() <-chan struct{} {
 		return d.emptied
 	}
 	return emptied
+}
+
+// sayLeft tells every owner that what it has sent here and has no reply to did not run. It is for a desk that is closed and emptied and
+// gets no more frames.
+func (d *desk) sayLeft() {
+	for _, g := range d.guests {
+		d.send(g, 0)
+		d.publish(g, d.header(g, 0).frame(leftFrame))
+	}
 }
 
 // send sends what is gathered for a guest. Frames to an owner leave while the desk is locked, so that windows, replies

@@ -18,6 +18,7 @@ const (
 	replyFrame = 'r' // ← outcomes, numbered without gaps
 	goneFrame  = 'm' // ← a reply that was asked for again and is not kept any more
 	offerFrame = 'o' // ← there is room
+	leftFrame  = 'l' // ← the node has answered all that it got, and gets nothing more: what has no answer did not run there
 	pongFrame  = 'g' // ← what is here of the lane; without a tick: unasked, of tasks that knocked
 )
 
@@ -235,7 +236,7 @@ func readGuestMessage(frame []byte, room []result) (m guestMessage, err error) {
 		if m.to = r.Uint(); m.to < m.seq {
 			r.Fail("replies out of order")
 		}
-	case offerFrame:
+	case offerFrame, leftFrame:
 	default:
 		r.Fail("a frame for something else")
 	}

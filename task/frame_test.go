@@ -158,7 +158,7 @@ func drawGuestMessage(t *rapid.T) guestMessage {
 			epoch: rapid.Uint64().Draw(t, "epoch"), seq: rapid.Uint64().Draw(t, "seq"),
 			window: rapid.Uint32Range(0, maxWindow).Draw(t, "window"),
 		},
-		kind: rapid.SampledFrom([]byte{replyFrame, offerFrame, pongFrame, goneFrame}).Draw(t, "kind"),
+		kind: rapid.SampledFrom([]byte{replyFrame, offerFrame, leftFrame, pongFrame, goneFrame}).Draw(t, "kind"),
 	}
 	switch m.kind {
 	case replyFrame:

@@ -159,7 +159,7 @@ func FuzzGuestMessage(f *testing.F) {
 		guestMessage{guestHeader: second, kind: replyFrame, results: []result{busy}},
 	)...))
 	f.Add(conversation(frames(
-		guestMessage{guestHeader: head, kind: offerFrame}, guestMessage{guestHeader: other, kind: offerFrame},
+		guestMessage{guestHeader: head, kind: offerFrame}, guestMessage{guestHeader: other, kind: offerFrame}, guestMessage{guestHeader: head, kind: leftFrame},
 		guestMessage{guestHeader: huge, kind: replyFrame, results: []result{done}},
 		guestMessage{guestHeader: second, kind: goneFrame, to: math.MaxUint64},
 		guestMessage{guestHeader: head, kind: pongFrame, tick: math.MaxUint64},

@@ -143,9 +143,6 @@ func (h *host) takeIn(ctx context.Context) {
 }
 
 func (h *host) handle(msg *bus.Msg) error {
-	if msg.Reply == "" {
-		return fmt.Errorf("%w: it says nobody to reply to", bus.ErrMalformed)
-	}
 	h.mu.Lock()
 	defer h.unlock()
 	return h.desk.handle(bus.LastToken(msg.Subject), msg.Reply, h.node.Conn.IsNodeTask(msg.Subject), msg.Data, h.now())
@@ -287,7 +284,7 @@ func (h *host) drain(ctx context.Context) error {
 	}
 }
 
-// shutDoor ends the node's own subject. What has come is answered first; what comes later is told that nobody is here.
+// shutDoor ends the node's own subject. What has come is answered first; the owner of what comes later is told that nobody is here.
 func (h *host) shutDoor(ctx context.Context) (err error) {
 	h.leaving.Do(func() {
 		h.own.SetClosedHandler(func(string) { h.last.Do(func() { h.mail <- nil }) }) // nats.go may call it again when the connection closes
@@ -298,6 +295,9 @@ func (h *host) shutDoor(ctx context.Context) (err error) {
 	}
 	select {
 	case <-h.shut:
+		h.mu.Lock()
+		h.desk.sayLeft()
+		h.mu.Unlock()
 		return h.node.Conn.Flush(ctx)
 	case <-h.group.Context().Done(): // closed meanwhile
 		return nil

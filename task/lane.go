@@ -128,7 +128,7 @@ func (l *lane) pump(now moment) {
 	l.full = !l.backlog.empty()
 	for _, p := range l.order {
 		if p.told != l.full && p.there() {
-			l.tell(p, nil, l.full)
+			l.tell(p, nil, l.full, now)
 		}
 	}
 }
@@ -174,13 +174,14 @@ func (l *lane) sendTo(p *peer, now moment) {
 		p.heard, p.pinged = max(p.heard, now), max(p.pinged, now-pingEvery/2)
 	}
 	l.inflight += len(l.batch)
-	l.tell(p, l.batch, !l.backlog.empty())
+	l.tell(p, l.batch, !l.backlog.empty(), now)
 	clear(l.batch)
 }
 
 // tell sends tasks to a peer, or none, and whether the lane has more.
-func (l *lane) tell(p *peer, tasks []*submission, more bool) {
+func (l *lane) tell(p *peer, tasks []*submission, more bool, now moment) {
 	p.tick++
+	p.vouched = p.spoke != 0 && now-p.spoke < vouchedFor
 	p.told = more
 	l.do.send(l, p, tasks, more)
 }
@@ -190,6 +191,7 @@ func (l *lane) cancel(s *submission) {
 	switch {
 	case s.at != nil:
 		s.at.tick++
+		s.at.vouched = false
 		l.do.cancelled(s.at, s)
 	case s != l.knocking.task: // else whoever turns out to have it is told
 		l.backlog.oneEnded()
@@ -201,7 +203,7 @@ func (l *lane) hear(p *peer, m *guestMessage, now moment) {
 	p.hear(now)
 	switch m.kind {
 	case replyFrame:
-		p.patience = silenceFirst
+		p.patience, p.spoke = silenceFirst, now
 		l.replied(p, m, now)
 	case pongFrame:
 		l.ponged(p, m, now)
@@ -209,6 +211,8 @@ func (l *lane) hear(p *peer, m *guestMessage, now moment) {
 		l.gone(p, m, now)
 	case offerFrame:
 		l.offered(p, m, now)
+	case leftFrame:
+		l.emptied(p, m, now)
 	}
 }
 
@@ -246,7 +250,7 @@ func (l *lane) replied(p *peer, m *guestMessage, now moment) {
 	}
 	l.pump(now)
 	if p.receipts.confirmed()-p.receipts.acked >= confirmEvery {
-		l.tell(p, nil, p.told)
+		l.tell(p, nil, p.told, now)
 	}
 }
 
@@ -288,7 +292,7 @@ func (l *lane) offered(p *peer, m *guestMessage, now moment) {
 	}
 	l.pump(now)
 	if len(p.flight) == before {
-		l.tell(p, nil, !l.backlog.empty())
+		l.tell(p, nil, !l.backlog.empty(), now)
 	}
 }
 

@@ -15,6 +15,9 @@ func (d *desk) handlePing(function, reply string, r bus.Reader, now moment) erro
 	if err != nil {
 		return err
 	}
+	if reply == "" {
+		return fmt.Errorf("%w: it says nobody to reply to", bus.ErrMalformed)
+	}
 	if d.late(m.laneHeader) {
 		return nil
 	}

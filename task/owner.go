@@ -60,7 +60,7 @@ type owner struct {
 // What stands before a lane's number in its reply subjects. "Nobody is there" says no more than the subject of a message and this: whose
 // it was, and whether it was a frame to a node, a ping, or a knock.
 const (
-	nodeToken = "task.node."
+	nodeToken = "task."
 	pingToken = "task.ping."
 	doorToken = "task.door."
 )

@@ -18,6 +18,9 @@ const (
 	strikesPatient = 40
 	newFor         = time.Second
 	backFor        = 2 * time.Second
+	// vouchedFor is how long a reply vouches that the node is there: frames that follow it do without NATS's word that nobody is, and
+	// so without a reply subject, which costs more than a small task itself.
+	vouchedFor = time.Millisecond
 )
 
 // peer is one node as one lane sees it.
@@ -40,6 +43,8 @@ type peer struct {
 	dead    bool                   // NATS says that nobody is there, and has done so for a while
 
 	heard     moment // when it last said something, or was first sent something
+	spoke     moment // when its last reply came
+	vouched   bool   // the newest frame to it follows that reply closely
 	pinged    moment
 	patience  time.Duration // how long it may be silent
 	unserved  bool          // since it was last heard

@@ -77,7 +77,7 @@ func (l *lane) ping(p *peer, now moment) {
 	p.pinged = now
 	p.patience = min(max(2*p.patience, silenceFirst), silence)
 	p.tick++
-	p.ping = p.tick
+	p.ping, p.vouched = p.tick, false
 	l.do.ping(l, p, p.ping)
 }
 
@@ -109,6 +109,15 @@ func (l *lane) unserved(p *peer, ping bool, now moment) {
 	p.strike()
 	if ping && p.left != 0 {
 		l.remove(p)
+		l.pump(now)
+	}
+}
+
+// emptied takes in a peer's last word. If all its replies have come, what is still under way there got there too late.
+func (l *lane) emptied(p *peer, m *guestMessage, now moment) {
+	p.retired, p.spoke = true, 0
+	if p.receipts.sent(m.epoch, m.seq) {
+		l.takeBack(p, func(*submission) bool { return true }, false)
 		l.pump(now)
 	}
 }
@@ -150,7 +159,7 @@ func (l *lane) look(now, reconnected moment) {
 		for _, p := range l.order {
 			p.told = false
 			if p.dead && p.left == 0 { // it may be back
-				l.tell(p, nil, true)
+				l.tell(p, nil, true, now)
 			}
 		}
 	}

@@ -27,6 +27,9 @@ func (o *owner) send(l *lane, p *peer, tasks []*submission, more bool) {
 	subject, reply := l.doorSubject, l.doorReply
 	if p != nil {
 		subject, reply = p.subject, l.nodeReply
+		if p.vouched {
+			reply = ""
+		}
 	}
 	o.publish(l, subject, reply, b)
 }

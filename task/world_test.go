@@ -386,7 +386,11 @@ func (o *simOwner) hear(frame []byte) {
 func (o *simOwner) frame(l *lane, p *peer, isPing bool, kind func(laneHeader) []byte) {
 	head := laneHeader{owner: o.id, generation: 1, lane: l.number}
 	var h *simHost
+	reply := "reply"
 	if p != nil {
+		if p.vouched {
+			reply = ""
+		}
 		head.epoch, head.confirmed = p.receipts.epoch, p.receipts.confirmed()
 		p.receipts.acked = head.confirmed
 		for _, candidate := range o.w.hosts {
@@ -407,8 +411,13 @@ func (o *simOwner) frame(l *lane, p *peer, isPing bool, kind func(laneHeader) []
 		}
 		h = alive[o.w.rng.IntN(len(alive))]
 	}
+	unserved := func() {
+		if reply != "" {
+			l.unserved(p, isPing, o.w.now)
+		}
+	}
 	if h.dead {
-		o.w.after(o.w.delay(), func() { l.unserved(p, isPing, o.w.now) })
+		o.w.after(o.w.delay(), unserved)
 		return
 	}
 	way := o.to[h.id]
@@ -419,13 +428,13 @@ func (o *simOwner) frame(l *lane, p *peer, isPing bool, kind func(laneHeader) []
 	data := kind(head)
 	o.w.carry(way, func() {
 		if h.left {
-			o.w.carry(h.linkTo(o.id), func() { l.unserved(p, isPing, o.w.now) })
+			o.w.carry(h.linkTo(o.id), unserved)
 		}
 		if h.dead || h.left {
 			return
 		}
 		h.awake(func() {
-			if err := h.handle("f", "reply", p != nil, data, o.w.now); err != nil {
+			if err := h.handle("f", reply, p != nil, data, o.w.now); err != nil {
 				o.w.fail("a frame is malformed: %v", err)
 			}
 			h.begin(nil)
@@ -493,6 +502,7 @@ func (w *world) leave(h *simHost) {
 		select {
 		case <-emptied:
 			h.left = true
+			h.sayLeft()
 			for _, o := range w.owners {
 				w.after(time.Duration(w.rng.IntN(300))*time.Microsecond, func() {
 					for _, l := range o.lanes {
