@@ -49,6 +49,7 @@ type host struct {
 	plain   *plainDoor
 	woken   chan struct{} // holds one token when serve is to look after the desk
 	ticking atomic.Bool   // serve looks at the clock by itself
+	breath  *breath
 	ran     atomic.Int64
 
 	mu   sync.Mutex
@@ -65,9 +66,13 @@ func startHost(ctx context.Context, node *member.Node, o *owner, cfg Config) (*h
 	h.desk.lookup, h.desk.publish, h.desk.rouse, h.desk.alarm = registered.handler, h.publish, h.rouse, h.alarm
 	h.desk.host = h
 	h.desk.epoch = uint64(h.origin.UnixNano()) // no other incarnation of a lane at this node counts from here
+	var err error
+	if h.breath, err = newBreath(); err != nil {
+		return nil, err
+	}
 	h.group.Go(h.takeIn)
 	h.group.Go(h.serve)
-	var err error
+	h.group.Go(func(context.Context) { h.breath.listen(h.now) })
 	if h.own, err = node.Conn.SubscribeChan(node.Conn.NodeTasks(node.ID.String()), "", h.mail); err != nil {
 		return nil, errors.Join(err, h.close())
 	}
@@ -158,6 +163,7 @@ func (h *host) work(w *call.Work, j *job) {
 		j = h.returned(j, value, err, ended-begun, ended)
 		if begun = ended; begun-yielded > yieldEvery {
 			runtime.Gosched()
+			h.breath.take(h.now())
 			begun = h.now()
 			yielded = begun
 		}
@@ -341,6 +347,7 @@ func (h *host) close() error {
 	if h.plain != nil {
 		h.plain.close()
 	}
+	h.breath.close()
 	h.group.Stop(bus.ErrClosed)
 	if !h.group.WaitFor(member.UserGrace) {
 		return fmt.Errorf("still running although their ctx has ended: %s", h.names())
