@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/url"
@@ -11,7 +12,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/nats-io/nuid"
 	"go.uber.org/zap"
 )
 
@@ -55,6 +55,10 @@ type Conn struct {
 	closed        chan struct{} // closed by nats.go when the connection has ended for good
 }
 
+// inboxToken is how many random characters of base 32 tell one connection's reply subjects from another's: 65 bits, and short, since
+// NATS reads a subject byte by byte at every hop.
+const inboxToken = 13
+
 // Connect connects and makes sure that JetStream answers. The error of a server that cannot be reached names its URL;
 // one without JetStream gives [ErrNoJetStream].
 func Connect(ctx context.Context, cfg Config) (*Conn, error) {
@@ -62,7 +66,7 @@ func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 		Subjects: NewSubjects(cfg.Namespace), storage: cfg.Storage, replicas: max(1, cfg.Replicas), log: cfg.Log,
 		interruptions: newInterruptions(), closed: make(chan struct{}),
 	}
-	c.inbox = c.Reply(cfg.User, nuid.Next())
+	c.inbox = c.Reply(cfg.User, strings.ToLower(rand.Text()[:inboxToken]))
 	nc, err := nats.Connect(cfg.URL, append(append(c.options(ctx, cfg), cfg.Options...), c.heed, c.noteClosed)...)
 	if err != nil {
 		return nil, fmt.Errorf("cannot connect to NATS at %q: %w", redacted(cfg.URL), withoutURL(err))

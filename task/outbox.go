@@ -19,12 +19,13 @@ type outbox struct {
 	head  int      // of sent: those before it were let go of
 	bytes int      // of sent
 	spare [][]byte // frames that can be used again
+	room  int      // bytes of spare
 }
 
-// spareFrames is how many frames are kept to be used again, spareBytes how large they may be.
+// spareBytes is how much memory is kept to be used again, spareFrame the largest frame of it.
 const (
-	spareFrames = 16
-	spareBytes  = 4 << 10
+	spareBytes = 64 << 10
+	spareFrame = 4 << 10
 )
 
 // add puts a result into the next reply.
@@ -32,6 +33,7 @@ func (o *outbox) add(p *result) {
 	if o.frame == nil {
 		if n := len(o.spare); n > 0 {
 			o.frame, o.spare = o.spare[n-1], o.spare[:n-1]
+			o.room -= cap(o.frame)
 		} else {
 			o.frame = make([]byte, guestHeaderSize, guestHeaderSize+64)
 		}
@@ -75,8 +77,9 @@ func (o *outbox) drop() {
 	o.sent[o.head] = nil
 	o.head++
 	o.bytes -= len(frame)
-	if len(o.spare) < spareFrames && cap(frame) <= spareBytes {
+	if cap(frame) <= spareFrame && o.room+cap(frame) <= spareBytes {
 		o.spare = append(o.spare, frame[:guestHeaderSize])
+		o.room += cap(frame)
 	}
 	if o.head*2 >= len(o.sent) { // more holes than replies: close ranks, at a constant cost each
 		n := copy(o.sent, o.sent[o.head:])
