@@ -110,6 +110,9 @@ func (b *Bucket) Write(ctx context.Context, blob Blob, data []byte) error {
 	var sent acks
 	defer func() { sent.settle() }()
 	for i := range blob.chunks() {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		if len(sent) == uploadWindow {
 			if err := sent.awaitFirst(ctx); err != nil {
 				return err
