@@ -7,6 +7,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"manta/bus"
+	"manta/internal/member"
 )
 
 // echoed returns how long so many bytes take to go through one pipe and back through another, a byte at a time.
@@ -50,12 +53,12 @@ func echoed(t *testing.T, bytes int) time.Duration {
 func TestTheNetworkIsHeardSoonerWhenTasksOnEveryCoreTakeABreath(t *testing.T) {
 	origin := time.Now()
 	now := func() moment { return time.Since(origin) }
-	b, err := newBreath()
+	group := member.NewGroup(t.Context())
+	b, err := newBreath(group)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var listening, working sync.WaitGroup
-	listening.Go(func() { b.listen(now) })
+	var working sync.WaitGroup
 	var breathing, over atomic.Bool
 	for range 4 * runtime.GOMAXPROCS(0) {
 		working.Go(func() {
@@ -64,7 +67,7 @@ func TestTheNetworkIsHeardSoonerWhenTasksOnEveryCoreTakeABreath(t *testing.T) {
 				}
 				runtime.Gosched()
 				if breathing.Load() {
-					b.take(now())
+					b.take(now)
 				}
 			}
 		})
@@ -73,25 +76,27 @@ func TestTheNetworkIsHeardSoonerWhenTasksOnEveryCoreTakeABreath(t *testing.T) {
 	breathing.Store(true)
 	with := echoed(t, 20)
 	over.Store(true)
-	b.close()
-	listening.Wait()
 	working.Wait()
+	b.close()
+	group.Wait()
 	if t.Logf("%v, %v without", with, without); with > without*3/4 {
 		t.Errorf("20 bytes there and back took %v, and %v without breath", with, without)
 	}
 }
 
-func TestNobodyHoldsItsBreathWhenAHostIsClosed(t *testing.T) {
-	b, err := newBreath()
+func TestNobodyHoldsItsBreathAtAHostThatIsClosed(t *testing.T) {
+	group := member.NewGroup(t.Context())
+	b, err := newBreath(group)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var holding sync.WaitGroup
-	b.take(unheardFor)
-	holding.Go(func() { b.take(2 * unheardFor) })
 	b.close()
-	b.listen(func() moment { return 2 * unheardFor })
-	holding.Wait()
-	b.take(3 * unheardFor)
-	b.take(4 * unheardFor)
+	group.Stop(bus.ErrClosed)
+	at := unheardFor
+	now := func() moment { return at }
+	for range 3 {
+		b.take(now)
+		at += unheardFor
+	}
+	group.Wait()
 }

@@ -67,12 +67,11 @@ func startHost(ctx context.Context, node *member.Node, o *owner, cfg Config) (*h
 	h.desk.host = h
 	h.desk.epoch = uint64(h.origin.UnixNano()) // no other incarnation of a lane at this node counts from here
 	var err error
-	if h.breath, err = newBreath(); err != nil {
+	if h.breath, err = newBreath(h.group); err != nil {
 		return nil, err
 	}
 	h.group.Go(h.takeIn)
 	h.group.Go(h.serve)
-	h.group.Go(func(context.Context) { h.breath.listen(h.now) })
 	if h.own, err = node.Conn.SubscribeChan(node.Conn.NodeTasks(node.ID.String()), "", h.mail); err != nil {
 		return nil, errors.Join(err, h.close())
 	}
@@ -163,7 +162,7 @@ func (h *host) work(w *call.Work, j *job) {
 		j = h.returned(j, value, err, ended-begun, ended)
 		if begun = ended; begun-yielded > yieldEvery {
 			runtime.Gosched()
-			h.breath.take(h.now())
+			h.breath.take(h.now)
 			begun = h.now()
 			yielded = begun
 		}
