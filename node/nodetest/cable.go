@@ -31,9 +31,13 @@ type cable struct {
 	rate   float64       // of frames that are dropped
 	random [2]*rand.Rand // one a direction, so that neither changes what becomes of the other
 	lost   int
+	delay  time.Duration // of what comes from the server
 }
 
-var errCut = errors.New("nodetest: the node was cut off by Kill")
+var (
+	errCut    = errors.New("nodetest: the node was cut off by Kill")
+	errPaused = errors.New("nodetest: the node's way to NATS is stopped by Pause")
+)
 
 func newCable(server *embedded.Server) *cable {
 	return &cable{server: server, moved: make(chan struct{})}
@@ -58,6 +62,9 @@ func (c *cable) options() []nats.Option {
 func (c *cable) plug(connect func() (net.Conn, error)) (net.Conn, error) {
 	if c.isCut() {
 		return nil, errCut
+	}
+	if paused, _ := c.isPaused(); paused { // nats.go holds its lock while a server is silent, which no bubble waits out
+		return nil, errPaused
 	}
 	inner, err := connect()
 	if err != nil {
@@ -161,6 +168,19 @@ func (c *cable) dropper(direction int) func() bool {
 		c.lost++
 		return true
 	}
+}
+
+// delays sets by how much what comes from the server is late.
+func (c *cable) delays(by time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.delay = by
+}
+
+func (c *cable) delayed() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.delay
 }
 
 func (c *cable) dropped() int {

@@ -12,8 +12,11 @@ import (
 	"manta/node"
 )
 
-// startTimeout bounds how long a cluster may take to form.
+// startTimeout bounds how long a cluster may take to form, and what else is waited for.
 const startTimeout = 20 * time.Second
+
+// awaitEvery is how often Await looks.
+const awaitEvery = 5 * time.Millisecond
 
 // Cluster is a number of nodes in this process, on NATS servers in this process or elsewhere.
 type Cluster struct {
@@ -129,6 +132,19 @@ func (c *Cluster) AwaitMembers(indices ...int) {
 	}
 }
 
+// Await waits until something holds, which it looks at every 5 ms; what names it if it never does.
+func (c *Cluster) Await(what string, holds func() bool) {
+	c.tb.Helper()
+	look := time.NewTicker(awaitEvery)
+	defer look.Stop()
+	for begun := time.Now(); !holds(); {
+		if time.Since(begun) > startTimeout {
+			c.tb.Fatalf("nodetest: %s: not within %v", what, startTimeout)
+		}
+		<-look.C
+	}
+}
+
 // alive returns the indices of the nodes that were not killed or closed.
 func (c *Cluster) alive() (indices []int) {
 	for i, m := range c.nodes {
@@ -142,6 +158,7 @@ func (c *Cluster) alive() (indices []int) {
 func (c *Cluster) close() {
 	for _, m := range c.nodes { // what ends in order needs its connection
 		m.cable.drop(0)
+		m.cable.delays(0)
 		m.cable.pause(false)
 	}
 	for i := len(c.nodes) - 1; i >= 0; i-- {

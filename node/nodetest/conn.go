@@ -24,7 +24,8 @@ type conn struct {
 
 	reading sync.Mutex // held by the one Read
 	in      stream
-	arrived []byte // was read from the server and has not been read from here
+	arrived []byte    // was read from the server and has not been read from here
+	due     time.Time // when it may be
 
 	writing sync.Mutex // held by the one Write
 	out     stream
@@ -53,33 +54,41 @@ func (c *conn) Read(p []byte) (int, error) {
 		}
 		n, err := c.Conn.Read(p)
 		passing := c.in.Pass(nil, p[:n], c.cable.dropper(fromServer))
-		if n > 0 && len(passing) == n && &passing[0] == &p[0] && !c.isPaused() {
+		delay := c.cable.delayed()
+		if n > 0 && len(passing) == n && &passing[0] == &p[0] && delay == 0 && !c.isPaused() {
 			return n, err
 		}
-		c.arrived = slices.Clone(passing)
+		c.arrived, c.due = slices.Clone(passing), time.Now().Add(delay)
 		if len(c.arrived) == 0 && err != nil {
 			return 0, err
 		}
 	}
 }
 
-// awaitPassage waits while the cable is paused.
+// awaitPassage waits until what has arrived is due, and while the cable is paused.
 func (c *conn) awaitPassage() error {
 	for {
 		paused, moved := c.cable.isPaused()
-		if !paused {
+		rest := time.Until(c.due)
+		if !paused && rest <= 0 {
 			return nil
 		}
 		deadline, changed := c.readDeadline()
-		var late <-chan time.Time
+		var late, due <-chan time.Time
 		if !deadline.IsZero() {
 			timer := time.NewTimer(time.Until(deadline))
 			defer timer.Stop()
 			late = timer.C
 		}
+		if rest > 0 {
+			timer := time.NewTimer(rest)
+			defer timer.Stop()
+			due = timer.C
+		}
 		select {
 		case <-moved:
 		case <-changed:
+		case <-due:
 		case <-late:
 			return os.ErrDeadlineExceeded
 		case <-c.closed:

@@ -1,6 +1,9 @@
 package nodetest
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
+	"time"
+)
 
 // Kill cuts node i off from NATS for good, as a crash would: nothing that it does from then on reaches the others, and it
 // says no goodbye. What runs on it goes on until the test ends. Its server, if it has one of its own, stays. Kill does not wait
@@ -20,11 +23,21 @@ func (c *Cluster) KillServer(i int) {
 
 // Pause stops all that passes between node i and NATS, both ways, as a stopped process or a silent network does: nothing is
 // lost, and after Resume it goes on where it was. A node that is paused for more than about two seconds loses its lease,
-// and for more than about three its connection.
+// and for more than about three its connection; it gets another one after Resume.
 func (c *Cluster) Pause(i int) { c.nodes[i].cable.pause(true) }
 
 // Resume lets go on what Pause has stopped.
 func (c *Cluster) Resume(i int) { c.nodes[i].cable.pause(false) }
+
+// Delay lets what NATS sends to node i arrive so much later, in order, until it is set to 0 again. What comes while something else is on its
+// way arrives together with what comes after it, up to as much later once more.
+func (c *Cluster) Delay(i int, by time.Duration) {
+	c.tb.Helper()
+	if by < 0 {
+		c.tb.Fatalf("nodetest: Delay(%d, %v): want 0 or more", i, by)
+	}
+	c.nodes[i].cable.delays(by)
+}
 
 // Disconnect breaks node i's connection once, with the loss of what is under way. The node connects again by itself, after a
 // tenth of a second.
