@@ -115,6 +115,7 @@ func TestACancelledTaskThatWaitsNeverRuns(t *testing.T) {
 		if n := waiting.count.Load(); n > 0 {
 			t.Errorf("%d of them ran", n)
 		}
+		awaitNothingLeft(t, c.Context(0))
 	})
 }
 
@@ -148,6 +149,7 @@ func TestACancelledTaskLeavesNothingAnywhere(t *testing.T) {
 					t.Errorf("got %d", got)
 				}
 				for _, i := range []int{0, 2} {
+					awaitNothingLeft(t, c.Context(i))
 					if err := c.Node(i).Drain(t.Context()); err != nil {
 						t.Errorf("node %d: %v", i, err)
 					}
