@@ -552,6 +552,35 @@ func TestADeadlineEndsATaskWhereverItIs(t *testing.T) {
 	}
 }
 
+// until returns the deadline that the innermost of nested tasks sees.
+var (
+	untilAgain = task.Declare[int, time.Time]("until")
+	until      = task.Define("until", func(ctx context.Context, depth int) (time.Time, error) {
+		if depth == 0 {
+			at, _ := ctx.Deadline()
+			return at, nil
+		}
+		return untilAgain.With(only(depth-1)).Call(ctx, depth-1)
+	})
+)
+
+func TestADeadlineTravelsToTheChildrenOfATaskOverSeveralNodes(t *testing.T) {
+	c := nodetest.Start(t, 2, nodetest.Configure(func(i int, cfg *node.Config) {
+		cfg.Resources = map[string]float64{fmt.Sprint("node", i): 10}
+	}))
+	ctx, cancel := context.WithTimeout(c.Context(0), patience)
+	defer cancel()
+	want, _ := ctx.Deadline()
+	if got := get(t, c.Context(0), until.With(only(3)).Go(ctx, 3)); !got.Equal(want) {
+		t.Errorf("the innermost task is to end at %v, want %v", got, want)
+	}
+	g := newGate(t)
+	short, end := context.WithTimeout(c.Context(0), 50*time.Millisecond)
+	defer end()
+	wantError(t, c.Context(0), apart.With(only(3)).Go(short, 3, g.name), task.ErrDeadline)
+	drainAll(t, c, 2) // nobody waits at the gate, which nobody has opened
+}
+
 // hurry returns ctx's own error the moment its deadline passes.
 var hurry = task.Define("hurry", func(ctx context.Context, _ int) (int, error) {
 	if _, ok := ctx.Deadline(); !ok {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"manta/node"
 	"manta/node/nodetest"
@@ -82,5 +83,41 @@ func awaitDraining(t *testing.T, ctx context.Context, n *node.Node) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// brief takes a moment, and counts itself.
+var brief = task.Define("brief", func(ctx context.Context, name string) (task.None, error) {
+	<-time.After(2 * time.Millisecond) // the work
+	return task.None{}, enter(ctx, name)
+})
+
+// Calls may go on from the node itself, say of an actor that lives there: what is sent to itself at the last moment is answered.
+func TestANodeThatGoesOnCallingWhileItDrainsHasNothingRunTwice(t *testing.T) {
+	for range 3 {
+		c := nodetest.Start(t, 2)
+		ctx, g := c.Context(0), newGate(t)
+		g.open()
+		names := slices.Repeat([]string{g.name}, 8)
+		over, stop := context.WithCancel(t.Context())
+		called, failed := 0, make(chan error, 1)
+		go func() {
+			var err error
+			for ; over.Err() == nil && err == nil; called += len(names) {
+				_, err = objstore.GetAll(ctx, brief.With(task.Retries(0)).Map(ctx, names))
+			}
+			failed <- err
+		}()
+		g.await(100)
+		if err := c.Node(0).Drain(t.Context()); err != nil {
+			t.Error(err)
+		}
+		stop()
+		if err := <-failed; err != nil {
+			t.Fatal(err)
+		}
+		if ran := int(g.count.Load()); ran != called {
+			t.Fatalf("%d tasks ran %d times", called, ran)
+		}
 	}
 }

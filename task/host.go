@@ -300,9 +300,8 @@ func (h *host) drain(ctx context.Context) error {
 			return fmt.Errorf("still running: %s: %w", h.names(), context.Cause(ctx))
 		}
 	}
-	err := h.shutDoor(ctx)
 	h.owner.shut()
-	return err
+	return h.shutDoor(ctx)
 }
 
 // isIdle says whether nothing is here, and nothing that this node submitted is under way: what is here may submit.
@@ -323,14 +322,28 @@ func (h *host) shutDoor(ctx context.Context) (err error) {
 	}
 	select {
 	case <-h.shut:
-		h.mu.Lock()
-		h.desk.sayLeft()
-		h.mu.Unlock()
-		return h.node.Conn.Flush(ctx)
+		return h.sayLeft(ctx)
 	case <-h.group.Context().Done(): // closed meanwhile
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	}
+}
+
+// sayLeft tells all owners that everything is answered, once it is.
+func (h *host) sayLeft(ctx context.Context) error {
+	for {
+		h.mu.Lock()
+		again := h.desk.sayLeft()
+		h.mu.Unlock()
+		if again == nil {
+			return h.node.Conn.Flush(ctx)
+		}
+		select {
+		case <-again:
+		case <-ctx.Done():
+			return fmt.Errorf("still running: %s: %w", h.names(), context.Cause(ctx))
+		}
 	}
 }
 
