@@ -73,6 +73,9 @@ func (out *outgoing) Watched() *call.Call { return out.call }
 // Ended implements call.Bound.
 func (out *outgoing) Ended(err error) { out.callers.cancel(out, err) }
 
+// Cancel implements objstore.Promiser.
+func (out *outgoing) Cancel() { out.Ended(out.call.Cancelled()) }
+
 // awaits says whether the caller awaits a word from elsewhere.
 func (c *caller) awaits() bool { return len(c.calls) > 0 || c.pinging || c.starting }
 

@@ -55,6 +55,7 @@ func (cs *callers) submit(ctx context.Context, h *handle, method string, c *call
 		return objstore.FailedObject(h.err)
 	}
 	out := &outgoing{call: c, callers: cs, caller: h.at(cs, member.ID{}), method: method}
+	c.Object.PromisedBy(out)
 	if err := cs.enter(out); err != nil {
 		c.Fail(fmt.Errorf("%s: %w", c.Target.Name, err))
 		return c.Object

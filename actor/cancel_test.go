@@ -149,3 +149,32 @@ func TestManyCallsCancelledAtOnceAllEnd(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestACallIsCancelledByItsRefFromAnyNode(t *testing.T) {
+	for name, at := range map[string]int{"at its caller": 0, "where the actor lives": 1} {
+		t.Run(name, func(t *testing.T) {
+			c, s := clientAndHosts(t, 1), newStage(t)
+			ctx := timeout(t, c.Context(0))
+			server := soloists.New(ctx, s.soloist())
+			running := actor.Method(server, (*soloist).Hold).Go(ctx, "gate")
+			s.await("gate begins")
+			say := actor.Method(server, (*soloist).Say)
+			waiting, kept := say.Go(ctx, "cancelled"), say.Go(ctx, "kept")
+			for _, r := range []objstore.Ref[string]{waiting, running} {
+				if err := task.Cancel(timeout(t, c.Context(at)), r); err != nil {
+					t.Error(err)
+				}
+				if _, err := r.Get(ctx); !errors.Is(err, task.ErrCancelled) {
+					t.Errorf("got %v, want ErrCancelled", err)
+				}
+			}
+			s.await("gate stops")
+			if v, err := kept.Get(ctx); err != nil {
+				t.Errorf("got %q, %v", v, err)
+			}
+			if slices.Contains(s.read(), "cancelled") {
+				t.Error("a cancelled call ran")
+			}
+		})
+	}
+}

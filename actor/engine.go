@@ -29,12 +29,17 @@ func Start(ctx context.Context, node *member.Node, serve bool) (*Engine, error) 
 	}
 	part.Set(node, e)
 	if serve {
-		if e.host, err = startHost(ctx, node, e.directory); err != nil {
-			e.callers.close()
-			return nil, err
-		}
+		e.host = startHost(ctx, node, e.directory)
 	}
 	return e, nil
+}
+
+// Open lets others create actors here. It is for a node that has joined.
+func (e *Engine) Open() error {
+	if e.host == nil {
+		return nil
+	}
+	return e.host.openDoors()
 }
 
 // Classes are the names of the classes whose actors can live on the node.

@@ -49,19 +49,24 @@ type host struct {
 	cells    map[*bus.Subscription]*cell // by mailbox: for a moment, a name can have two
 }
 
-func startHost(ctx context.Context, node *member.Node, d *directory) (*host, error) {
+func startHost(ctx context.Context, node *member.Node, d *directory) *host {
 	h := &host{
 		node: node, directory: d, group: member.NewGroup(ctx), mail: make(chan *bus.Msg, mailRoom), cells: make(map[*bus.Subscription]*cell),
 	}
 	h.group.Go(h.deliver)
+	return h
+}
+
+// openDoors joins the queue groups.
+func (h *host) openDoors() error {
 	for _, name := range classNames() {
-		sub, err := node.Conn.Subscribe(node.Conn.Create(name), bus.Workers, h.asked)
+		sub, err := h.node.Conn.Subscribe(h.node.Conn.Create(name), bus.Workers, h.asked)
 		if err != nil {
-			return nil, errors.Join(err, h.close())
+			return err
 		}
 		h.doors = append(h.doors, sub)
 	}
-	return h, nil
+	return nil
 }
 
 // deliver moves mail to the cells. It never blocks.

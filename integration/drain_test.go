@@ -33,23 +33,41 @@ func TestAProcessThatIsTerminatedFinishesWhatRuns(t *testing.T) {
 	})
 }
 
-// A rolling restart: every process is replaced by another, one after the other, under load.
-func TestARollingRestartFailsNoTask(t *testing.T) {
+// A rolling restart under steady load: the nodes of the callers stay, and so do the callers that run on nodes which are restarted, to their
+// end.
+func TestARollingRestartFailsNoTaskAndRunsNoneTwice(t *testing.T) {
 	long(t)
-	t.Parallel()
-	c := oneServer(t, same(3, worker{cpus: 4}))
-	const tasks = 1500
-	owner := c.owner()
-	owner.submit(line.Command{Func: "sleep", Count: tasks, Micros: 20_000, Tag: "x"})
-	owner.some(50, line.Result, "x")
-	for _, old := range c.workers[:3] {
-		c.workers = append(c.workers, launch(t, "successor of "+old.name, "-cpus", "4", "-url", c.url).ready())
-		old.terminate()
-		if code := old.finish(); code != 0 {
-			t.Errorf("%s ended with %d", old.name, code)
+	together(t, same(3, worker{cpus: 4}), func(t *testing.T, c *cluster) {
+		const children = 3
+		driver, parents := c.owner(), c.owner()
+		driver.submit(line.Command{Func: "sleep", Width: 24, Micros: 20_000, Tag: "x"})
+		parents.submit(line.Command{Func: "family", Width: 12, Micros: 10_000, Depth: children, Tag: "y"})
+		for i := range c.workers {
+			driver.some(100*(i+1), line.Result, "x")
+			parents.some(30*(i+1), line.Result, "y")
+			c.restart(i)
+			driver.meet(len(c.workers))
+			before := len(only(driver.events.all(), line.Result, "x"))
+			c.workers[i].some(20, line.Start, "")
+			driver.some(before+100, line.Result, "x")
 		}
-	}
-	owner.done("x")
-	allHaveValues(t, owner, "x", tasks)
-	onceEach(t, c.ran("x"), "x", tasks)
+		for _, owner := range c.owners {
+			tag := "x"
+			if owner == parents {
+				tag = "y"
+			}
+			owner.tell(line.Command{Do: "enough", Tag: tag})
+			done := owner.done(tag)
+			allHaveValues(t, owner, tag, done.OK)
+			onceEach(t, c.ran(tag), tag, done.OK)
+			allEnded(t, c.ran(tag))
+			if owner == parents {
+				onceEach(t, c.ran("y child"), "y child", children*done.OK)
+				allEnded(t, c.ran("y child"))
+			}
+			if done.Failed > 0 {
+				t.Errorf("%d tasks of %s failed", done.Failed, tag)
+			}
+		}
+	})
 }

@@ -91,6 +91,23 @@ func onceEach(t *testing.T, ran []line.Event, tag string, n int) {
 	}
 }
 
+// allEnded checks that what started ended, and well.
+func allEnded(t *testing.T, ran []line.Event) {
+	t.Helper()
+	ended := make(map[attempt]bool)
+	for _, e := range ends(ran) {
+		ended[attemptOf(e)] = true
+		if e.Error != "" {
+			t.Errorf("task %d of %s ended on %s with: %s", e.N, e.Tag, e.Node, e.Error)
+		}
+	}
+	for _, e := range starts(ran) {
+		if !ended[attemptOf(e)] {
+			t.Errorf("task %d of %s started on %s and never ended", e.N, e.Tag, e.Node)
+		}
+	}
+}
+
 // peak is the largest number of runs that lay in one another's time.
 func peak(ran []line.Event) (most int) {
 	type change struct {

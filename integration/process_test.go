@@ -20,6 +20,7 @@ type process struct {
 	stdin  io.Writer
 	events *journal[line.Event]
 	url    string // of its server
+	flags  []string
 }
 
 // launch starts a process and does not wait until it is ready.
@@ -34,7 +35,7 @@ func launch(t *testing.T, name string, flags ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{t: t, stdin: stdin, events: newJournal[line.Event]()}
+	p := &process{t: t, stdin: stdin, events: newJournal[line.Event](), flags: flags}
 	p.child = startChild(t, name, cmd, func() { p.events.record(stdout, event) })
 	return p
 }

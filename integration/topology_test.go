@@ -2,6 +2,7 @@ package integration
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -17,6 +18,7 @@ type cluster struct {
 	url     string        // where owners connect; of the first worker, if the servers are inside
 	workers []*process
 	owners  []*process
+	former  []*process // workers that were restarted, as they were before
 }
 
 // A worker is what a process that serves tasks offers.
@@ -96,8 +98,20 @@ func (c *cluster) owner() *process {
 
 // ran are all starts and ends of tasks with a tag, on all workers.
 func (c *cluster) ran(tag string) (events []line.Event) {
-	for _, w := range c.workers {
+	for _, w := range slices.Concat(c.former, c.workers) {
 		events = append(events, w.ran(tag)...)
 	}
 	return events
+}
+
+// restart terminates a worker, which must end well, and starts it again as it was.
+func (c *cluster) restart(i int) {
+	c.t.Helper()
+	old := c.workers[i]
+	old.terminate()
+	if code := old.finish(); code != 0 {
+		c.t.Errorf("%s ended with %d", old.name, code)
+	}
+	c.former = append(c.former, old)
+	c.workers[i] = launch(c.t, old.name+" again", old.flags...).ready()
 }

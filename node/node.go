@@ -57,10 +57,20 @@ func Start(ctx context.Context, cfg Config) (*Node, context.Context, error) {
 	running, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	n := &Node{config: cfg, end: end, closed: make(chan struct{})}
 	if err := n.start(ctx, id, running.Done()); err != nil {
-		_ = n.Close() // the start's error says more
+		n.giveUp()
 		return nil, nil, fmt.Errorf("cannot start a node: %w", err)
 	}
 	return n, n.Context(running), nil
+}
+
+// giveUp ends a start that failed. Others may have seen the node already, and sent it tasks: these finish.
+func (n *Node) giveUp() {
+	if n.tasks != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), n.config.DrainTimeout)
+		defer cancel()
+		_ = n.tasks.Drain(ctx) // the start's error says more, and so of Close's
+	}
+	_ = n.Close()
 }
 
 // start starts the parts, each on top of those before.
@@ -118,6 +128,9 @@ func (n *Node) join(ctx context.Context) (err error) {
 	}
 	n.group = member.NewGroup(ctx)
 	n.group.Go(n.lease.Serve)
+	if err := errors.Join(n.tasks.Open(), n.actors.Open(), n.self.Conn.Flush(ctx)); err != nil {
+		return err
+	}
 	return n.self.Members.Await(ctx, func(members []member.Info) bool {
 		return slices.ContainsFunc(members, func(m member.Info) bool { return m.ID == n.self.ID })
 	})
@@ -158,8 +171,8 @@ func (n *Node) Context(parent context.Context) context.Context {
 	return member.NewContext(parent, &member.Scope{Node: n.self})
 }
 
-// Drain finishes: it waits for the results of what this node submitted, takes no more work, and waits for what runs here
-// and for uploads. If ctx ends first, the error names what is left. The node can still be used for what others serve;
+// Drain finishes: it takes no more work of others, and waits for what runs here, for the results of what this node submitted, and
+// for uploads. If ctx ends first, the error names what is left. The node can still be used for what others serve;
 // follow it by Close.
 func (n *Node) Drain(ctx context.Context) error {
 	select {
@@ -167,7 +180,7 @@ func (n *Node) Drain(ctx context.Context) error {
 		return nil
 	default:
 	}
-	for _, drain := range []func(context.Context) error{n.tasks.Finish, n.retire, n.tasks.Drain, n.actors.Drain, n.objects.Drain} {
+	for _, drain := range []func(context.Context) error{n.retire, n.tasks.Drain, n.actors.Drain, n.objects.Drain} {
 		if err := drain(ctx); err != nil {
 			return fmt.Errorf("drain is not complete: %w", err)
 		}

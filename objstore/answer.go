@@ -33,6 +33,8 @@ func (s *Store) answer(msg *bus.Msg) {
 		s.replyGone(msg)
 	case q.kind == freeFrame:
 		s.answerFree(msg, e.object)
+	case q.kind == cancelFrame:
+		s.answerCancel(msg, e.object)
 	default:
 		s.answerWhenPortable(msg, e.object)
 	}
@@ -50,7 +52,7 @@ func readQuestion(data []byte) (q question, err error) {
 	q.kind = kind
 	copy(q.id[:], r.Raw(len(q.id)))
 	copy(q.from[:], r.Raw(len(q.from)))
-	if kind != askFrame && kind != freeFrame && kind != goneFrame {
+	if kind != askFrame && kind != freeFrame && kind != cancelFrame && kind != goneFrame {
 		r.Fail("no question about an object")
 	}
 	return q, r.Err()
@@ -74,11 +76,19 @@ func (s *Store) forget(id ID) {
 func (s *Store) answerFree(msg *bus.Msg, o *Object) {
 	s.group.Go(func(ctx context.Context) {
 		if err := s.freeOwn(ctx, o); err != nil {
-			s.reply(msg, Outcome{Err: err}.AppendTo(append(bus.AppendFrame(nil, answerFrame), answerOutcome)))
+			s.replyError(msg, err)
 			return
 		}
 		s.replyGone(msg)
 	})
+}
+
+func (s *Store) answerCancel(msg *bus.Msg, o *Object) {
+	if err := o.cancel(); err != nil {
+		s.replyError(msg, err)
+		return
+	}
+	s.reply(msg, append(bus.AppendFrame(nil, answerFrame), answerDone))
 }
 
 // answerWhenPortable answers as soon as any node can read the object, or "pending" if that takes too long.
@@ -115,6 +125,10 @@ func (s *Store) answerOutcome(msg *bus.Msg, o *Object) {
 
 func (s *Store) replyGone(msg *bus.Msg) {
 	s.reply(msg, append(bus.AppendFrame(nil, answerFrame), answerGone))
+}
+
+func (s *Store) replyError(msg *bus.Msg, err error) {
+	s.reply(msg, Outcome{Err: err}.AppendTo(append(bus.AppendFrame(nil, answerFrame), answerOutcome)))
 }
 
 func (s *Store) reply(msg *bus.Msg, frame []byte) {

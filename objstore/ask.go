@@ -16,12 +16,14 @@ import (
 const (
 	askFrame    = 'a' // to the owner → outcome, pending or gone
 	freeFrame   = 'f' // to the owner → gone
+	cancelFrame = 'x' // to the owner: what it is to be the result of is not wanted → done, gone or why not
 	goneFrame   = 'g' // from the owner, to a node that asked: it is freed → gone
 	answerFrame = 'o'
 
 	answerOutcome = 'o'
 	answerPending = 'p'
 	answerGone    = 'g'
+	answerDone    = 'd'
 
 	longPoll     = 2 * time.Second        // how long an owner keeps a question
 	askTimeout   = longPoll + time.Second // after which the question is taken for lost
@@ -158,6 +160,7 @@ func readAnswer(data []byte) (Outcome, bool) {
 		return Outcome{}, false
 	case answerGone:
 		out.Err = ErrFreed
+	case answerDone:
 	case answerOutcome:
 		out = ReadOutcome(&r)
 	default:

@@ -9,7 +9,7 @@ import (
 // Object is what a [Ref] names, without its type: one per name and process, so that refs compare as pointers. It holds the
 // name and what its owner's node knows of the value. For packages that make objects; users hold Refs.
 //
-// An owner holds one for every queued task, so it is one allocation of 64 bytes; what few objects need is behind a pointer.
+// An owner holds one for every queued task, so it is one allocation of 80 bytes; what few objects need is behind a pointer.
 type Object struct {
 	id   ID
 	home *Store // the owner's store, nil if the owner is another process

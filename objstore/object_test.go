@@ -9,8 +9,8 @@ import (
 	"manta/objstore"
 )
 
-func TestAPromiseIsOneAllocationOf64Bytes(t *testing.T) {
-	if size := reflect.TypeFor[objstore.Object]().Size(); size > 64 {
+func TestAPromiseIsOneAllocationOf80Bytes(t *testing.T) {
+	if size := reflect.TypeFor[objstore.Object]().Size(); size > 80 {
 		t.Errorf("an Object has %d bytes", size)
 	}
 	store := storeOf(t, nodetest.Start(t, 1).Context(0))

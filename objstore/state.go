@@ -34,6 +34,8 @@ type state struct {
 	mu      sync.Mutex
 	waiters *waiter // the first of a list; empty once settled
 	rare    *rare   // nil for most
+	// promiser will settle the state; nil once that has happened, and on nodes that do not own the object.
+	promiser Promiser
 }
 
 // rare is what few states need.
@@ -92,6 +94,7 @@ func (st *state) free() (blob *StoredBlob) {
 func (st *state) become(out *Outcome) (fire *waiter) {
 	st.outcome.Store(out)
 	fire, st.waiters = st.waiters, nil
+	st.promiser = nil
 	if r := st.rare; r != nil {
 		if r.settled != nil {
 			close(r.settled)

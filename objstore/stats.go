@@ -2,12 +2,15 @@ package objstore
 
 import "sync/atomic"
 
-// Stats counts what a node moved to and from the bucket since it started.
+// Stats counts what a node moved to and from the bucket since it started, and what it keeps.
 type Stats struct {
 	Uploads         int64 // blobs written
 	UploadedBytes   int64
 	Downloads       int64 // blobs read
 	DownloadedBytes int64
+	// Askable is how many objects of this node others may ask for at this moment: large arguments of tasks under way, and, until they
+	// are freed, objects whose refs have travelled.
+	Askable int
 }
 
 type counters struct {
@@ -16,7 +19,11 @@ type counters struct {
 
 // Stats returns the counters of this node.
 func (s *Store) Stats() Stats {
+	s.mu.Lock()
+	askable := len(s.exported)
+	s.mu.Unlock()
 	return Stats{
+		Askable: askable,
 		Uploads: s.stats.uploads.Load(), UploadedBytes: s.stats.uploadedBytes.Load(),
 		Downloads: s.stats.downloads.Load(), DownloadedBytes: s.stats.downloadedBytes.Load(),
 	}

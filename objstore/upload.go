@@ -19,6 +19,7 @@ type upload struct {
 // Keep makes an object of an encoded value, whose memory it takes over; a large one goes to the bucket behind it.
 func (s *Store) Keep(value bus.Value) *Object {
 	o := s.Promise()
+	o.PromisedBy(keeper{})
 	o.outcome.Store(&Outcome{Value: value})
 	if len(value.Data) > InlineLimit {
 		s.startUpload(o, value)

@@ -210,13 +210,18 @@ func (d *desk) close() <-chan struct{} {
 	return emptied
 }
 
-// sayLeft tells every owner that what it has sent here and has no reply to did not run. It is for a desk that is closed and emptied and
-// gets no more frames.
-func (d *desk) sayLeft() {
+// sayLeft tells every owner that what it has sent here and has no reply to did not run. It is for a desk that is closed and gets no more
+// frames. If something is here still it says nothing and returns when to call it again: what this node submitted itself may have come
+// until the end.
+func (d *desk) sayLeft() (again <-chan struct{}) {
+	if d.held > 0 {
+		return d.close()
+	}
 	for _, g := range d.guests {
 		d.send(g, 0)
 		d.publish(g, d.header(g, 0).frame(leftFrame))
 	}
+	return nil
 }
 
 // send sends what is gathered for a guest. Frames to an owner leave while the desk is locked, so that windows, replies

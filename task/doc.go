@@ -20,6 +20,13 @@
 // nodes what they have, and what never arrived, or arrived and was answered in vain, is known for certain. It is sent, or answered, again;
 // no task runs twice because of it. A task runs twice only if its node was taken for dead.
 //
+// # Cancellation
+//
+// A task ends with the ctx that it was submitted in, or when somebody who has its ref calls [Cancel], in whatever process: it fails with
+// [ErrCancelled] everywhere at once, as does what depends on it, and is not tried again. One that waits never runs. The ctx of one that
+// runs ends, and with it the tasks that it started in that ctx, on whatever nodes. A deadline travels in the same way. A task that
+// returns does not end those that it started; context.WithoutCancel lets them outlive its cancellation too.
+//
 // # Where tasks run
 //
 // A task needs resources ([CPUs], 1 by default, and [Resources]); a node runs it only while it has them free. The first task of an

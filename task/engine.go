@@ -13,6 +13,8 @@ var part = member.NewPart[*Engine]()
 type Engine struct {
 	owner *owner
 	host  *host // nil on a node that only submits
+
+	maxPending int
 }
 
 // Config says how a node's engine works.
@@ -24,7 +26,7 @@ type Config struct {
 
 // Start starts a node's engine.
 func Start(ctx context.Context, node *member.Node, cfg Config) (*Engine, error) {
-	e := &Engine{}
+	e := &Engine{maxPending: cfg.MaxPending}
 	var err error
 	if e.owner, err = startOwner(ctx, node, cfg.MaxBatch); err != nil {
 		return nil, err
@@ -47,20 +49,18 @@ func (e *Engine) Functions() []string {
 	return registered.names()
 }
 
-// Finish waits until what this node submitted has its outcome. Plain clients are not served here any more: they would keep it busy.
-func (e *Engine) Finish(ctx context.Context) error {
-	if e.host != nil {
-		if err := leave(e.host.plain.doors); err != nil {
-			return err
-		}
-	}
-	return e.owner.drain(ctx)
-}
-
-// Drain takes no more tasks, but for those that what runs here starts, and waits for those that are here.
-func (e *Engine) Drain(ctx context.Context) error {
+// Open lets tasks knock here. It is for a node that has joined: what came before would be cut short if it could not.
+func (e *Engine) Open() error {
 	if e.host == nil {
 		return nil
+	}
+	return e.host.openDoors(e.maxPending)
+}
+
+// Drain takes no more tasks, but for those that this node submits, and waits for those that are here and those that it submitted.
+func (e *Engine) Drain(ctx context.Context) error {
+	if e.host == nil {
+		return e.owner.drain(ctx)
 	}
 	return e.host.drain(ctx)
 }

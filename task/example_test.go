@@ -112,3 +112,25 @@ func Example_cancel() {
 	fmt.Println(errors.Is(err, task.ErrCancelled))
 	// Output: true
 }
+
+// A ref is enough to cancel its task, in any process that has it.
+func ExampleCancel() {
+	n, ctx, err := embedded.Start(context.Background(), embedded.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer n.Close()
+
+	waits := shout.With(task.Resources(map[string]float64{"megaphone": 1})).Go(ctx, "hello") // no node has one
+	fmt.Println(task.Cancel(ctx, waits))
+	_, err = waits.Get(ctx)
+	fmt.Println(errors.Is(err, task.ErrCancelled))
+
+	done := shout.Go(ctx, "hello")
+	s, err := done.Get(ctx)
+	fmt.Println(s, err, task.Cancel(ctx, done)) // too late: the value stays
+	// Output:
+	// <nil>
+	// true
+	// HELLO! <nil> <nil>
+}

@@ -75,19 +75,22 @@ func startHost(ctx context.Context, node *member.Node, o *owner, cfg Config) (*h
 	if h.own, err = node.Conn.SubscribeChan(node.Conn.NodeTasks(node.ID.String()), "", h.mail); err != nil {
 		return nil, errors.Join(err, h.close())
 	}
-	for _, name := range registered.names() {
-		door, err := node.Conn.SubscribeChan(node.Conn.Work(name), bus.Workers, h.mail)
-		if err != nil {
-			return nil, errors.Join(err, h.close())
-		}
-		h.doors = append(h.doors, door)
-	}
-	if h.plain, err = openPlainDoor(h, cfg.MaxPending); err != nil {
-		return nil, errors.Join(err, h.close())
-	}
 	node.Members.Watch(member.Watcher{Joined: func(member.Info) {}, Left: h.ownerLeft})
 	node.Conn.OnReconnect(h.repeatAll)
 	return h, nil
+}
+
+// openDoors joins the queue groups.
+func (h *host) openDoors(maxPending int) (err error) {
+	for _, name := range registered.names() {
+		door, err := h.node.Conn.SubscribeChan(h.node.Conn.Work(name), bus.Workers, h.mail)
+		if err != nil {
+			return err
+		}
+		h.doors = append(h.doors, door)
+	}
+	h.plain, err = openPlainDoor(h, maxPending)
+	return err
 }
 
 func (h *host) now() moment { return time.Since(h.origin) }
@@ -273,20 +276,38 @@ func (h *host) repeatAll() {
 	h.desk.repeatAll()
 }
 
-// drain leaves the queue groups and waits for what is here.
+// drain leaves the queue groups and waits for what is here, and for what this node submitted: some of that may run nowhere else, and
+// what runs here may wait for it.
 func (h *host) drain(ctx context.Context) error {
-	if err := leave(h.doors); err != nil {
+	doors := h.doors
+	if h.plain != nil { // plain clients would keep the node busy
+		doors = slices.Concat(h.plain.doors, doors)
+	}
+	if err := leave(doors); err != nil {
 		return err
 	}
-	h.mu.Lock()
-	emptied := h.desk.close()
-	h.mu.Unlock()
-	select {
-	case <-emptied:
-		return h.shutDoor(ctx)
-	case <-ctx.Done():
-		return fmt.Errorf("still running: %s: %w", h.names(), context.Cause(ctx))
+	for over := false; !over; over = h.isIdle() {
+		h.mu.Lock()
+		emptied := h.desk.close()
+		h.mu.Unlock()
+		if err := h.owner.drain(ctx); err != nil {
+			return err
+		}
+		select {
+		case <-emptied:
+		case <-ctx.Done():
+			return fmt.Errorf("still running: %s: %w", h.names(), context.Cause(ctx))
+		}
 	}
+	h.owner.shut()
+	return h.shutDoor(ctx)
+}
+
+// isIdle says whether nothing is here, and nothing that this node submitted is under way: what is here may submit.
+func (h *host) isIdle() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.desk.held == 0 && h.owner.underway.Left() == 0
 }
 
 // shutDoor ends the node's own subject. What has come is answered first; the owner of what comes later is told that nobody is here.
@@ -300,14 +321,28 @@ func (h *host) shutDoor(ctx context.Context) (err error) {
 	}
 	select {
 	case <-h.shut:
-		h.mu.Lock()
-		h.desk.sayLeft()
-		h.mu.Unlock()
-		return h.node.Conn.Flush(ctx)
+		return h.sayLeft(ctx)
 	case <-h.group.Context().Done(): // closed meanwhile
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	}
+}
+
+// sayLeft tells all owners that everything is answered, once it is.
+func (h *host) sayLeft(ctx context.Context) error {
+	for {
+		h.mu.Lock()
+		again := h.desk.sayLeft()
+		h.mu.Unlock()
+		if again == nil {
+			return h.node.Conn.Flush(ctx)
+		}
+		select {
+		case <-again:
+		case <-ctx.Done():
+			return fmt.Errorf("still running: %s: %w", h.names(), context.Cause(ctx))
+		}
 	}
 }
 

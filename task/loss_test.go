@@ -1,7 +1,6 @@
 package task_test
 
 import (
-	"context"
 	"slices"
 	"testing"
 
@@ -85,23 +84,26 @@ func TestATaskWithoutRetriesFailsAsLost(t *testing.T) {
 
 func TestACancelledTaskIsNotTriedAgain(t *testing.T) {
 	t.Parallel()
-	c := nodetest.Start(t, 2, nodetest.CPUs(1))
-	g := newGate(t)
-	ctx, cancel := context.WithCancel(c.Context(0))
-	refs := pass.Map(ctx, []string{g.name, g.name})
-	g.await(2)
-	c.Kill(1)
-	cancel()
-	for _, r := range refs {
-		wantCancelled(t, c.Context(0), r)
-	}
-	c.AwaitMembers(0)
-	if err := c.Node(0).Drain(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if n := g.count.Load(); n != 2 {
-		t.Errorf("%d tasks ran, want 2", n)
-	}
+	everyWay(t, func(t *testing.T, w way) {
+		t.Parallel()
+		c := nodetest.Start(t, 3, nodetest.CPUs(1), nodetest.Configure(node1IsAClient))
+		g := newGate(t)
+		ctx, cancel := w.begin(t, c)
+		refs := pass.Map(ctx, []string{g.name, g.name})
+		g.await(2)
+		c.Kill(2)
+		cancel(anyOf(refs...)...)
+		for _, r := range refs {
+			wantCancelled(t, c.Context(0), r)
+		}
+		c.AwaitMembers(0, 1)
+		if err := c.Node(0).Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := g.count.Load(); n != 2 {
+			t.Errorf("%d tasks ran, want 2", n)
+		}
+	})
 }
 
 func TestNoTaskIsLostWithItsNode(t *testing.T) {

@@ -103,6 +103,7 @@ func (o *owner) submit(ctx context.Context, t *call.Target, args call.Args, plai
 	s := &submission{}
 	s.Init(o.store, t, args)
 	s.Plain = plain
+	s.Object.PromisedBy(s)
 	o.watches.Bind(ctx, s)
 	if s.Ready() {
 		o.enqueue(s)

@@ -239,12 +239,19 @@ func TestALaneStopsTryingFullNodesOneByOne(t *testing.T) {
 }
 
 func TestNothingRunsTwiceWhenNodesDrainAndLeave(t *testing.T) {
+	t.Run("one that stays submits", func(t *testing.T) { drainAndLeave(t, func(o *simOwner) member.ID { return o.id }) })
+	t.Run("the first to leave submits", func(t *testing.T) { drainAndLeave(t, func(o *simOwner) member.ID { return o.w.hosts[0].id }) })
+}
+
+// drainAndLeave has two of three nodes leave while tasks are submitted by an owner of that name.
+func drainAndLeave(t *testing.T, name func(o *simOwner) member.ID) {
 	for seed := range uint64(100) {
 		w := newWorld(seed)
 		for range 3 {
 			w.addHost(cpus(2))
 		}
 		o := w.addOwner()
+		o.id = name(o)
 		l := o.lane(needs(1))
 		for range 300 {
 			w.after(time.Duration(w.rng.Int64N(int64(100*time.Millisecond))), func() { o.submit(l, time.Duration(w.rng.Int64N(int64(3*time.Millisecond))), 0) })

@@ -17,3 +17,6 @@ type submission struct {
 
 // Ended implements call.Bound.
 func (s *submission) Ended(err error) { ownerOf(s).cancel(s, err) }
+
+// Cancel implements objstore.Promiser.
+func (s *submission) Cancel() { s.Ended(s.Cancelled()) }

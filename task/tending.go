@@ -121,6 +121,9 @@ func (o *owner) joined(info member.Info) {
 	n := server{id: info.ID, functions: info.Functions, total: total, joined: o.now()}
 	if known, changed := o.servers[info.ID]; changed {
 		n.joined = known.joined
+		if info.Draining && info.ID == o.node.ID { // it takes what it submits itself until that is over
+			n.functions = known.functions
+		}
 	}
 	o.servers[info.ID] = n
 	for _, l := range o.lanes {
@@ -129,13 +132,25 @@ func (o *owner) joined(info member.Info) {
 	}
 }
 
+// shut notes that this node's own subject is closed: it is drained.
+func (o *owner) shut() {
+	o.mu.Lock()
+	defer o.unlock()
+	if n, joined := o.servers[o.node.ID]; joined {
+		n.functions = nil
+		o.servers[o.node.ID] = n
+	}
+	for _, l := range o.lanes {
+		l.retire(o.node.ID)
+		o.pump(l)
+	}
+}
+
 // introduce makes a node a peer of a lane if it serves the function and could ever meet the need.
 func (o *owner) introduce(l *lane, n server) {
 	switch {
 	case !slices.Contains(n.functions, l.function):
-		if n.id != o.node.ID { // this node takes what its own tasks start until they are over
-			l.retire(n.id)
-		}
+		l.retire(n.id)
 	case n.total.Covers(l.need):
 		o.join(l, n.id, n.total.Times(l.need, firstWindow)).joined = n.joined // the lane may be much younger
 	}

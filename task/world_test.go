@@ -494,15 +494,26 @@ func (o *simOwner) lost(s *submission, _ *peer) bool {
 	return false
 }
 
-// leave drains a host, which then says goodbye to everybody and ends.
+// leave drains a host, which then says goodbye to everybody and ends. Between the moment when it is empty and the end of its subject
+// frames still come.
 func (w *world) leave(h *simHost) {
 	emptied := h.close()
 	var look func()
 	look = func() {
 		select {
 		case <-emptied:
-			h.left = true
-			h.sayLeft()
+			if !h.left {
+				w.after(time.Duration(w.rng.IntN(300))*time.Microsecond, func() {
+					h.left = true
+					look()
+				})
+				return
+			}
+			if again := h.sayLeft(); again != nil {
+				emptied = again
+				w.after(50*time.Microsecond, look)
+				return
+			}
 			for _, o := range w.owners {
 				w.after(time.Duration(w.rng.IntN(300))*time.Microsecond, func() {
 					for _, l := range o.lanes {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"manta/integration/process/line"
+	"manta/objstore"
 	"manta/task"
 )
 
@@ -37,6 +38,19 @@ func init() {
 		}
 		return functions["nested"].Call(ctx, job{Tag: j.Tag, N: j.N, Depth: j.Depth - 1})
 	})
+}
+
+// family starts as many children as its job is deep, and waits for them: a node that runs it is an owner too. The tag of the children is
+// another, and no two of them have the same number.
+func init() {
+	functions["family"] = task.Define("family", told(func(ctx context.Context, j job) error {
+		children := make([]job, j.Depth)
+		for i := range children {
+			children[i] = job{Tag: j.Tag + " child", N: j.N*j.Depth + i, Micros: j.Micros}
+		}
+		_, err := objstore.GetAll(ctx, functions["sleep"].Map(ctx, children))
+		return err
+	}))
 }
 
 // told says when a task starts and ends, within the time in which it holds what it needs.

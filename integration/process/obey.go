@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"manta/integration/process/line"
@@ -30,6 +32,8 @@ func obey(ctx context.Context, n *node.Node, commands io.Reader) {
 			os.Exit(2)
 		case c.Do == "submit":
 			go submit(ctx, c)
+		case c.Do == "enough":
+			close(enoughOf(c.Tag))
 		case c.Do == "members":
 			go awaitMembers(ctx, c.Count)
 		case c.Do == "echo":
@@ -74,9 +78,12 @@ func submit(ctx context.Context, c line.Command) {
 		f = f.With(task.Resources(c.Resources))
 	}
 	s := submission{Command: c, begun: time.Now()}
-	if c.InTurn {
+	switch {
+	case c.Width > 0:
+		s.steadily(ctx, f)
+	case c.InTurn:
 		s.inTurn(ctx, f)
-	} else {
+	default:
 		s.atOnce(ctx, f)
 	}
 	here.say(line.Event{Event: line.Done, Tag: c.Tag, TookMS: millis(time.Since(s.begun)), OK: s.ok, Failed: s.failed})
@@ -84,8 +91,40 @@ func submit(ctx context.Context, c line.Command) {
 
 type submission struct {
 	line.Command
-	begun      time.Time
+	begun time.Time
+
+	mu         sync.Mutex
 	ok, failed int
+}
+
+// enough is closed, for each tag of a submission that goes on, when it is to end.
+var enough sync.Map // tag → chan struct{}
+
+func enoughOf(tag string) chan struct{} {
+	c, _ := enough.LoadOrStore(tag, make(chan struct{}))
+	return c.(chan struct{})
+}
+
+// steadily keeps as many tasks under way as are asked for.
+func (s *submission) steadily(ctx context.Context, f task.Func[job, int]) {
+	var submitting sync.WaitGroup
+	var last atomic.Int64
+	for range s.Width {
+		submitting.Go(func() {
+			for {
+				select {
+				case <-enoughOf(s.Tag):
+					return
+				default:
+				}
+				n, begun := int(last.Add(1)-1), time.Now()
+				ref := f.Go(ctx, s.job(n))
+				v, err := ref.Get(ctx)
+				s.result(ref.ID(), n, v, err, begun)
+			}
+		})
+	}
+	submitting.Wait()
 }
 
 func (s *submission) job(n int) job { return job{Tag: s.Tag, N: n, Micros: s.Micros, Depth: s.Depth} }
@@ -116,11 +155,13 @@ func (s *submission) atOnce(ctx context.Context, f task.Func[job, int]) {
 }
 
 func (s *submission) result(id objstore.ID, n, value int, err error, begun time.Time) {
+	s.mu.Lock()
 	if err == nil {
 		s.ok++
 	} else {
 		s.failed++
 	}
+	s.mu.Unlock()
 	if !s.Quiet {
 		here.say(line.Event{
 			Event: line.Result, Task: id.String(), Func: s.Func, Tag: s.Tag, N: n, Value: value, Error: text(err), Code: code(err),

@@ -192,5 +192,8 @@ func (c *Call) Finish(out *objstore.Outcome) {
 	c.Object.Store().Settle(c.Object, out)
 }
 
+// Cancelled is the outcome of the call when it is cancelled.
+func (c *Call) Cancelled() error { return fmt.Errorf("%s: %w", c.Target.Name, ErrCancelled) }
+
 // Fail finishes the call with an error.
 func (c *Call) Fail(err error) { c.Finish(&objstore.Outcome{Err: err}) }

@@ -59,6 +59,13 @@ func (ws *Watches) Bind(ctx context.Context, b Bound) {
 	}
 }
 
+// Live is how many ctxs are watched.
+func (ws *Watches) Live() int {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	return len(ws.live)
+}
+
 func (ws *Watches) add(ctx context.Context, release context.CancelFunc, timeout time.Time, b Bound) {
 	ws.mu.Lock()
 	defer ws.mu.Unlock()
@@ -137,7 +144,7 @@ func (w *watch) ended() {
 		case errors.Is(err, context.DeadlineExceeded): // whatever cause the deadline was given
 			b.Ended(fmt.Errorf("%s: %w", name, ErrDeadline))
 		default:
-			b.Ended(fmt.Errorf("%s: %w", name, ErrCancelled))
+			b.Ended(b.Watched().Cancelled())
 		}
 	}
 }

@@ -4,8 +4,8 @@ package line
 
 // A Command asks a process to do something.
 type Command struct {
-	// Do is "submit", "members" (wait until Count nodes serve tasks), "echo" (all that was said before stands before it),
-	// "drain" or "quit" (close the node and end with 0).
+	// Do is "submit", "enough" (end a submission of which Width is given), "members" (wait until Count nodes serve tasks), "echo" (all
+	// that was said before stands before it), "drain" or "quit" (close the node and end with 0).
 	Do string `json:"do"`
 
 	// What to submit: Count tasks of the function Func. Each gets its number, from 0, and is to return it.
@@ -16,6 +16,7 @@ type Command struct {
 	Depth     int                `json:"depth,omitempty"`     // how deep nested tasks nest
 	Retries   *int               `json:"retries,omitempty"`   // Manta's default if nil
 	Resources map[string]float64 `json:"resources,omitempty"` // what each needs, beside a CPU
+	Width     int                `json:"width,omitempty"`     // so many are under way at any time, until "enough" with the same tag; no Count
 	InTurn    bool               `json:"in_turn,omitempty"`   // each is submitted when the one before has its result
 	Quiet     bool               `json:"quiet,omitempty"`     // no event for each result, only the one when all are done
 }

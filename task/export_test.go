@@ -1,0 +1,51 @@
+package task
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"manta/internal/member"
+)
+
+// Left is what the engine of ctx's node still holds of tasks, in words; empty when all are over.
+func Left(ctx context.Context) string {
+	scope, err := member.FromContext(ctx)
+	if err != nil {
+		return err.Error()
+	}
+	e := part.Of(scope.Node)
+	var left []string
+	note := func(n int, what string) {
+		if n > 0 {
+			left = append(left, fmt.Sprint(n, " ", what))
+		}
+	}
+	o := e.owner
+	o.mu.Lock()
+	note(o.underway.Left(), "submitted without an outcome")
+	note(len(o.waiting), "waiting for arguments")
+	note(o.watches.Live(), "ctxs watched")
+	for _, l := range o.lanes {
+		note(l.backlog.len(), "in the backlog of "+l.function)
+		note(l.inflight, "under way of "+l.function)
+		for _, p := range l.order {
+			note(len(p.flight), fmt.Sprint("of ", l.function, " at ", p.id))
+		}
+		if l.door != nil {
+			note(1, "knocking of "+l.function)
+		}
+	}
+	o.mu.Unlock()
+	if h := e.host; h != nil {
+		h.mu.Lock()
+		note(h.desk.held, "here")
+		note(len(h.desk.starting)+len(h.desk.untold), "starting or untold")
+		for _, g := range h.desk.guests {
+			note(g.queue.len()+g.running, "queued or running of "+g.function)
+			note(g.outbox.count, "results unsent of "+g.function)
+		}
+		h.mu.Unlock()
+	}
+	return strings.Join(left, ", ")
+}
