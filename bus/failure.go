@@ -2,6 +2,9 @@ package bus
 
 import (
 	"errors"
+	"fmt"
+	"reflect"
+	"runtime"
 	"sync"
 )
 
@@ -24,23 +27,62 @@ type FailureEncoder interface {
 
 var codes struct {
 	sync.RWMutex
-	sentinels map[string]error
-	decoders  map[string]func(Failure) error
+	registered map[string]registered
+	types      map[reflect.Type]string // of those that are types: their codes
+	decoders   map[string]func(Failure) error
+}
+
+// registered is what stands behind a code: one error, or the errors of one type.
+type registered struct {
+	sentinel error
+	typ      reflect.Type
+	place    string // file and line that registered it
+}
+
+func (r registered) String() string {
+	if r.typ != nil {
+		return "type " + r.typ.String() + " at " + r.place
+	}
+	return r.sentinel.Error() + " at " + r.place
 }
 
 // RegisterError gives a sentinel error the code by which other processes recognise it, and returns it. Two errors with
 // one code are a programming error: it panics.
 func RegisterError(code string, sentinel error) error {
+	return RegisterErrorAt(CallerOf(1), code, sentinel)
+}
+
+// RegisterErrorAt is RegisterError for somebody else, whose file and line place is.
+func RegisterErrorAt(place, code string, sentinel error) error {
+	if sentinel == nil || !reflect.TypeOf(sentinel).Comparable() {
+		panic(fmt.Sprintf("bus: error code %s at %s: a %T is recognised by no comparison: register its type instead", code, place, sentinel))
+	}
+	register(code, registered{sentinel: sentinel, place: place})
+	return sentinel
+}
+
+func register(code string, what registered) {
 	codes.Lock()
 	defer codes.Unlock()
-	if codes.sentinels == nil {
-		codes.sentinels = make(map[string]error)
+	if old, taken := codes.registered[code]; taken {
+		panic(fmt.Sprintf("bus: error code %s is registered twice: for %v and for %v; rename one", code, old, what))
 	}
-	if old, taken := codes.sentinels[code]; taken {
-		panic("bus: error code " + code + " is registered twice: for " + old.Error() + " and for " + sentinel.Error())
+	if other, taken := codes.types[what.typ]; taken && what.typ != nil {
+		panic(fmt.Sprintf("bus: %v has two error codes, %s and %s: %v has the first; keep one", what, other, code, codes.registered[other]))
 	}
-	codes.sentinels[code] = sentinel
-	return sentinel
+	if codes.registered == nil {
+		codes.registered, codes.types = make(map[string]registered), make(map[reflect.Type]string)
+	}
+	codes.registered[code] = what
+	if what.typ != nil {
+		codes.types[what.typ] = code
+	}
+}
+
+// CallerOf returns file and line of a caller: with 0 of CallerOf's, with 1 of that one's, and so on.
+func CallerOf(skip int) string {
+	_, file, line, _ := runtime.Caller(skip + 1)
+	return fmt.Sprintf("%s:%d", file, line)
 }
 
 // RegisterFailure registers the decoder of a [FailureEncoder] type's code. Two decoders of one code are a programming
@@ -62,22 +104,54 @@ func EncodeFailure(err error) Failure {
 	if enc, ok := errors.AsType[FailureEncoder](err); ok {
 		return enc.EncodeFailure()
 	}
-	return Failure{Code: ErrorCode(err), Message: err.Error()}
+	code, fields := Recognise(err)
+	return Failure{Code: code, Message: err.Error(), Detail: fields}
 }
 
-// ErrorCode returns the code of the registered sentinel that err is, or UnknownCode. Of several that it wraps, the outermost
+// ErrorCode returns the code of the registered error that err is, or UnknownCode. Of several that it wraps, the outermost
 // and then the first counts.
 func ErrorCode(err error) string {
-	codes.RLock()
-	defer codes.RUnlock()
+	code, _ := Recognise(err)
+	return code
+}
+
+// Recognise is ErrorCode with the fields of a registered type, encoded; fields that have no encoding, or too large a one, stay behind.
+func Recognise(err error) (code string, fields []byte) {
 	for _, e := range unwrapped(err) {
-		for code, sentinel := range codes.sentinels {
-			if e == sentinel { //nolint:errorlint // unwrapped has taken the chain apart
-				return code
-			}
+		if code, typed := codeOf(e); typed {
+			return code, encodeFields(e)
+		} else if code != "" {
+			return code, nil
 		}
 	}
-	return UnknownCode
+	return UnknownCode, nil
+}
+
+// codeOf returns the code of an error itself, "" if it has none, and whether that is its type's.
+func codeOf(err error) (code string, typed bool) {
+	codes.RLock()
+	defer codes.RUnlock()
+	if code, typed = codes.types[reflect.TypeOf(err)]; typed {
+		return code, true
+	}
+	for code, r := range codes.registered {
+		if r.sentinel != nil && err == r.sentinel { //nolint:errorlint // unwrapped has taken the chain apart
+			return code, false
+		}
+	}
+	return "", false
+}
+
+// Recognised returns the error behind what Recognise returned: the registered one, or a new one of the registered type. It is nil
+// if this process does not know the code, or the fields do not fit the type.
+func Recognised(code string, fields []byte) error {
+	codes.RLock()
+	r := codes.registered[code]
+	codes.RUnlock()
+	if r.typ != nil {
+		return decodeFields(r.typ, fields)
+	}
+	return r.sentinel
 }
 
 // unwrapped returns err and all that it wraps, level by level.
@@ -96,14 +170,15 @@ func unwrapped(err error) []error {
 	return all
 }
 
-// Err turns the travelling form back into an error: errors.Is finds the registered sentinel.
+// Err turns the travelling form back into an error: errors.Is finds the registered sentinel, errors.As a registered type.
 func (f Failure) Err() error {
 	codes.RLock()
-	defer codes.RUnlock()
-	if decode, ok := codes.decoders[f.Code]; ok {
+	decode, ok := codes.decoders[f.Code]
+	codes.RUnlock()
+	if ok {
 		return decode(f)
 	}
-	return &remoteError{message: f.Message, sentinel: codes.sentinels[f.Code]}
+	return &remoteError{message: f.Message, cause: Recognised(f.Code, f.Detail)}
 }
 
 // AppendTo appends the failure to a frame.
@@ -118,16 +193,9 @@ func (r *Reader) ReadFailure() Failure {
 
 // remoteError is an error that came from another process.
 type remoteError struct {
-	message  string
-	sentinel error
+	message string
+	cause   error // what was registered under its code, nil if nothing was
 }
 
 func (e *remoteError) Error() string { return e.message }
-func (e *remoteError) Unwrap() error { return e.sentinel }
-
-// Sentinel returns the error that was registered under a code, nil if none was.
-func Sentinel(code string) error {
-	codes.RLock()
-	defer codes.RUnlock()
-	return codes.sentinels[code]
-}
+func (e *remoteError) Unwrap() error { return e.cause }

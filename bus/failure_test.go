@@ -76,12 +76,12 @@ func TestACodeThatThisProcessDoesNotKnowKeepsItsWords(t *testing.T) {
 func TestACodeThatIsTakenPanicsAndNamesBothErrors(t *testing.T) {
 	defer func() {
 		words := fmt.Sprint(recover())
-		for _, want := range []string{"test_empty", errEmpty.Error(), errFull.Error()} {
+		for _, want := range []string{"test_empty", errEmpty.Error(), errFull.Error(), "failure_test.go:13", "failure_test.go:88"} {
 			if !strings.Contains(words, want) {
 				t.Errorf("the panic says %q: want %q in it", words, want)
 			}
 		}
-		if bus.Sentinel("test_empty") != errEmpty {
+		if bus.Recognised("test_empty", nil) != errEmpty {
 			t.Error("the second error took the first one's code")
 		}
 	}()

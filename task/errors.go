@@ -3,6 +3,7 @@ package task
 import (
 	"errors"
 	"fmt"
+	"reflect"
 
 	"manta/bus"
 	"manta/internal/call"
@@ -34,7 +35,8 @@ var (
 
 // Error is a function's own word that it failed: it returned an error or panicked. It ran.
 //
-// errors.Is finds the error that was registered under Code with RegisterError.
+// errors.Is finds the error that was registered under Code with [RegisterError], errors.As one of a type that was registered with
+// [RegisterErrorType].
 type Error struct {
 	Func    string // its name; for an actor's method, class and method
 	Node    string // id of the node that ran it
@@ -42,28 +44,52 @@ type Error struct {
 	Code    string // of the registered error that it returned, else "error"
 	Message string
 	Stack   string // of a panic, else empty
+
+	fields string // of an error of a registered type
+	advice call.Advice
+}
+
+func errorOf(f *call.Failure) *Error {
+	return &Error{f.Func, f.Node, f.Attempt, f.Code, f.Message, f.Stack, f.Fields, f.Advice}
 }
 
 func (e *Error) Error() string {
 	return fmt.Sprintf("%s failed on node %s: %s", e.Func, e.Node, e.Message)
 }
 
-// Unwrap returns the registered error.
-func (e *Error) Unwrap() error { return bus.Sentinel(e.Code) }
+// Unwrap returns the registered error, or one of the registered type.
+func (e *Error) Unwrap() error { return bus.Recognised(e.Code, []byte(e.fields)) }
 
 // EncodeFailure implements bus.FailureEncoder: the error can travel on.
-func (e *Error) EncodeFailure() bus.Failure { return (*call.Failure)(e).EncodeFailure() }
+func (e *Error) EncodeFailure() bus.Failure {
+	f := call.Failure{Func: e.Func, Node: e.Node, Attempt: e.Attempt, Code: e.Code, Message: e.Message, Stack: e.Stack, Fields: e.fields, Advice: e.advice}
+	return f.EncodeFailure()
+}
 
 func init() {
-	bus.RegisterFailure(call.FailedCode, func(f bus.Failure) error { return (*Error)(call.DecodeFailure(f)) })
+	bus.RegisterFailure(call.FailedCode, func(f bus.Failure) error { return errorOf(call.DecodeFailure(f)) })
 }
 
 // RegisterError makes errors.Is(err, sentinel) true at the caller when a function returned sentinel, or an error that wraps
 // it. Every process that is to recognise it registers it under the same code: letters, digits, '_' and '-'. It panics if the
-// code is taken.
+// code is taken, and names both places.
 func RegisterError(code string, sentinel error) {
 	if err := bus.CheckName("error code", code); err != nil {
 		panic("task.RegisterError: " + err.Error())
 	}
-	bus.RegisterError(code, sentinel)
+	bus.RegisterErrorAt(bus.CallerOf(1), code, sentinel)
+}
+
+// RegisterErrorType makes errors.As find an E at the caller when a function returned one, or an error that wraps it: with its exported
+// fields, as a result travels, up to 32 KiB of them. E is the type that functions return, a struct or a pointer to one. Every process that
+// is to recognise it registers it under the same code; where it is not, code and words are all there is. Of several registered errors
+// that one wraps, the outermost counts.
+//
+// It panics if the code is taken, and names both places, or if E could not come back: it has a field of an interface type
+// such as error (leave it out with the tag `json:"-"`).
+func RegisterErrorType[E error](code string) {
+	if err := bus.CheckName("error code", code); err != nil {
+		panic("task.RegisterErrorType: " + err.Error())
+	}
+	bus.RegisterErrorTypeAt(bus.CallerOf(1), code, reflect.TypeFor[E]())
 }

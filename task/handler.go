@@ -53,7 +53,7 @@ func handle2[A, B, R any](fn func(context.Context, A, B) (R, error)) call.Handle
 
 func checkCount(args []bus.Value, want int) error {
 	if len(args) != want {
-		return fmt.Errorf("%w: %d were sent, it takes %d", ErrArgument, len(args), want)
+		return call.Hopeless(fmt.Errorf("%w: %d were sent, it takes %d", ErrArgument, len(args), want))
 	}
 	return nil
 }
@@ -61,7 +61,7 @@ func checkCount(args []bus.Value, want int) error {
 func decodeArg[T any](args []bus.Value, i int) (T, error) {
 	v, err := bus.Decode[T](args[i])
 	if err != nil {
-		err = fmt.Errorf("%w: argument %d: %w", ErrArgument, i+1, err)
+		err = call.Hopeless(fmt.Errorf("%w: argument %d: %w", ErrArgument, i+1, err))
 	}
 	return v, err
 }

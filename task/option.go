@@ -33,7 +33,8 @@ func Resources(quantities map[string]float64) Option {
 	}
 }
 
-// Retries is how often a task is sent again after its node was lost; 3 by default. With 0 a task runs at most once.
+// Retries is how often a task is tried again after its node was lost, or after an error that [RetryOn] or [RetryAfter] is about; 3 by
+// default, for both together. With 0 a task runs at most once.
 func Retries(n int) Option {
 	return func(o *call.Options) error {
 		if n < 0 {
@@ -58,7 +59,7 @@ func Timeout(d time.Duration) Option {
 // defaults are the options of a task that says nothing.
 func defaults() call.Options {
 	need, _ := member.NewAmounts(map[string]float64{member.CPU: 1}) // a valid quantity
-	return call.Options{Need: need, Retries: 3}
+	return call.Options{Need: need, Retries: 3, Backoff: call.Backoff{First: backoffFirst, Max: backoffMax}}
 }
 
 // with returns a copy of a target with options changed; what is wrong with them fails its calls.

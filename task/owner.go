@@ -36,6 +36,7 @@ type owner struct {
 	maxBatch int
 	wake     chan struct{} // holds one token when lanes are to be pumped
 	looking  chan struct{} // holds one token when lanes are to be looked after
+	alarm    *time.Timer   // runs while tasks pause, until the next one is due
 
 	results []result // room for those of one reply: replies are heard one at a time
 
@@ -53,6 +54,7 @@ type owner struct {
 	servers     map[member.ID]server
 	finished    call.Finished            // outcomes to hand out once unlocked
 	waiting     map[*submission]struct{} // for arguments
+	pauses      pauses                   // of tasks that failed, until they are tried again
 	reconnected moment
 	frame       []byte
 }
@@ -71,9 +73,10 @@ func startOwner(ctx context.Context, node *member.Node, maxBatch int) (*owner, e
 	o := &owner{
 		node: node, store: objstore.StoreOf(node), group: member.NewGroup(ctx), watches: call.NewWatches(node.Closing),
 		origin: time.Now(), maxBatch: maxBatch,
-		wake: make(chan struct{}, 1), looking: make(chan struct{}, 1),
+		wake: make(chan struct{}, 1), looking: make(chan struct{}, 1), alarm: time.NewTimer(0),
 		lanes: make(map[laneKey]*lane), servers: make(map[member.ID]server), waiting: make(map[*submission]struct{}),
 	}
+	o.alarm.Stop()
 	var err error
 	if o.replies, err = node.Conn.Subscribe(node.Conn.Inbox("task.>"), "", o.heard); err != nil {
 		return nil, err
@@ -221,12 +224,15 @@ func (o *owner) pumpSoon(l *lane) {
 	}
 }
 
-// serve pumps lanes to which much is submitted.
+// serve pumps lanes to which much is submitted, and has tasks tried again that have paused.
 func (o *owner) serve(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-o.alarm.C:
+			o.resume()
+			continue
 		case <-o.wake:
 		}
 		o.mu.Lock()
@@ -262,6 +268,10 @@ func (o *owner) cancel(s *submission, err error) {
 	if s.ended {
 		return
 	}
+	if p := o.pauses.drop(s); p != nil {
+		o.end(s, &objstore.Outcome{Err: p.cut(err)})
+		return
+	}
 	o.end(s, &objstore.Outcome{Err: err})
 	if s.lane != nil {
 		s.lane.cancel(s)
@@ -290,6 +300,10 @@ func (o *owner) close() {
 	for s := range o.waiting {
 		fail(s)
 	}
+	for s := range o.pauses.of {
+		fail(s)
+	}
+	o.pauses = pauses{}
 	for _, l := range o.lanes {
 		l.each(fail)
 	}

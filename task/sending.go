@@ -51,15 +51,21 @@ func (o *owner) publish(l *lane, subject, reply string, frame []byte) {
 	}
 }
 
-func (o *owner) finish(s *submission, out *objstore.Outcome) { o.end(s, out) }
+// finish gives a task its outcome, unless that is a failure after which it is tried again.
+func (o *owner) finish(s *submission, out *objstore.Outcome) {
+	if out.Err != nil && o.failed(s, out.Err) {
+		return
+	}
+	o.end(s, out)
+}
 
 func (o *owner) stray(number uint64, out *objstore.Outcome) {
 	o.store.Discard(objstore.NewID(o.node.ID, number), *out)
 }
 
-// lost is the retry policy for what the system lost: another attempt, as long as retries are left.
+// lost has a task whose node died tried again at once, or ends it.
 func (o *owner) lost(s *submission, p *peer) (retry bool) {
-	if int(s.Attempt) <= s.Target.Options.Retries {
+	if _, retry := again(&s.Target.Options, int(s.Attempt), nil, 0); retry {
 		s.Attempt++
 		return true
 	}
@@ -75,7 +81,10 @@ func (o *owner) lost(s *submission, p *peer) (retry bool) {
 func (o *owner) failAll(l *lane, err error) {
 	for _, s := range l.backlog.drain() {
 		failed := err
-		if s.Attempt > 1 {
+		switch {
+		case s.failed:
+			failed = fmt.Errorf("task %q, attempt %d, ran before and failed, and then: %w", l.function, s.Attempt, err)
+		case s.Attempt > 1:
 			failed = fmt.Errorf("task %q, attempt %d, may have run before: %w, and then: %w", l.function, s.Attempt, ErrWorkerLost, err)
 		}
 		o.end(s, &objstore.Outcome{Err: failed})

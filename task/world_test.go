@@ -3,6 +3,7 @@ package task
 import (
 	"container/heap"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -254,11 +255,20 @@ func (h *simHost) begin(next *job) {
 		h.w.after(took, func() {
 			h.awake(func() {
 				next := h.finished(j, j.guest.need, took, 1, h.w.now)
-				h.answerSoon(j, objstore.Outcome{Value: bus.Value{Format: bus.Msgpack, Data: []byte{1}}}, next == nil, h.w.now)
+				h.answerSoon(j, h.outcome(j), next == nil, h.w.now)
 				h.begin(next)
 			})
 		})
 	}
+}
+
+// outcome is what a task returns here: an error as often as its owner says that it fails, counted over all hosts.
+func (h *simHost) outcome(j *job) objstore.Outcome {
+	if o := h.w.owners[j.guest.owner[2]]; o.fails[j.entry.Number] > 0 {
+		o.fails[j.entry.Number]--
+		return objstore.Outcome{Err: &call.Failure{Func: "f", Attempt: int(j.entry.Attempt), Code: bus.UnknownCode}}
+	}
+	return objstore.Outcome{Value: bus.Value{Format: bus.Msgpack, Data: []byte{1}}}
 }
 
 // check holds the invariants.
@@ -292,6 +302,10 @@ type simOwner struct {
 	ended    map[uint64]moment
 	results  map[uint64]int
 	failed   map[uint64]bool
+	fails    map[uint64]int // how often each is still to fail
+	setbacks map[uint64]int // how often an attempt failed or was lost, as far as it knows
+	losses   map[uint64]int // how many of them were lost
+	attempts map[uint64]int // which one has the outcome
 	open     int
 	looking  bool
 	pinged   int
@@ -301,6 +315,7 @@ func (w *world) addOwner() *simOwner {
 	o := &simOwner{
 		w: w, id: member.ID{2, 0, byte(len(w.owners))}, to: make(map[member.ID]*link), duration: make(map[uint64]time.Duration),
 		begun: make(map[uint64]moment), ended: make(map[uint64]moment), results: make(map[uint64]int), failed: make(map[uint64]bool),
+		fails: make(map[uint64]int), setbacks: make(map[uint64]int), losses: make(map[uint64]int), attempts: make(map[uint64]int),
 	}
 	w.owners = append(w.owners, o)
 	return o
@@ -329,7 +344,9 @@ func named(id objstore.ID) *objstore.Object {
 func (o *simOwner) submit(l *lane, took time.Duration, retries int) uint64 {
 	o.last++
 	s := &submission{}
-	s.Target, s.Attempt = &call.Target{Name: "f", Options: call.Options{Retries: retries}}, 1
+	s.Target, s.Attempt = &call.Target{Name: "f", Options: call.Options{
+		Retries: retries, RetryOn: call.RetryOn{Any: true}, Backoff: call.Backoff{First: time.Millisecond, Max: 5 * time.Millisecond},
+	}}, 1
 	s.Object = named(objstore.NewID(o.id, o.last))
 	s.lane = l
 	o.duration[o.last], o.begun[o.last] = took, o.w.now
@@ -475,17 +492,37 @@ func (o *simOwner) cancelled(p *peer, s *submission) {
 	o.frame(p.lane, p, false, func(h laneHeader) []byte { return appendCancel(nil, h, s.Number()) })
 }
 
-func (o *simOwner) finish(s *submission, _ *objstore.Outcome) {
+func (o *simOwner) finish(s *submission, out *objstore.Outcome) {
+	var failure *Error
+	if out != nil {
+		failure, _ = errors.AsType[*Error](out.Err)
+	}
+	if failure != nil {
+		o.setbacks[s.Number()]++
+		if wait, ok := again(&s.Target.Options, int(s.Attempt), failure, o.w.rng.Float64()); ok {
+			s.Attempt++
+			o.w.after(wait, func() {
+				s.lane.backlog.pushFront(s)
+				s.lane.pump(o.w.now)
+				o.look()
+			})
+			return
+		}
+		o.failed[s.Number()] = true
+	}
 	s.ended = true
 	o.open--
 	o.ended[s.Number()] = o.w.now
 	o.results[s.Number()]++
+	o.attempts[s.Number()] = int(s.Attempt)
 }
 
 func (o *simOwner) stray(uint64, *objstore.Outcome) {}
 
 func (o *simOwner) lost(s *submission, _ *peer) bool {
-	if int(s.Attempt) <= s.Target.Options.Retries {
+	o.setbacks[s.Number()]++
+	o.losses[s.Number()]++
+	if _, ok := again(&s.Target.Options, int(s.Attempt), nil, 0); ok {
 		s.Attempt++
 		return true
 	}

@@ -23,12 +23,14 @@ func EncodeResult[R any](r R, err error, plain bool, room []byte) (bus.Value, er
 	case err != nil:
 		return bus.Value{}, err
 	case plain:
-		return bus.EncodeJSON(r)
+		v, err := bus.EncodeJSON(r)
+		return v, Hopeless(err)
 	}
 	if b, format, ok := bus.AppendScalar(room[:0], r); ok {
 		return bus.Value{Format: format, Data: b}, nil
 	}
-	return bus.Encode(r)
+	v, err := bus.Encode(r)
+	return v, Hopeless(err)
 }
 
 // Work is a call where it runs.
@@ -57,7 +59,7 @@ func (w *Work) run(ctx context.Context, store *objstore.Store) (value bus.Value,
 		a := readArg(&r)
 		if a.Value.Format == 0 {
 			if a.Value, err = store.Open(ctx, a.Object); err != nil {
-				return value, fmt.Errorf("argument %d: %w", i, err)
+				return value, Hopeless(fmt.Errorf("argument %d: %w", i, err))
 			}
 		}
 		args = append(args, a.Value)
@@ -118,11 +120,15 @@ type Failure struct {
 	Code    string // of the registered error that it is, or bus.UnknownCode
 	Message string
 	Stack   string // of a panic
+	Fields  string `msgpack:",omitempty"` // of an error of a registered type, as bus encoded them
+	Advice  Advice `msgpack:",omitempty"`
 }
 
 func newFailure(err error, function string, node member.ID, attempt int) *Failure {
+	code, fields := bus.Recognise(err)
 	f := &Failure{
-		Func: function, Node: node.String(), Attempt: attempt, Code: bus.ErrorCode(err), Message: short(err.Error()),
+		Func: function, Node: node.String(), Attempt: attempt, Code: code, Message: short(err.Error()),
+		Fields: string(fields), Advice: adviceOf(err),
 	}
 	if p, ok := err.(*panicked); ok { //nolint:errorlint // run returns it unwrapped, and only this call's own panic counts
 		f.Stack = p.stack

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"manta/bus"
 	"manta/internal/call"
@@ -151,7 +152,8 @@ func panics(reason any) call.Handler {
 }
 
 func TestAFailureTravelsWhole(t *testing.T) {
-	want := call.Failure{Func: "add", Node: "n", Attempt: 3, Code: "cancelled", Message: "no", Stack: "main.go:1"}
+	want := call.Failure{Func: "add", Node: "n", Attempt: 3, Code: "cancelled", Message: "no", Stack: "main.go:1", Fields: "\x81\xff",
+		Advice: call.Advice{Again: true, After: time.Second}}
 	travelling := want.EncodeFailure()
 	if travelling.Code != call.FailedCode || travelling.Message != want.Error() {
 		t.Errorf("it travels as %+v", travelling)

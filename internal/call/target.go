@@ -14,9 +14,21 @@ import (
 type Options struct {
 	Need    member.Amounts // resources taken while the call runs
 	NeedKey string         // Need in words: equal for equal needs
-	Retries int            // how often a call that the system lost is made again
+	Retries int            // how often a call that the system lost, or that failed as RetryOn says, is made again
 	Timeout time.Duration  // from submission to outcome; 0 means none
+
+	RetryOn RetryOn
+	Backoff Backoff
 }
+
+// RetryOn is after which errors of its function a call is made again: those that errors.Is finds in Errors.
+type RetryOn struct {
+	Errors []error
+	Any    bool // whatever the error is
+}
+
+// Backoff is how long a call that failed waits before it is made again: First, twice as long each further time, but at most Max.
+type Backoff struct{ First, Max time.Duration }
 
 // Target is what a typed function value calls.
 type Target struct {
