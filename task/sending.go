@@ -61,6 +61,9 @@ func (o *owner) stray(number uint64, out *objstore.Outcome) {
 func (o *owner) lost(s *submission, p *peer) (retry bool) {
 	if int(s.Attempt) <= s.Target.Options.Retries {
 		s.Attempt++
+		if p != nil {
+			o.lostAt[s] = p.id
+		}
 		return true
 	}
 	node := "the node that took it"

@@ -16,6 +16,9 @@ type Options struct {
 	NeedKey string         // Need in words: equal for equal needs
 	Retries int            // how often a call that the system lost is made again
 	Timeout time.Duration  // from submission to outcome; 0 means none
+
+	Placing  Placing // which nodes
+	PlaceKey string  // Placing in words: equal for equal ones
 }
 
 // Target is what a typed function value calls.
