@@ -39,7 +39,7 @@ func (n *Node) Stats() Stats { return Stats{Objects: n.objects.Stats(), Tasks: n
 //
 //	waiting for argument 1, object 0123…
 //	no node serves "f"
-//	needs gpu:1, and the nodes have: node … CPU:4 with zone=eu
+//	needs CPU:1 gpu:1, and the nodes have: node … CPU:4 with zone=eu
 //	no node matches zone=eu, the nodes have: node … CPU:4 with no labels
 //	knocking at the door of "f": no node has said yet that it has it
 //	queued behind 3 tasks of "f"; the nodes that could run it are full: node … has 4 of them

@@ -61,9 +61,7 @@ func (o *owner) stray(number uint64, out *objstore.Outcome) {
 func (o *owner) lost(s *submission, p *peer) (retry bool) {
 	if int(s.Attempt) <= s.Target.Options.Retries {
 		s.Attempt++
-		if p != nil {
-			o.lostAt[s] = p.id
-		}
+		o.noteLoss(s, p)
 		return true
 	}
 	node := "the node that took it"

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"manta/bus"
+	"manta/internal/member"
 	"manta/objstore"
 )
 
@@ -92,20 +93,34 @@ func awaits(s *submission) string {
 	return "waiting for " + strings.Join(all, ", and ")
 }
 
+// noteLoss remembers where a task that is tried again was lost; p is nil if that is not known.
+func (o *owner) noteLoss(s *submission, p *peer) {
+	if o.lostAt[s] = (member.ID{}); p != nil {
+		o.lostAt[s] = p.id
+	}
+}
+
 // attempt begins what is said of a task that was lost before.
 func (o *owner) attempt(s *submission) string {
 	if s.Attempt < 2 {
 		return ""
 	}
-	if lostAt, ok := o.lostAt[s]; ok {
+	switch lostAt, lost := o.lostAt[s]; {
+	case !lost:
+		return fmt.Sprintf("attempt %d: ", s.Attempt)
+	case lostAt == member.ID{}:
+		return fmt.Sprintf("attempt %d after worker lost on a node that had not said yet that it had it: ", s.Attempt)
+	default:
 		return fmt.Sprintf("attempt %d after worker lost on node %s: ", s.Attempt, lostAt)
 	}
-	return fmt.Sprintf("attempt %d: ", s.Attempt)
 }
 
 // reasonIn returns a task if it is in a lane, and what keeps it.
 func (o *owner) reasonIn(l *lane, number uint64) (*submission, string) {
 	if l.door != nil && l.door.task.Number() == number {
+		if !o.feasible(l) {
+			return l.door.task, o.obstacle(l)
+		}
 		words := fmt.Sprintf("knocking at the door of %q: no node has said yet that it has it", l.function)
 		if l.closed != 0 {
 			words = fmt.Sprintf("knocking at the door of %q, behind which nobody was: no node serves it, or one has just joined", l.function)
