@@ -29,7 +29,8 @@ type Config struct {
 	CPUs float64
 	// Resources are what else the node offers, by name, in any unit that tasks ask in. "CPU" here takes the place of CPUs.
 	Resources map[string]float64
-	// Labels describe the node to others.
+	// Labels describe the node to others, and task.Labels selects by them: names and values as in Kubernetes, for example
+	// "zone": "eu" or "example.com/arch": "arm".
 	Labels map[string]string
 	// A ClientOnly node submits work and serves none.
 	ClientOnly bool
@@ -44,6 +45,9 @@ type Config struct {
 	CacheBytes int64
 	// DrainTimeout bounds the Drain that Run does. Default 30 s.
 	DrainTimeout time.Duration
+	// InfeasibleAfter is how long a task of this node that no node could ever run waits for one to join before it fails with
+	// task.ErrInfeasible. 0 means 10 s; negative means that it waits for ever, as Ray's does.
+	InfeasibleAfter time.Duration
 	// Storage of large objects when this node is the first to make their bucket: jetstream.FileStorage, the default, or
 	// jetstream.MemoryStorage.
 	Storage jetstream.StorageType
@@ -113,6 +117,9 @@ func (c Config) validate() error {
 	}
 	if _, err := member.NewAmounts(c.Resources); err != nil {
 		return fmt.Errorf("Config.Resources: %w", err)
+	}
+	if err := member.CheckLabels(c.Labels); err != nil {
+		return fmt.Errorf("Config.Labels: %w", err)
 	}
 	return nil
 }

@@ -26,6 +26,8 @@ func TestAWrongConfigIsAnErrorThatNamesTheField(t *testing.T) {
 		{"a dot in the namespace", node.Config{Namespace: "a.b"}, []string{"Config.Namespace", `"a.b"`}},
 		{"a space in the namespace", node.Config{Namespace: "a b"}, []string{"Config.Namespace"}},
 		{"a star as the namespace", node.Config{Namespace: "*"}, []string{"Config.Namespace"}},
+		{"a label with a space", node.Config{Labels: map[string]string{"my zone": "eu"}}, []string{"Config.Labels", `"my zone"`}},
+		{"a label's value with a space", node.Config{Labels: map[string]string{"zone": "e u"}}, []string{"Config.Labels", "zone", `"e u"`}},
 		{"a negative cache", node.Config{CacheBytes: -1}, []string{"Config.CacheBytes", "-1"}},
 		{"negative replicas", node.Config{Replicas: -1}, []string{"Config.Replicas", "-1"}},
 		{"more replicas than NATS has", node.Config{Replicas: 6}, []string{"Config.Replicas", "6"}},

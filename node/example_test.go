@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"strings"
 
 	"manta/node"
 	"manta/node/embedded"
@@ -33,6 +34,19 @@ func Example() {
 	s, err := greet.Call(ctx, "world") // on the worker: a client serves nothing
 	fmt.Println(s, err)
 	// Output: hello, world <nil>
+}
+
+func ExampleNode_Why() {
+	n, ctx, err := embedded.Start(context.Background(), embedded.Config{Config: node.Config{CPUs: 4, Labels: map[string]string{"zone": "eu"}}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer n.Close()
+
+	r := greet.With(task.Labels("zone=us")).Go(ctx, "world")
+	why, err := n.Why(ctx, r.ID())
+	fmt.Println(strings.Replace(why, n.ID(), "…", 1), err)
+	// Output: no node matches zone=us, the nodes have: node … CPU:4 with zone=eu <nil>
 }
 
 func ExampleAwaitMembers() {

@@ -102,7 +102,9 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 	n.onClose(quietly(n.objects.Close))
 	n.onClose(quietly(n.leave)) // after tasks and actors have said their last words, before their objects go
 	serve := !n.config.ClientOnly
-	if n.tasks, err = task.Start(ctx, n.self, task.Config{Serve: serve, MaxPending: n.config.MaxPending, MaxBatch: n.config.MaxBatch}); err != nil {
+	if n.tasks, err = task.Start(ctx, n.self, task.Config{
+		Serve: serve, MaxPending: n.config.MaxPending, MaxBatch: n.config.MaxBatch, InfeasibleAfter: n.config.InfeasibleAfter,
+	}); err != nil {
 		return err
 	}
 	n.onClose(n.tasks.Close)

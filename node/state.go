@@ -35,6 +35,23 @@ type Stats struct {
 // Stats returns the node's counters.
 func (n *Node) Stats() Stats { return Stats{Objects: n.objects.Stats(), Tasks: n.tasks.Stats()} }
 
+// Why says in words why a task has no result yet, for people to read: the words may change. They are one of
+//
+//	waiting for argument 1, object 0123…
+//	no node serves "f"
+//	needs CPU:1 gpu:1, and the nodes have: node … CPU:4 with zone=eu
+//	no node matches zone=eu, the nodes have: node … CPU:4 with no labels
+//	knocking at the door of "f": no node has said yet that it has it
+//	queued behind 3 tasks of "f"; the nodes that could run it are full: node … has 4 of them
+//	at node … for at least 1.2s, running or queued there
+//	attempt 2 after worker lost on node …: (and one of the above)
+//	has its result
+//	failed: …
+//
+// The node that submitted the task is asked, which is another one if the ref came from there: that takes a message there and back, and
+// fails with objstore.ErrOwnerDead if that node has left, or after 5 s without an answer. It takes time in proportion to what is queued.
+func (n *Node) Why(ctx context.Context, id objstore.ID) (string, error) { return n.tasks.Why(ctx, id) }
+
 // Info describes a node of the cluster.
 type Info struct {
 	ID        string

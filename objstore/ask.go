@@ -70,7 +70,7 @@ func ReadOutcome(r *bus.Reader) (o Outcome) {
 // follow asks an object's owner until it has a settled outcome.
 func (s *Store) follow(id ID, st *state) {
 	started := s.group.Go(func(ctx context.Context) {
-		out, err := s.ask(ctx, id.owner(), s.question(askFrame, id))
+		out, err := s.ask(ctx, id.Owner(), s.question(askFrame, id))
 		if err != nil {
 			out = Outcome{Err: err}
 		}
@@ -82,7 +82,7 @@ func (s *Store) follow(id ID, st *state) {
 }
 
 func (s *Store) askFree(ctx context.Context, id ID) error {
-	out, err := s.ask(ctx, id.owner(), s.question(freeFrame, id))
+	out, err := s.ask(ctx, id.Owner(), s.question(freeFrame, id))
 	if err != nil {
 		return err
 	}

@@ -18,8 +18,8 @@ func NewID(owner member.ID, n uint64) (id ID) {
 	return id
 }
 
-// owner is the node that owns the object.
-func (id ID) owner() member.ID { return member.ID(id[:8]) }
+// Owner is the node that owns the object.
+func (id ID) Owner() member.ID { return member.ID(id[:8]) }
 
 // Number is what the owner calls the object by; unique among what this owner ever owned.
 func (id ID) Number() uint64 { return binary.BigEndian.Uint64(id[8:]) }

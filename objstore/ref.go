@@ -56,6 +56,7 @@ func (r Ref[T]) ID() ID {
 	if r.object == nil {
 		return ID{}
 	}
+	r.object.findable() // whoever asks for the name may ask by it
 	return r.object.id
 }
 

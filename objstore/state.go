@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"manta/bus"
+	"manta/internal/member"
 )
 
 // Outcome is what became of an object: a value, a blob that holds it, or an error.
@@ -20,6 +21,7 @@ type Outcome struct {
 type StoredBlob struct {
 	Blob   bus.Blob
 	Format bus.Format
+	From   member.ID // the node that made it, and so has it at hand, if that is known and not the owner; it does not travel
 }
 
 // state is what a node knows of one object.

@@ -38,7 +38,7 @@ func (s *Store) startUpload(o *Object, value bus.Value) {
 	s.own(o, u.blob.ID)
 	started := s.group.Go(func(context.Context) {
 		defer s.endUpload(u)
-		if err := s.store(ctx, o.id, u.blob, value, func() { o.stored(&StoredBlob{u.blob, value.Format}, nil) }); err != nil {
+		if err := s.store(ctx, o.id, u.blob, value, func() { o.stored(&StoredBlob{Blob: u.blob, Format: value.Format}, nil) }); err != nil {
 			o.stored(nil, err)
 			if context.Cause(ctx) == err { // freed or closed
 				return
@@ -80,7 +80,7 @@ func (s *Store) Seal(ctx context.Context, id ID, value bus.Value) Outcome {
 	if len(value.Data) <= InlineLimit {
 		return Outcome{Value: value}
 	}
-	stored := &StoredBlob{s.bucket.NewBlob(int64(len(value.Data))), value.Format}
+	stored := &StoredBlob{Blob: s.bucket.NewBlob(int64(len(value.Data))), Format: value.Format}
 	s.cache.keep(stored.Blob, value)
 	if err := s.store(ctx, id, stored.Blob, value, func() {}); err != nil {
 		s.Discard(id, Outcome{Blob: stored}) // what of it was written

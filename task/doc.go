@@ -35,9 +35,14 @@
 // room for waits at its owner, and every node knows that it does: a slot that becomes free is offered to the lane that has waited longest.
 // A task that waits for a ref lends its CPUs to others meanwhile.
 //
+// A task whose argument is a large object goes first to the node that has it, if there is room. [Labels] and [OnNode] say on which
+// nodes a task may run, OnNode with [Soft] and [Spread] which come first; a lane is then one function, need and strategy. What no node
+// could ever run waits for node.Config.InfeasibleAfter and fails with [ErrInfeasible]; node.Node.Why says what a task waits for.
+//
 // # In a file each
 //
-// The decisions are plain state machines: lane and peer (an owner's side), desk, slots and guest (a node's side), outbox and receipts
+// The decisions are plain state machines: lane and peer (an owner's side; placing is what a strategy changes
+// there), desk, slots and guest (a node's side), outbox and receipts
 // (replies on their way), pace (how much a node takes on ahead). owner and host are the clocks, goroutines and connections around them.
 //
 // # What you must do

@@ -2,6 +2,7 @@ package task
 
 import (
 	"context"
+	"time"
 
 	"manta/internal/member"
 )
@@ -22,13 +23,15 @@ type Config struct {
 	Serve      bool // the node serves every function that the program has defined
 	MaxPending int  // how many requests of plain clients may wait here
 	MaxBatch   int  // how many tasks or results travel in one message at most
+
+	InfeasibleAfter time.Duration // how long tasks that no node could ever run wait for one; 0: 10 s, negative: for ever
 }
 
 // Start starts a node's engine.
 func Start(ctx context.Context, node *member.Node, cfg Config) (*Engine, error) {
 	e := &Engine{maxPending: cfg.MaxPending}
 	var err error
-	if e.owner, err = startOwner(ctx, node, cfg.MaxBatch); err != nil {
+	if e.owner, err = startOwner(ctx, node, cfg); err != nil {
 		return nil, err
 	}
 	part.Set(node, e)

@@ -10,13 +10,15 @@ import (
 )
 
 var (
-	// ErrNotRegistered is the outcome of a task whose function no node serves. It did not run.
+	// ErrNotRegistered is the outcome of a task whose function no node serves; one with Labels or OnNode waits for a node as long as an
+	// infeasible one. It did not run.
 	ErrNotRegistered = bus.RegisterError("not_registered", errors.New("no node serves the function"))
 
 	// ErrWorkerLost is the outcome of a task whose node was lost, after all retries. It may have run.
 	ErrWorkerLost = bus.RegisterError("worker_lost", errors.New("the node that ran the task was lost"))
 
-	// ErrInfeasible is the outcome of a task whose need no node could ever meet. It did not run.
+	// ErrInfeasible is the outcome of a task that no node could ever run: none has what it needs, or where its strategy allows it, for as
+	// long as node.Config.InfeasibleAfter says. It did not run, unless it is ErrWorkerLost too.
 	ErrInfeasible = bus.RegisterError("infeasible", errors.New("no node could ever meet the need"))
 
 	// ErrOverload is what a plain client gets when as many requests wait at a node as it takes. It did not run: try later.

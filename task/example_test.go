@@ -7,6 +7,7 @@ import (
 	"log"
 	"strings"
 
+	"manta/node"
 	"manta/node/embedded"
 	"manta/objstore"
 	"manta/task"
@@ -67,6 +68,53 @@ func ExampleFunc_Map() {
 	all, err := objstore.GetAll(ctx, shout.Map(ctx, []string{"one", "two", "three"}))
 	fmt.Println(all, err)
 	// Output: [ONE! TWO! THREE!] <nil>
+}
+
+// A strategy is an option: of the function, or of the calls made through With.
+func ExampleLabels() {
+	n, ctx, err := embedded.Start(context.Background(), embedded.Config{Config: node.Config{Labels: map[string]string{"zone": "eu", "gpu": "a100"}}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer n.Close()
+
+	s, err := shout.With(task.Labels("zone in (eu, us)", "gpu=a100")).Call(ctx, "hello")
+	fmt.Println(s, err)
+	_, err = shout.With(task.Labels("zone in eu")).Call(ctx, "hello")
+	fmt.Println(err)
+	// Output:
+	// HELLO! <nil>
+	// shout: labels "zone in eu": want "(" at character 9; for example "zone=eu,gpu!=a100" or "zone in (eu, us)"
+}
+
+// Close to what the node has in memory, a disk, a socket: on that node, or near it while it has room.
+func ExampleOnNode() {
+	n, ctx, err := embedded.Start(context.Background(), embedded.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer n.Close()
+
+	here := shout.With(task.OnNode(n.ID(), task.Hard))
+	s, err := here.Call(ctx, "here")
+	fmt.Println(s, err)
+	s, err = shout.With(task.OnNode(n.ID(), task.Soft)).Call(ctx, "here if it can be")
+	fmt.Println(s, err)
+	// Output:
+	// HERE! <nil>
+	// HERE IF IT CAN BE! <nil>
+}
+
+func ExampleSpread() {
+	n, ctx, err := embedded.Start(context.Background(), embedded.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer n.Close()
+
+	all, err := objstore.GetAll(ctx, shout.With(task.Spread()).Map(ctx, []string{"one", "two"})) // on two nodes, if there are two
+	fmt.Println(all, err)
+	// Output: [ONE! TWO!] <nil>
 }
 
 // A value beside a ref is a Put: a small one costs next to nothing.

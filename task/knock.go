@@ -40,7 +40,7 @@ func (l *lane) accepted(p *peer, number uint64) {
 		return
 	}
 	s := l.answered().task
-	s.at, s.tick = p, p.tick // no frame took it there; it was there before the next one
+	s.at, s.tick, p.sent = p, p.tick, p.tick // no frame took it there; it was there before the next one
 	p.flight[number] = s
 	l.inflight++
 	if s.ended {

@@ -27,7 +27,7 @@ const (
 	mendEvery = 5 * time.Millisecond
 )
 
-// lane is the tasks of one owner with one function and one need. It decides which task goes where and which is lost; it is a
+// lane is the tasks of one owner with one function, one need and one placing. It decides which task goes where and which is lost; it is a
 // plain state machine without clock, goroutine or network.
 //
 //	backlog ──pump──► under way at a peer, or knocking at the door (until a peer says that it has it)
@@ -43,6 +43,7 @@ type lane struct {
 	number   uint64
 	need     member.Amounts
 	needWire []byte // as it travels
+	placing  call.Placing
 	do       laneActions
 	maxBatch int
 
@@ -115,11 +116,11 @@ func (l *lane) add(s *submission) (first bool) {
 // pump sends what there is room for, and tells the nodes whether there is more.
 func (l *lane) pump(now moment) {
 	for !l.backlog.empty() {
-		if l.inflight == 0 && l.door == nil && l.refusals == 0 {
+		p, knock := l.next()
+		if knock {
 			l.knock(now)
 			continue
 		}
-		p := l.roomiest()
 		if p == nil {
 			break
 		}
@@ -133,7 +134,7 @@ func (l *lane) pump(now moment) {
 	}
 }
 
-// roomiest returns the peer with the most room, in turn among equals, nil if none has any. A knocking task will take a slot
+// roomiest returns the peer that comes first in the lane's order, in turn among equals, nil if none has room. A knocking task will take a slot
 // somewhere, so one less than there is room for is sent meanwhile.
 func (l *lane) roomiest() *peer {
 	var best *peer
@@ -142,8 +143,8 @@ func (l *lane) roomiest() *peer {
 		p := l.order[(l.turn+i)%len(l.order)]
 		free := p.room()
 		room += max(free, 0)
-		if free > most {
-			best, most = p, free
+		if rank := l.rank(p, free); rank > most {
+			best, most = p, rank
 		}
 	}
 	if l.door != nil && room <= 1 {
@@ -156,13 +157,13 @@ func (l *lane) roomiest() *peer {
 // sendTo sends as many tasks as are to travel together.
 func (l *lane) sendTo(p *peer, now moment) {
 	n := 1
-	if p.window > aloneWindow {
+	if p.window > aloneWindow && !l.placing.Spread {
 		n = min(p.room(), (l.backlog.len()+len(l.order)-1)/len(l.order), l.maxBatch)
 	}
 	l.batch = l.batch[:0]
 	for size := 0; len(l.batch) < max(n, 1) && !l.backlog.empty(); {
 		s := l.backlog.peek()
-		if size += s.Size(); size > batchBytes && len(l.batch) > 0 {
+		if size += s.Size(); len(l.batch) > 0 && (size > batchBytes || l.belongsElsewhere(s, p)) {
 			break
 		}
 		l.backlog.pop()
@@ -174,6 +175,7 @@ func (l *lane) sendTo(p *peer, now moment) {
 		p.heard, p.pinged = max(p.heard, now), max(p.pinged, now-pingEvery/2)
 	}
 	l.inflight += len(l.batch)
+	p.sent = p.tick + 1
 	l.tell(p, l.batch, !l.backlog.empty(), now)
 	clear(l.batch)
 }
@@ -277,6 +279,9 @@ func (l *lane) settle(p *peer, r *result, out *objstore.Outcome) bool {
 	case r.status == call.Busy:
 		l.backlog.pushFront(s)
 	default:
+		if out.Blob != nil {
+			out.Blob.From = p.id
+		}
 		l.do.finish(s, out)
 	}
 	return true

@@ -71,5 +71,6 @@ func with(t *call.Target, opts []Option) *call.Target {
 		}
 	}
 	changed.Options.NeedKey = changed.Options.Need.String()
+	changed.Options.PlaceKey = changed.Options.Placing.String()
 	return &changed
 }

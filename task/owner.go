@@ -1,6 +1,7 @@
 package task
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -32,11 +33,15 @@ type owner struct {
 	group    *member.Group
 	watches  *call.Watches
 	replies  *bus.Subscription
+	asked    *bus.Subscription // why a task has no outcome yet
 	origin   time.Time
 	maxBatch int
-	wake     chan struct{} // holds one token when lanes are to be pumped
-	looking  chan struct{} // holds one token when lanes are to be looked after
-	alarm    *time.Timer   // runs while tasks pause, until the next one is due
+
+	infeasibleAfter time.Duration // negative: for ever
+
+	wake    chan struct{} // holds one token when lanes are to be pumped
+	looking chan struct{} // holds one token when lanes are to be looked after
+	alarm   *time.Timer   // runs while tasks pause, until the next one is due
 
 	results []result // room for those of one reply: replies are heard one at a time
 
@@ -52,9 +57,11 @@ type owner struct {
 	toPump      []*lane
 	watched     bool // serve looks after the lanes
 	servers     map[member.ID]server
-	finished    call.Finished            // outcomes to hand out once unlocked
-	waiting     map[*submission]struct{} // for arguments
-	pauses      pauses                   // of tasks that failed, until they are tried again
+	departed    map[member.ID]bool        // nodes that were there
+	lostAt      map[*submission]member.ID // of tasks that were lost and tried again: the node of the last loss
+	finished    call.Finished             // outcomes to hand out once unlocked
+	waiting     map[*submission]struct{}  // for arguments
+	pauses      pauses                    // of tasks that failed, until they are tried again
 	reconnected moment
 	frame       []byte
 }
@@ -67,18 +74,22 @@ const (
 	doorToken = "task.door."
 )
 
-type laneKey struct{ function, need string }
+type laneKey struct{ function, need, place string }
 
-func startOwner(ctx context.Context, node *member.Node, maxBatch int) (*owner, error) {
+func startOwner(ctx context.Context, node *member.Node, cfg Config) (*owner, error) {
 	o := &owner{
 		node: node, store: objstore.StoreOf(node), group: member.NewGroup(ctx), watches: call.NewWatches(node.Closing),
-		origin: time.Now(), maxBatch: maxBatch,
+		origin: time.Now(), maxBatch: cfg.MaxBatch, infeasibleAfter: cmp.Or(cfg.InfeasibleAfter, infeasibleAfter),
 		wake: make(chan struct{}, 1), looking: make(chan struct{}, 1), alarm: time.NewTimer(0),
 		lanes: make(map[laneKey]*lane), servers: make(map[member.ID]server), waiting: make(map[*submission]struct{}),
+		departed: make(map[member.ID]bool), lostAt: make(map[*submission]member.ID),
 	}
 	o.alarm.Stop()
 	var err error
 	if o.replies, err = node.Conn.Subscribe(node.Conn.Inbox("task.>"), "", o.heard); err != nil {
+		return nil, err
+	}
+	if o.asked, err = node.Conn.Subscribe(node.Conn.NodeWhy(node.ID.String()), "", o.answerWhy); err != nil {
 		return nil, err
 	}
 	o.group.Go(o.serve)
@@ -180,10 +191,11 @@ func (o *owner) laneOf(t *call.Target) *lane {
 	if t == o.latest {
 		return o.latestLane
 	}
-	key := laneKey{t.Name, t.Options.NeedKey}
+	key := laneKey{t.Name, t.Options.NeedKey, t.Options.PlaceKey}
 	l := o.lanes[key]
 	if l == nil {
 		l = newLane(t.Name, uint64(len(o.numbered)), t.Options.Need, o, o.maxBatch)
+		l.placing = t.Options.Placing
 		number := strconv.FormatUint(l.number, 10)
 		l.nodeReply, l.pingReply = o.node.Conn.Inbox(nodeToken+number), o.node.Conn.Inbox(pingToken+number)
 		l.doorSubject, l.doorReply = o.node.Conn.Work(t.Name), o.node.Conn.Inbox(doorToken+number)
@@ -251,6 +263,9 @@ func (o *owner) end(s *submission, out *objstore.Outcome) {
 		return
 	}
 	s.ended = true
+	if s.Attempt > 1 {
+		delete(o.lostAt, s)
+	}
 	if s.counted {
 		o.underway.Done()
 	}
@@ -289,6 +304,7 @@ func (o *owner) drain(ctx context.Context) error {
 // close fails what has no outcome.
 func (o *owner) close() {
 	_ = o.replies.Unsubscribe() // its one error is that the connection is closed
+	_ = o.asked.Unsubscribe()
 	o.group.Stop(bus.ErrClosed)
 	o.group.Wait()
 	o.mu.Lock()

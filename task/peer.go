@@ -51,6 +51,8 @@ type peer struct {
 	struck    bool          // since the last look
 	strikes   int
 	tick      uint32 // number of the newest frame that was sent there; it wraps around
+	sent      uint32 // number of the newest frame with tasks
+	ages      ages
 	ping      uint32 // of the newest ping
 	bounced   uint32 // frames that reached nobody since it was last heard: the newest ones
 	receipts  receipts

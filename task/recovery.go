@@ -137,6 +137,7 @@ func (l *lane) remove(p *peer) {
 func (l *lane) look(now, reconnected moment) {
 	maps.DeleteFunc(l.silent, func(_ member.ID, since moment) bool { return now-since >= silentFor })
 	for _, p := range slices.Clone(l.order) {
+		p.noteAge(now)
 		switch {
 		case p.left != 0 && now-p.left >= lastWords:
 			l.silent[p.id] = now

@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"manta/internal/call"
 	"manta/internal/member"
 )
 
@@ -24,14 +25,15 @@ var someNeeds = []map[string]float64{
 	cpus(0.25), cpus(0.5), cpus(1), cpus(1), cpus(1), {}, {"gpu": 1}, {member.CPU: 1, "gpu": 0.5},
 }
 
-// Under any schedule: every task has one outcome, none runs twice while its node lives, nothing exceeds what a node has, and no
-// slot is free and unoffered while a lane waits.
+// Under any schedule: every task has one outcome, none runs twice while its node lives, or where its strategy does not allow it, nothing
+// exceeds what a node has, and no slot is free and unoffered while a lane waits.
 func TestUnderAnyScheduleEveryTaskRunsOnceAndNoSlotIsIdle(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(rapid.Uint64().Draw(t, "seed"))
 		hosts := rapid.IntRange(1, 4).Draw(t, "hosts")
-		for range hosts {
+		for i := range hosts {
 			h := w.addHost(map[string]float64{member.CPU: float64(rapid.IntRange(1, 4).Draw(t, "CPUs")), "gpu": 1})
+			h.labels = map[string]string{"zone": []string{"eu", "us"}[i%2]}
 			if rapid.Bool().Draw(t, "an actor") {
 				w.actor(h, needs(1), time.Duration(w.rng.Int64N(int64(20*time.Millisecond))), 500*time.Millisecond)
 			}
@@ -42,7 +44,11 @@ func TestUnderAnyScheduleEveryTaskRunsOnceAndNoSlotIsIdle(t *testing.T) {
 		for range rapid.IntRange(1, 4).Draw(t, "owners") {
 			o := w.addOwner()
 			for range rapid.IntRange(1, 3).Draw(t, "lanes") {
-				l := o.lane(of(rapid.SampledFrom(someNeeds).Draw(t, "need")))
+				last := w.hosts[hosts-1] // which lives
+				l := o.placed(of(rapid.SampledFrom(someNeeds).Draw(t, "need")), rapid.SampledFrom([]call.Placing{
+					{}, {}, {Spread: true}, {Node: last.id}, {Node: last.id, Soft: true},
+					{Labels: selector("zone=" + last.labels["zone"])}, {Spread: true, Labels: selector("zone in (eu, us), gpu!=a100")},
+				}).Draw(t, "placing"))
 				n := rapid.IntRange(1, 150).Draw(t, "tasks")
 				tasks += n
 				longest := rapid.SampledFrom([]time.Duration{10 * time.Microsecond, time.Millisecond, 30 * time.Millisecond}).Draw(t, "longest")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -13,7 +12,7 @@ import (
 )
 
 const (
-	// infeasibleAfter is how long a need that no node could ever meet waits for one to join.
+	// infeasibleAfter is how long a need that no node could ever meet waits for one to join, unless configured.
 	infeasibleAfter = 10 * time.Second
 	// doorOpensWithin is how long a task knocks at a door where nobody is, while a node that serves it is known: NATS spreads
 	// interest a moment after a node has joined.
@@ -25,6 +24,8 @@ type server struct {
 	id        member.ID
 	functions []string
 	total     member.Amounts
+	labels    map[string]string
+	draining  bool
 	joined    moment // when this process learned of it
 }
 
@@ -70,6 +71,10 @@ func (o *owner) lookOnce() bool {
 
 // tendBacklog gives up on what no node could ever run.
 func (o *owner) tendBacklog(l *lane, now moment) {
+	patience := o.infeasibleAfter
+	if only, ok := l.placing.Only(); ok && o.departed[only] {
+		patience = 0 // it never comes back under that id, unless it was wrongly taken for dead
+	}
 	switch {
 	case l.closed != 0 && now-l.closed >= doorOpensWithin && l.inflight == 0 && l.door == nil:
 		o.failUnserved(l)
@@ -77,8 +82,12 @@ func (o *owner) tendBacklog(l *lane, now moment) {
 		l.stuck = 0
 	case l.stuck == 0:
 		l.stuck = now
-	case now-l.stuck > infeasibleAfter:
-		o.failAll(l, fmt.Errorf("task %q needs %s: %w; %s", l.function, l.need, ErrInfeasible, o.serving(l.function)))
+	case patience >= 0 && now-l.stuck > patience:
+		err := ErrInfeasible
+		if !o.served(l) {
+			err = ErrNotRegistered
+		}
+		o.failAll(l, fmt.Errorf("task %q needs %s: %w: %s", l.function, l.wants(), err, o.obstacle(l)))
 	}
 }
 
@@ -118,7 +127,7 @@ func (o *owner) joined(info member.Info) {
 	}
 	o.mu.Lock()
 	defer o.unlock()
-	n := server{id: info.ID, functions: info.Functions, total: total, joined: o.now()}
+	n := server{id: info.ID, functions: info.Functions, total: total, labels: info.Labels, draining: info.Draining, joined: o.now()}
 	if known, changed := o.servers[info.ID]; changed {
 		n.joined = known.joined
 		if info.Draining && info.ID == o.node.ID { // it takes what it submits itself until that is over
@@ -126,6 +135,7 @@ func (o *owner) joined(info member.Info) {
 		}
 	}
 	o.servers[info.ID] = n
+	delete(o.departed, info.ID)
 	for _, l := range o.lanes {
 		o.introduce(l, n)
 		o.pump(l)
@@ -146,12 +156,12 @@ func (o *owner) shut() {
 	}
 }
 
-// introduce makes a node a peer of a lane if it serves the function and could ever meet the need.
+// introduce makes a node a peer of a lane if it serves the function and suits the lane.
 func (o *owner) introduce(l *lane, n server) {
 	switch {
 	case !slices.Contains(n.functions, l.function):
 		l.retire(n.id)
-	case n.total.Covers(l.need):
+	case l.suits(&n):
 		o.join(l, n.id, n.total.Times(l.need, firstWindow)).joined = n.joined // the lane may be much younger
 	}
 }
@@ -164,6 +174,7 @@ func (o *owner) left(id member.ID) {
 	o.mu.Lock()
 	defer o.unlock()
 	delete(o.servers, id)
+	o.depart(id)
 	for _, l := range o.lanes {
 		l.leave(id, o.now())
 		o.pump(l) // and looked after until its last words have come
@@ -179,30 +190,4 @@ func (o *owner) back() {
 	for _, l := range o.lanes {
 		l.ask(now)
 	}
-}
-
-// feasible says whether a node that is there could ever meet the lane's need. While no node that serves the function is
-// known, nobody can say that it is not.
-func (o *owner) feasible(l *lane) bool {
-	served := false
-	for _, n := range o.servers {
-		if slices.Contains(n.functions, l.function) {
-			if served = true; n.total.Covers(l.need) {
-				return true
-			}
-		}
-	}
-	return !served
-}
-
-// serving describes the nodes that serve a function, for an error.
-func (o *owner) serving(function string) string {
-	var all []string
-	for _, n := range o.servers {
-		if slices.Contains(n.functions, function) {
-			all = append(all, fmt.Sprintf("node %s has %s", n.id, n.total))
-		}
-	}
-	slices.Sort(all)
-	return strings.Join(all, ", ")
 }

@@ -113,6 +113,7 @@ type simHost struct {
 	*desk
 	w        *world
 	total    member.Amounts
+	labels   map[string]string
 	dead     bool // what is sent there, or from there, is lost
 	paused   bool // nothing happens there: it piles up
 	piled    []func()
@@ -211,8 +212,18 @@ func (w *world) pause(h *simHost, gone, back time.Duration) {
 		}
 	})
 	w.after(back+time.Duration(w.rng.IntN(1000))*time.Microsecond, func() {
-		h.tell(func(l *lane) { l.join(h.id, h.total.Times(l.need, firstWindow), w.now) })
+		h.announce()
 	})
+}
+
+// announce has every lane learn that the host is there.
+func (h *simHost) announce() { h.tell(func(l *lane) { h.introduce(l) }) }
+
+// introduce makes the host a peer of a lane that it suits.
+func (h *simHost) introduce(l *lane) {
+	if l.suits(&server{id: h.id, total: h.total, labels: h.labels}) {
+		l.join(h.id, h.total.Times(l.need, firstWindow), h.w.now)
+	}
 }
 
 // actor is somebody who holds capacity of a host from then on for so long, without slots knowing of it.
@@ -251,6 +262,9 @@ func (h *simHost) begin(next *job) {
 	}
 	for _, j := range jobs {
 		h.ran[run{j.entry.Number, int(j.entry.Attempt)}]++
+		if l := h.w.owners[j.guest.owner[2]].lanes[j.guest.lane]; !l.placing.Allows(h.id, h.labels) {
+			h.w.fail("a task runs on a host with %v, and wants one %v", h.labels, l.placing.String())
+		}
 		took := h.w.owners[j.guest.owner[2]].duration[j.entry.Number]
 		h.w.after(took, func() {
 			h.awake(func() {
@@ -322,13 +336,15 @@ func (w *world) addOwner() *simOwner {
 }
 
 // lane makes a lane that knows all hosts.
-func (o *simOwner) lane(need member.Amounts) *lane {
+func (o *simOwner) lane(need member.Amounts) *lane { return o.placed(need, call.Placing{}) }
+
+// placed is lane with a strategy.
+func (o *simOwner) placed(need member.Amounts, placing call.Placing) *lane {
 	l := newLane("f", uint64(len(o.lanes)), need, o, 64)
+	l.placing = placing
 	o.lanes = append(o.lanes, l)
 	for _, h := range o.w.hosts {
-		if h.total.Covers(need) {
-			l.join(h.id, h.total.Times(need, firstWindow), o.w.now)
-		}
+		h.introduce(l)
 	}
 	return l
 }
@@ -416,6 +432,9 @@ func (o *simOwner) frame(l *lane, p *peer, isPing bool, kind func(laneHeader) []
 			}
 		}
 	} else {
+		if !l.placing.Anywhere() {
+			o.w.fail("a lane %s knocks where any host may answer", l.placing.String())
+		}
 		var alive []*simHost
 		for _, candidate := range o.w.hosts {
 			if !candidate.dead && !candidate.slots.closed && candidate.total.Covers(l.need) {

@@ -46,6 +46,9 @@ type awaited struct {
 	mu      sync.Mutex
 	args    Args
 	missing int // arguments that have no value yet, plus one while they are looked through
+	came    [maxArgs]bool
+	home    member.ID // where the largest argument that stays an object is; zero: there is none
+	size    int64     // of that, in bytes
 	err     error
 	ended   bool
 	release []func() // what to undo when the call ends: pins and watches
@@ -132,6 +135,10 @@ func (c *Call) arrived(i int, o *objstore.Object, out objstore.Outcome, f func(e
 	}
 	w.mu.Lock()
 	w.missing--
+	w.came[i] = true
+	if large {
+		w.weigh(o.ID(), out)
+	}
 	first := out.Err != nil && w.err == nil
 	if first {
 		w.err = out.Err

@@ -17,8 +17,10 @@ type Options struct {
 	Retries int            // how often a call that the system lost, or that failed as RetryOn says, is made again
 	Timeout time.Duration  // from submission to outcome; 0 means none
 
-	RetryOn RetryOn
-	Backoff Backoff
+	RetryOn  RetryOn
+	Backoff  Backoff
+	Placing  Placing // which nodes
+	PlaceKey string  // Placing in words: equal for equal ones
 }
 
 // RetryOn is after which errors of its function a call is made again: those that errors.Is finds in Errors.
