@@ -32,6 +32,7 @@ type owner struct {
 	group    *member.Group
 	watches  *call.Watches
 	replies  *bus.Subscription
+	streams  *consumers
 	origin   time.Time
 	maxBatch int
 	wake     chan struct{} // holds one token when lanes are to be pumped
@@ -76,6 +77,9 @@ func startOwner(ctx context.Context, node *member.Node, maxBatch int) (*owner, e
 	}
 	var err error
 	if o.replies, err = node.Conn.Subscribe(node.Conn.Inbox("task.>"), "", o.heard); err != nil {
+		return nil, err
+	}
+	if o.streams, err = startConsumers(o); err != nil {
 		return nil, err
 	}
 	o.group.Go(o.serve)
@@ -278,6 +282,7 @@ func (o *owner) drain(ctx context.Context) error {
 // close fails what has no outcome.
 func (o *owner) close() {
 	_ = o.replies.Unsubscribe() // its one error is that the connection is closed
+	o.streams.close()
 	o.group.Stop(bus.ErrClosed)
 	o.group.Wait()
 	o.mu.Lock()

@@ -16,6 +16,8 @@ type Options struct {
 	NeedKey string         // Need in words: equal for equal needs
 	Retries int            // how often a call that the system lost is made again
 	Timeout time.Duration  // from submission to outcome; 0 means none
+
+	Ahead, AheadBytes int // of a stream: how far its producer may be ahead of its consumer; 0 means the default
 }
 
 // Target is what a typed function value calls.
