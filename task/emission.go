@@ -20,7 +20,7 @@ const (
 	// questionFirst is how long a producer that needs a word of its consumer waits before it asks: many round trips. It waits twice as long each
 	// time, up to questionMost.
 	questionFirst = 20 * time.Millisecond
-	questionMost  = time.Second
+	questionMost  = 500 * time.Millisecond
 	// consumerSilent is how long a consumer that is asked may say nothing before its producer gives it up: it answers from memory, whatever its
 	// loop does. The way to it may be broken for as long as membership takes, three times over.
 	consumerSilent = 10 * time.Second
@@ -126,8 +126,9 @@ func (e *emission) credit(c credit, now moment) (again []parcel) {
 // begin begins where earlier attempts have brought the stream. What waits at the consumer counts.
 func (e *emission) begin(c credit) {
 	e.started = true
-	e.sent, e.received, e.taken = c.received, c.received, c.taken
-	if n := int(min(c.received-c.taken, maxAhead)); n > 0 {
+	n := int(min(c.received-c.taken, maxAhead))
+	e.sent, e.received, e.taken = c.received, c.received, c.received-uint64(n)
+	if n > 0 {
 		e.kept = make([]parcel, n)
 		e.size = int(min(c.buffered, maxAheadBytes))
 		e.kept[n-1].size = e.size // which of them is how large is not known: the last one stands for all
