@@ -28,10 +28,19 @@
 // room for waits at its owner, and every node knows that it does: a slot that becomes free is offered to the lane that has waited longest.
 // A task that waits for a ref lends its CPUs to others meanwhile.
 //
+// # Streams
+//
+//	for v, err := range tokens.Stream(ctx, prompt) { … }
+//
+// A streaming function ([DefineStream]) is a task that hands over items while it runs. Its reader gets each item once, in order, whatever messages
+// and nodes are lost meanwhile; if the node is, the function runs again from its beginning and what has come is passed over by number, so it must
+// produce the same items again. It waits while its reader is [Ahead] items behind, and lends its CPUs meanwhile. A reader that leaves, or is gone,
+// ends the function's ctx: at once, or after at most ten seconds of its silence once an item is on its way.
+//
 // # In a file each
 //
 // The decisions are plain state machines: lane and peer (an owner's side), desk, slots and guest (a node's side), outbox and receipts
-// (replies on their way), pace (how much a node takes on ahead). owner and host are the clocks, goroutines and connections around them.
+// (replies on their way), pace (how much a node takes on ahead), emission and intake (the ends of a stream). owner and host are the clocks, goroutines and connections around them.
 //
 // # What you must do
 //
