@@ -37,7 +37,7 @@ func (s *Store) Cancel(ctx context.Context, o *Object) error {
 	if err := o.escape(); err != nil { // its owner may be another node of this process
 		return err
 	}
-	out, err := s.ask(ctx, o.id.Owner()(), s.question(cancelFrame, o.id))
+	out, err := s.ask(ctx, o.id.Owner(), s.question(cancelFrame, o.id))
 	if err != nil {
 		return err
 	}

@@ -39,11 +39,20 @@
 // nodes a task may run, OnNode with [Soft] and [Spread] which come first; a lane is then one function, need and strategy. What no node
 // could ever run waits for node.Config.InfeasibleAfter and fails with [ErrInfeasible]; node.Node.Why says what a task waits for.
 //
+// # Streams
+//
+//	for v, err := range tokens.Stream(ctx, prompt) { … }
+//
+// A streaming function ([DefineStream]) is a task that hands over items while it runs. Its reader gets each item once, in order, whatever messages
+// and nodes are lost meanwhile; if the node is, the function runs again from its beginning and what has come is passed over by number, so it must
+// produce the same items again. It waits while its reader is [Ahead] items behind, and lends its CPUs meanwhile. A reader that leaves, or is gone,
+// ends the function's ctx: at once, or after at most ten seconds of its silence once an item is on its way.
+//
 // # In a file each
 //
-// The decisions are plain state machines: lane and peer (an owner's side; placing is what a strategy changes
-// there), desk, slots and guest (a node's side), outbox and receipts
-// (replies on their way), pace (how much a node takes on ahead). owner and host are the clocks, goroutines and connections around them.
+// The decisions are plain state machines: lane and peer (an owner's side; placing is what a strategy changes there), desk, slots and
+// guest (a node's side), outbox and receipts (replies on their way), pace (how much a node takes on ahead), retry (what follows a failure),
+// emission and intake (the ends of a stream). owner and host are the clocks, goroutines and connections around them.
 //
 // # What you must do
 //

@@ -28,6 +28,14 @@ var (
 		return s, nil
 	})
 	errEmpty = errors.New("nothing to say")
+
+	count = task.DefineStream("count", func(_ context.Context, from int, yield func(int) error) error {
+		for n := from; ; n++ { // until nobody wants more
+			if err := yield(n); err != nil {
+				return err
+			}
+		}
+	})
 )
 
 func init() { task.RegisterError("empty", errEmpty) }
@@ -115,6 +123,29 @@ func ExampleSpread() {
 	all, err := objstore.GetAll(ctx, shout.With(task.Spread()).Map(ctx, []string{"one", "two"})) // on two nodes, if there are two
 	fmt.Println(all, err)
 	// Output: [ONE! TWO!] <nil>
+}
+
+// Items come while the function runs; leaving the loop ends it.
+func ExampleStreamFunc_Stream() {
+	n, ctx, err := embedded.Start(context.Background(), embedded.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer n.Close()
+
+	for v, err := range count.With(task.Ahead(4)).Stream(ctx, 10) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		if v == 13 {
+			break
+		}
+		fmt.Println(v)
+	}
+	// Output:
+	// 10
+	// 11
+	// 12
 }
 
 // A value beside a ref is a Put: a small one costs next to nothing.

@@ -53,6 +53,9 @@ func handle2[A, B, R any](fn func(context.Context, A, B) (R, error)) call.Handle
 
 func checkCount(args []bus.Value, want int) error {
 	if len(args) != want {
+		if err := notStreaming(args); err != nil {
+			return call.Hopeless(err)
+		}
 		return call.Hopeless(fmt.Errorf("%w: %d were sent, it takes %d", ErrArgument, len(args), want))
 	}
 	return nil
@@ -61,6 +64,9 @@ func checkCount(args []bus.Value, want int) error {
 func decodeArg[T any](args []bus.Value, i int) (T, error) {
 	v, err := bus.Decode[T](args[i])
 	if err != nil {
+		if streamed := notStreaming(args[i : i+1]); streamed != nil {
+			return v, call.Hopeless(streamed)
+		}
 		err = call.Hopeless(fmt.Errorf("%w: argument %d: %w", ErrArgument, i+1, err))
 	}
 	return v, err

@@ -47,6 +47,7 @@ type host struct {
 	own     *bus.Subscription   // this node's own subject
 	doors   []*bus.Subscription // queue groups for frames, left when the node drains
 	plain   *plainDoor
+	streams *producers
 	woken   chan struct{} // holds one token when serve is to look after the desk
 	ticking atomic.Bool   // serve looks at the clock by itself
 	breath  *breath
@@ -70,6 +71,8 @@ func startHost(ctx context.Context, node *member.Node, o *owner, cfg Config) (*h
 	if h.breath, err = newBreath(h.group); err != nil {
 		return nil, err
 	}
+	h.streams = newProducers(h)
+	h.group.Go(h.streams.serve)
 	h.group.Go(h.takeIn)
 	h.group.Go(h.serve)
 	if h.own, err = node.Conn.SubscribeChan(node.Conn.NodeTasks(node.ID.String()), "", h.mail); err != nil {
@@ -150,6 +153,9 @@ func (h *host) takeIn(ctx context.Context) {
 }
 
 func (h *host) handle(msg *bus.Msg) error {
+	if ours, err := h.streams.heard(msg); ours {
+		return err
+	}
 	h.mu.Lock()
 	defer h.unlock()
 	return h.desk.handle(bus.LastToken(msg.Subject), msg.Reply, h.node.Conn.IsNodeTask(msg.Subject), msg.Data, h.now())

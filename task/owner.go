@@ -34,6 +34,7 @@ type owner struct {
 	watches  *call.Watches
 	replies  *bus.Subscription
 	asked    *bus.Subscription // why a task has no outcome yet
+	streams  *consumers
 	origin   time.Time
 	maxBatch int
 
@@ -90,6 +91,9 @@ func startOwner(ctx context.Context, node *member.Node, cfg Config) (*owner, err
 		return nil, err
 	}
 	if o.asked, err = node.Conn.Subscribe(node.Conn.NodeWhy(node.ID.String()), "", o.answerWhy); err != nil {
+		return nil, err
+	}
+	if o.streams, err = startConsumers(o); err != nil {
 		return nil, err
 	}
 	o.group.Go(o.serve)
@@ -305,6 +309,7 @@ func (o *owner) drain(ctx context.Context) error {
 func (o *owner) close() {
 	_ = o.replies.Unsubscribe() // its one error is that the connection is closed
 	_ = o.asked.Unsubscribe()
+	o.streams.close()
 	o.group.Stop(bus.ErrClosed)
 	o.group.Wait()
 	o.mu.Lock()

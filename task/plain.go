@@ -30,12 +30,17 @@ const (
 type plainDoor struct {
 	host    *host
 	doors   []*bus.Subscription
+	answers *bus.Subscription // of clients to the items of their streams
 	limit   int64
 	pending atomic.Int64
 }
 
 func openPlainDoor(h *host, limit int) (*plainDoor, error) {
 	d := &plainDoor{host: h, limit: int64(limit)}
+	var err error
+	if d.answers, err = h.node.Conn.Subscribe(h.node.Conn.Inbox(takenToken+"*.*"), "", d.taken); err != nil {
+		return nil, err
+	}
 	for _, name := range registered.names() {
 		door, err := h.node.Conn.Subscribe(h.node.Conn.Task(name), bus.Workers, d.asked)
 		if err != nil {
@@ -48,7 +53,7 @@ func openPlainDoor(h *host, limit int) (*plainDoor, error) {
 }
 
 func (d *plainDoor) close() {
-	for _, door := range d.doors {
+	for _, door := range append(d.doors, d.answers) {
 		_ = door.Unsubscribe() // its one error is that the connection is closed, or the subscription drained
 	}
 }
@@ -77,6 +82,10 @@ func (d *plainDoor) asked(msg *bus.Msg) {
 	args := make([]call.Arg, len(values))
 	for i, v := range values {
 		args[i] = call.Encoded(v)
+	}
+	if msg.Header.Get(streamHeaderName) != "" {
+		d.stream(msg, f, args, format)
+		return
 	}
 	ctx := member.NewContext(h.group.Context(), &member.Scope{Node: h.node})
 	result := h.owner.submit(ctx, f.target, call.ArgsOf(args...), format == bus.JSON)

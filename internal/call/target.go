@@ -21,6 +21,8 @@ type Options struct {
 	Backoff  Backoff
 	Placing  Placing // which nodes
 	PlaceKey string  // Placing in words: equal for equal ones
+
+	Ahead, AheadBytes int // of a stream: how far its producer may be ahead of its consumer; 0 means the default
 }
 
 // RetryOn is after which errors of its function a call is made again: those that errors.Is finds in Errors.
