@@ -16,6 +16,7 @@ import (
 	"manta/internal/call"
 	"manta/internal/member"
 	"manta/objstore"
+	"manta/task"
 )
 
 const (
@@ -39,6 +40,7 @@ const (
 type host struct {
 	node      *member.Node
 	directory *directory
+	classes   *task.Registry // of the actors that can live here
 	group     *member.Group
 	doors     []*bus.Subscription // queue groups of the classes
 	mail      chan *bus.Msg
@@ -49,12 +51,13 @@ type host struct {
 	cells    map[*bus.Subscription]*cell // by mailbox: for a moment, a name can have two
 }
 
-func startHost(ctx context.Context, node *member.Node, d *directory) (*host, error) {
+func startHost(ctx context.Context, node *member.Node, d *directory, classes *task.Registry) (*host, error) {
 	h := &host{
-		node: node, directory: d, group: member.NewGroup(ctx), mail: make(chan *bus.Msg, mailRoom), cells: make(map[*bus.Subscription]*cell),
+		node: node, directory: d, classes: classes,
+		group: member.NewGroup(ctx), mail: make(chan *bus.Msg, mailRoom), cells: make(map[*bus.Subscription]*cell),
 	}
 	h.group.Go(h.deliver)
-	for _, name := range classNames() {
+	for _, name := range classNames(classes) {
 		sub, err := node.Conn.Subscribe(node.Conn.Create(name), bus.Workers, h.asked)
 		if err != nil {
 			return nil, errors.Join(err, h.close())
@@ -103,8 +106,8 @@ func (h *host) asked(msg *bus.Msg) {
 
 // create makes a cell, if there is room for it and its name is free.
 func (h *host) create(ctx context.Context, className string, q call.Request) (call.Status, error) {
-	c := lookupClass(className)
-	if c == nil {
+	c, ok := lookupClass(h.classes, className)
+	if !ok {
 		return call.Refused, ErrNotRegistered
 	}
 	var ask asked

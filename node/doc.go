@@ -5,9 +5,10 @@
 //	defer n.Close()
 //
 // [Start] connects to NATS, makes the process a member of the cluster, and serves every task and actor class that the
-// program has defined. The ctx that it returns carries the node: whatever is called with it, or with a ctx made from it,
-// runs in this cluster. Tasks and actors get such a ctx too, so the same line works in main, in a task and in an actor; an
-// HTTP handler gets one from [Node.Context]. To run NATS inside the process, see package node/embedded.
+// program has defined, or those of Config.Registry: nodes of one process may serve different ones. The ctx that it returns carries
+// the node: whatever is called with it, or with a ctx made from it, runs in this cluster. Tasks and actors get such a ctx too, so
+// the same line works in main, in a task and in an actor; an HTTP handler gets one from [Node.Context]. To run NATS inside the
+// process, see package node/embedded.
 //
 // # Stopping
 //

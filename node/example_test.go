@@ -50,3 +50,34 @@ func ExampleAwaitMembers() {
 	fmt.Println(members[0].Name, members[0].Resources, err)
 	// Output: alice CPU:4 <nil>
 }
+
+var (
+	forGPUs = task.NewRegistry()
+	render  = task.Define("render", func(ctx context.Context, scene string) (string, error) { return "a picture of " + scene, nil }, task.In(forGPUs))
+)
+
+func ExampleConfig_registry() {
+	server, err := embedded.RunServer(embedded.Config{Listen: "127.0.0.1:0"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+	gpus, _, err := node.Start(context.Background(), node.Config{URL: server.URL(), Name: "gpus", Registry: forGPUs})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer gpus.Close()
+	others, ctx, err := node.Start(context.Background(), node.Config{URL: server.URL(), Name: "others"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer others.Close()
+
+	picture, err := render.Call(ctx, "a bridge") // made at others, runs at gpus
+	fmt.Println(picture, err)
+	members, err := node.Members(ctx)
+	fmt.Println(members[0].Name, members[0].Functions, err)
+	// Output:
+	// a picture of a bridge <nil>
+	// gpus [render] <nil>
+}

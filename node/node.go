@@ -92,11 +92,13 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 	n.onClose(quietly(n.objects.Close))
 	n.onClose(quietly(n.leave)) // after tasks and actors have said their last words, before their objects go
 	serve := !n.config.ClientOnly
-	if n.tasks, err = task.Start(ctx, n.self, task.Config{Serve: serve, MaxPending: n.config.MaxPending, MaxBatch: n.config.MaxBatch}); err != nil {
+	if n.tasks, err = task.Start(ctx, n.self, task.Config{
+		Serve: serve, Registry: n.config.Registry, MaxPending: n.config.MaxPending, MaxBatch: n.config.MaxBatch,
+	}); err != nil {
 		return err
 	}
 	n.onClose(n.tasks.Close)
-	if n.actors, err = actor.Start(ctx, n.self, serve); err != nil {
+	if n.actors, err = actor.Start(ctx, n.self, serve, n.config.Registry); err != nil {
 		return err
 	}
 	n.onClose(n.actors.Close)

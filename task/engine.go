@@ -17,9 +17,10 @@ type Engine struct {
 
 // Config says how a node's engine works.
 type Config struct {
-	Serve      bool // the node serves every function that the program has defined
-	MaxPending int  // how many requests of plain clients may wait here
-	MaxBatch   int  // how many tasks or results travel in one message at most
+	Serve      bool      // the node serves every function of its registry
+	Registry   *Registry // that the node serves
+	MaxPending int       // how many requests of plain clients may wait here
+	MaxBatch   int       // how many tasks or results travel in one message at most
 }
 
 // Start starts a node's engine.
@@ -44,7 +45,7 @@ func (e *Engine) Functions() []string {
 	if e.host == nil {
 		return nil
 	}
-	return registered.names()
+	return e.host.served.names()
 }
 
 // Finish waits until what this node submitted has its outcome. Plain clients are not served here any more: they would keep it busy.

@@ -36,7 +36,7 @@ type plainDoor struct {
 
 func openPlainDoor(h *host, limit int) (*plainDoor, error) {
 	d := &plainDoor{host: h, limit: int64(limit)}
-	for _, name := range registered.names() {
+	for _, name := range h.served.names() {
 		door, err := h.node.Conn.Subscribe(h.node.Conn.Task(name), bus.Workers, d.asked)
 		if err != nil {
 			d.close()
@@ -56,7 +56,7 @@ func (d *plainDoor) close() {
 // asked takes on a plain request as an owner would: the task runs here when there is room, else wherever there is.
 func (d *plainDoor) asked(msg *bus.Msg) {
 	h, name := d.host, bus.LastToken(msg.Subject)
-	f, ok := registered.lookup(name)
+	f, ok := h.served.lookup(name)
 	if !ok || msg.Reply == "" {
 		return
 	}
