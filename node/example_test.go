@@ -51,6 +51,26 @@ func ExampleAwaitMembers() {
 	// Output: alice CPU:4 <nil>
 }
 
+func ExampleNode_RunUntilSignal() {
+	ctx, cancel := context.WithCancel(context.Background())
+	n, nodeCtx, err := embedded.Start(ctx, embedded.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	lastWork.Go(nodeCtx)
+	cancel() // drains, as a first SIGTERM would
+	err = n.RunUntilSignal(ctx)
+	fmt.Println("exit", node.ExitCode(err))
+	// Output:
+	// finished
+	// exit 0
+}
+
+var lastWork = task.Define0("last_work", func(context.Context) (task.None, error) {
+	fmt.Println("finished")
+	return task.None{}, nil
+})
+
 var (
 	forGPUs = task.NewRegistry()
 	render  = task.Define("render", func(ctx context.Context, scene string) (string, error) { return "a picture of " + scene, nil }, task.In(forGPUs))

@@ -204,17 +204,3 @@ func (n *Node) Close() error {
 	<-n.closed
 	return n.closeErr
 }
-
-// Run waits until ctx ends, then drains, for at most Config.DrainTimeout, and closes. It returns Drain's error.
-func (n *Node) Run(ctx context.Context) error {
-	select {
-	case <-ctx.Done():
-	case <-n.closed:
-		return nil
-	}
-	draining, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), n.config.DrainTimeout, errDrainTimeout)
-	defer cancel()
-	return errors.Join(n.Drain(draining), n.Close())
-}
-
-var errDrainTimeout = errors.New("Config.DrainTimeout has passed")
