@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -232,9 +233,24 @@ func (h *host) drain(ctx context.Context) error {
 		cl.stop(nil)
 	}
 	if err := h.living.Await(ctx); err != nil {
-		return fmt.Errorf("%d actors still live here: %w", h.living.Left(), err)
+		return fmt.Errorf("actors still live here: %s: %w", h.residents(), err)
 	}
 	return nil
+}
+
+// residents lists the classes of the actors that live here, and how many of each do.
+func (h *host) residents() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	count := make(map[string]int)
+	for _, cl := range h.cells {
+		count[cl.class.name]++
+	}
+	var classes []string
+	for _, name := range slices.Sorted(maps.Keys(count)) {
+		classes = append(classes, fmt.Sprintf("%d × %s", count[name], name))
+	}
+	return strings.Join(classes, ", ")
 }
 
 // close kills the cells and waits for what runs in them; the error names what does not end.
