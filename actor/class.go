@@ -5,12 +5,11 @@ import (
 	"fmt"
 	"reflect"
 	"runtime"
-	"slices"
-	"sync"
 
 	"manta/bus"
 	"manta/internal/call"
 	"manta/internal/member"
+	"manta/task"
 )
 
 // Class is a registered actor type.
@@ -19,7 +18,7 @@ type Class[T any] struct{ class *class }
 // class is a Class without its type parameter.
 type class struct {
 	name        string
-	place       string       // file and line of its Define
+	registry    *task.Registry
 	typ         reflect.Type // of the struct
 	methods     map[string]method
 	start       bool // has Start
@@ -33,11 +32,6 @@ type method struct {
 	index int // in the pointer type's method set
 	args  []reflect.Type
 	typ   reflect.Type // of the method expression
-}
-
-var registered struct {
-	sync.Mutex
-	classes map[string]*class
 }
 
 // ClassOption changes how actors of a class live.
@@ -67,30 +61,24 @@ func Resources(quantities map[string]float64) ClassOption {
 	}
 }
 
-// Define registers the struct type T under a name that is unique in the program, by which every node that runs this
-// program can host its actors. It panics if the name is taken or malformed, T is no struct, an option is wrong, or Start or Close
+// Define registers the struct type T under a name, in task.DefaultRegistry unless In says another; every node that serves the registry can
+// host its actors. It panics if the name is taken there or malformed, T is no struct, an option is wrong, or Start or Close
 // has another signature than Start(context.Context) error and Close() error.
 func Define[T any](name string, opts ...ClassOption) Class[T] {
 	c, err := newClass(name, reflect.TypeFor[T](), opts)
 	_, file, line, _ := runtime.Caller(1)
-	c.place = fmt.Sprintf("%s:%d", file, line)
+	place := fmt.Sprintf("%s:%d", file, line)
 	if err != nil {
-		panic(fmt.Sprintf("actor.Define at %s: %v", c.place, err))
+		panic(fmt.Sprintf("actor.Define at %s: %v", place, err))
 	}
-	registered.Lock()
-	defer registered.Unlock()
-	if old := registered.classes[name]; old != nil {
-		panic(fmt.Sprintf("actor.Define: two classes are named %q: at %s and at %s; rename one", name, old.place, c.place))
+	if taken := c.register(place); taken != "" {
+		panic(fmt.Sprintf("actor.Define: two classes are named %q: at %s and at %s; rename one", name, taken, place))
 	}
-	if registered.classes == nil {
-		registered.classes = make(map[string]*class)
-	}
-	registered.classes[name] = c
 	return Class[T]{c}
 }
 
 func newClass(name string, t reflect.Type, opts []ClassOption) (*class, error) {
-	c := &class{name: name, typ: t, methods: make(map[string]method), concurrency: 1}
+	c := &class{name: name, typ: t, registry: task.DefaultRegistry, methods: make(map[string]method), concurrency: 1}
 	if err := bus.CheckName("class name", name); err != nil {
 		return c, err
 	}
@@ -169,20 +157,4 @@ func (m method) handler(instance reflect.Value) call.Handler {
 		result.Set(out[0])
 		return bus.EncodeFrom(result)
 	}
-}
-
-func lookupClass(name string) *class {
-	registered.Lock()
-	defer registered.Unlock()
-	return registered.classes[name]
-}
-
-func classNames() (names []string) {
-	registered.Lock()
-	defer registered.Unlock()
-	for name := range registered.classes {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }

@@ -89,7 +89,7 @@ func (e *Engine) place(ctx context.Context, c *class, cr *creation, created *cal
 		switch {
 		case errors.Is(err, bus.ErrNoResponders):
 			if !e.served(c) || time.Since(begun) > classAppears {
-				return record{}, fmt.Errorf("%w: Define it in the program of a node, before that node starts", ErrNotRegistered)
+				return record{}, fmt.Errorf("%w: Define it in the program and the registry of a node, before that node starts", ErrNotRegistered)
 			}
 		case err != nil:
 			return record{}, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"manta/internal/member"
+	"manta/task"
 )
 
 var part = member.NewPart[*Engine]()
@@ -17,8 +18,8 @@ type Engine struct {
 	host      *host // nil on a node that only calls
 }
 
-// Start starts a node's engine. With serve, the node hosts actors of every class that the program has defined.
-func Start(ctx context.Context, node *member.Node, serve bool) (*Engine, error) {
+// Start starts a node's engine. With serve, the node hosts actors of every class in the registry.
+func Start(ctx context.Context, node *member.Node, serve bool, classes *task.Registry) (*Engine, error) {
 	e := &Engine{node: node}
 	var err error
 	if e.directory, err = openDirectory(ctx, node); err != nil {
@@ -29,7 +30,7 @@ func Start(ctx context.Context, node *member.Node, serve bool) (*Engine, error) 
 	}
 	part.Set(node, e)
 	if serve {
-		e.host = startHost(ctx, node, e.directory)
+		e.host = startHost(ctx, node, e.directory, classes)
 	}
 	return e, nil
 }
@@ -47,7 +48,7 @@ func (e *Engine) Classes() []string {
 	if e.host == nil {
 		return nil
 	}
-	return classNames()
+	return classNames(e.host.classes)
 }
 
 // Drain waits until every call that this node made has its outcome, then stops the actors that live here, each after the

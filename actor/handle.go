@@ -1,6 +1,7 @@
 package actor
 
 import (
+	"reflect"
 	"runtime"
 	"sync"
 	"weak"
@@ -26,11 +27,19 @@ func (h *handle) setBirth(birth objstore.ID) {
 	h.birth = birth
 }
 
-// handles finds the handle of an actor by its name on the wire.
+// handles finds the handle of an actor by its name on the wire and the type that this process has for it.
 var handles struct {
 	sync.Mutex
-	known map[wireRef]weak.Pointer[handle]
+	known map[handleKey]weak.Pointer[handle]
 }
+
+// handleKey has a type since registries may give one class name to several.
+type handleKey struct {
+	wireRef
+	typ reflect.Type
+}
+
+func (h *handle) key() handleKey { return handleKey{h.wire(), h.class.typ} }
 
 // wireRef is how a Ref travels.
 type wireRef struct {
@@ -62,17 +71,17 @@ func (h *handle) enter() {
 
 func (h *handle) enterLocked() {
 	if handles.known == nil {
-		handles.known = make(map[wireRef]weak.Pointer[handle])
+		handles.known = make(map[handleKey]weak.Pointer[handle])
 	}
 	pointer := weak.Make(h)
-	handles.known[h.wire()] = pointer
-	runtime.AddCleanup(h, func(key wireRef) {
+	handles.known[h.key()] = pointer
+	runtime.AddCleanup(h, func(key handleKey) {
 		handles.Lock()
 		defer handles.Unlock()
 		if handles.known[key] == pointer {
 			delete(handles.known, key)
 		}
-	}, h.wire())
+	}, h.key())
 }
 
 // known returns the handle of an actor that lives, or has lived, elsewhere.
@@ -80,7 +89,7 @@ func known(c *class, id string, birth objstore.ID) *handle {
 	handles.Lock()
 	defer handles.Unlock()
 	h := &handle{id: id, class: c, birth: birth}
-	if old := handles.known[h.wire()].Value(); old != nil {
+	if old := handles.known[h.key()].Value(); old != nil {
 		return old
 	}
 	h.enterLocked()

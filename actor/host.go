@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"manta/internal/call"
 	"manta/internal/member"
 	"manta/objstore"
+	"manta/task"
 )
 
 const (
@@ -39,6 +41,7 @@ const (
 type host struct {
 	node      *member.Node
 	directory *directory
+	classes   *task.Registry // of the actors that can live here
 	group     *member.Group
 	doors     []*bus.Subscription // queue groups of the classes
 	mail      chan *bus.Msg
@@ -49,9 +52,10 @@ type host struct {
 	cells    map[*bus.Subscription]*cell // by mailbox: for a moment, a name can have two
 }
 
-func startHost(ctx context.Context, node *member.Node, d *directory) *host {
+func startHost(ctx context.Context, node *member.Node, d *directory, classes *task.Registry) *host {
 	h := &host{
-		node: node, directory: d, group: member.NewGroup(ctx), mail: make(chan *bus.Msg, mailRoom), cells: make(map[*bus.Subscription]*cell),
+		node: node, directory: d, classes: classes,
+		group: member.NewGroup(ctx), mail: make(chan *bus.Msg, mailRoom), cells: make(map[*bus.Subscription]*cell),
 	}
 	h.group.Go(h.deliver)
 	return h
@@ -59,7 +63,7 @@ func startHost(ctx context.Context, node *member.Node, d *directory) *host {
 
 // openDoors joins the queue groups.
 func (h *host) openDoors() error {
-	for _, name := range classNames() {
+	for _, name := range classNames(h.classes) {
 		sub, err := h.node.Conn.Subscribe(h.node.Conn.Create(name), bus.Workers, h.asked)
 		if err != nil {
 			return err
@@ -108,8 +112,8 @@ func (h *host) asked(msg *bus.Msg) {
 
 // create makes a cell, if there is room for it and its name is free.
 func (h *host) create(ctx context.Context, className string, q call.Request) (call.Status, error) {
-	c := lookupClass(className)
-	if c == nil {
+	c, ok := lookupClass(h.classes, className)
+	if !ok {
 		return call.Refused, ErrNotRegistered
 	}
 	var ask asked
@@ -234,9 +238,24 @@ func (h *host) drain(ctx context.Context) error {
 		cl.stop(nil)
 	}
 	if err := h.living.Await(ctx); err != nil {
-		return fmt.Errorf("%d actors still live here: %w", h.living.Left(), err)
+		return fmt.Errorf("actors still live here: %s: %w", h.residents(), err)
 	}
 	return nil
+}
+
+// residents lists the classes of the actors that live here, and how many of each do.
+func (h *host) residents() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	count := make(map[string]int)
+	for _, cl := range h.cells {
+		count[cl.class.name]++
+	}
+	var classes []string
+	for _, name := range slices.Sorted(maps.Keys(count)) {
+		classes = append(classes, fmt.Sprintf("%d × %s", count[name], name))
+	}
+	return strings.Join(classes, ", ")
 }
 
 // close kills the cells and waits for what runs in them; the error names what does not end.

@@ -166,8 +166,8 @@ func (r *Ref[T]) resolve(form *wireRef) error {
 	if form == nil {
 		return nil
 	}
-	c := lookupClass(form.Class)
-	if c == nil || c.typ != reflect.TypeFor[T]() {
+	c, ok := definedAs(form.Class, reflect.TypeFor[T]())
+	if !ok {
 		return fmt.Errorf("actor %s is of class %s, which this program does not define for %s", form.ID, form.Class, reflect.TypeFor[T]())
 	}
 	if err := bus.CheckName("actor id", form.ID); err != nil {

@@ -21,7 +21,7 @@ var programs struct {
 	err  error
 }
 
-// program returns the path of a built program: "process", or "nats-server", which is the real one.
+// program returns the path of a built program: "process", "caller", or "nats-server", which is the real one.
 func program(t *testing.T, name string) string {
 	t.Helper()
 	programs.once.Do(func() { programs.err = build() })
@@ -36,9 +36,11 @@ func build() (err error) {
 		return err
 	}
 	// The cache also knows files that a test has looked at.
-	if sources, err := filepath.Glob("process/*.go"); err != nil || len(sources) == 0 {
-		return fmt.Errorf("no source of integration/process: %w", err)
-	} else {
+	for _, of := range []string{"process", "caller"} {
+		sources, err := filepath.Glob(of + "/*.go")
+		if err != nil || len(sources) == 0 {
+			return fmt.Errorf("no source of integration/%s: %w", of, err)
+		}
 		for _, source := range sources {
 			if _, err := os.ReadFile(source); err != nil {
 				return err
@@ -47,7 +49,7 @@ func build() (err error) {
 	}
 	// Without the race detector: its processes would be slower than what the tests' times are about.
 	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", programs.dir+string(filepath.Separator),
-		"manta/integration/process", "github.com/nats-io/nats-server/v2")
+		"manta/integration/process", "manta/integration/caller", "github.com/nats-io/nats-server/v2")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%v: %w\n%s", cmd, err, out)
 	}

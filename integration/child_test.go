@@ -6,6 +6,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // A child is a process that a test has started. It ends with the test, which shows what it said on stderr if it failed.
@@ -61,6 +62,17 @@ func (c *child) complaints() (texts []string) {
 func (c *child) kill() {
 	_ = c.cmd.Process.Kill() // fails only if it has ended
 	<-c.gone
+}
+
+// finish waits for the end of a process that was told to end, or ends by itself, and returns its exit code.
+func (c *child) finish(t *testing.T) int {
+	t.Helper()
+	select {
+	case <-c.gone:
+	case <-time.After(patience):
+		t.Fatalf("%s does not end within %v", c.name, patience)
+	}
+	return c.cmd.ProcessState.ExitCode()
 }
 
 func (c *child) signal(t *testing.T, s syscall.Signal) {

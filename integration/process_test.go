@@ -8,7 +8,6 @@ import (
 	"slices"
 	"syscall"
 	"testing"
-	"time"
 
 	"manta/integration/process/line"
 )
@@ -137,12 +136,7 @@ func (p *process) everything() []line.Event {
 // finish waits for the end of a process that was told to end, and returns its exit code.
 func (p *process) finish() int {
 	p.t.Helper()
-	select {
-	case <-p.gone:
-	case <-time.After(patience):
-		p.t.Fatalf("%s does not end within %v", p.name, patience)
-	}
-	return p.cmd.ProcessState.ExitCode()
+	return p.child.finish(p.t)
 }
 
 // terminate is what a rolling restart does.

@@ -14,6 +14,7 @@ import (
 
 	"manta/bus"
 	"manta/internal/member"
+	"manta/task"
 )
 
 // Config says what a node is. The zero Config is a node on the local NATS server with as many CPUs as GOMAXPROCS.
@@ -34,6 +35,9 @@ type Config struct {
 	Labels map[string]string
 	// A ClientOnly node submits work and serves none.
 	ClientOnly bool
+	// Registry is what the node serves: the functions and the actor classes that were defined in it before the node started. Default
+	// task.DefaultRegistry.
+	Registry *task.Registry
 	// Logger hears of what goes wrong behind the scenes. Default: silence.
 	Logger *zap.Logger
 	// MaxPending is how many requests of plain NATS clients may wait at this node for a slot anywhere; more are refused with an
@@ -77,6 +81,9 @@ func (c Config) withDefaults(id member.ID) Config {
 	}
 	if c.Logger == nil {
 		c.Logger = zap.NewNop()
+	}
+	if c.Registry == nil {
+		c.Registry = task.DefaultRegistry
 	}
 	if c.MaxPending == 0 {
 		c.MaxPending = 1000

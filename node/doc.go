@@ -5,15 +5,19 @@
 //	defer n.Close()
 //
 // [Start] connects to NATS, makes the process a member of the cluster, and serves every task and actor class that the
-// program has defined. The ctx that it returns carries the node: whatever is called with it, or with a ctx made from it,
-// runs in this cluster. Tasks and actors get such a ctx too, so the same line works in main, in a task and in an actor; an
-// HTTP handler gets one from [Node.Context]. To run NATS inside the process, see package node/embedded.
+// program has defined, or those of Config.Registry: nodes of one process may serve different ones. The ctx that it returns carries
+// the node: whatever is called with it, or with a ctx made from it, runs in this cluster. Tasks and actors get such a ctx too, so
+// the same line works in main, in a task and in an actor; an HTTP handler gets one from [Node.Context]. To run NATS inside the
+// process, see package node/embedded.
 //
 // # Stopping
 //
 // [Node.Drain] finishes what was begun: it waits for the results of what this node submitted, takes no more work, waits for
 // what runs, and for uploads. [Node.Close] cancels what still runs and waits for it; other nodes' tasks that it cut short are
-// sent elsewhere by their owners. [Node.Run] waits for a ctx, then does both. The library installs no signal handler.
+// sent elsewhere by their owners. [Node.Run] waits for a ctx, then does both.
+//
+// The library installs no signal handler unless it is asked to. In a process whose work is the node, [Node.RunUntilSignal] is main's last
+// call: the first SIGTERM or interrupt drains, a second one cancels, and [ExitCode] tells the process's supervisor how it went.
 //
 // # Needs
 //

@@ -64,3 +64,54 @@ func ExampleAwaitMembers() {
 	fmt.Println(members[0].Name, members[0].Resources, err)
 	// Output: alice CPU:4 <nil>
 }
+
+func ExampleNode_RunUntilSignal() {
+	ctx, cancel := context.WithCancel(context.Background())
+	n, nodeCtx, err := embedded.Start(ctx, embedded.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	lastWork.Go(nodeCtx)
+	cancel() // drains, as a first SIGTERM would
+	err = n.RunUntilSignal(ctx)
+	fmt.Println("exit", node.ExitCode(err))
+	// Output:
+	// finished
+	// exit 0
+}
+
+var lastWork = task.Define0("last_work", func(context.Context) (task.None, error) {
+	fmt.Println("finished")
+	return task.None{}, nil
+})
+
+var (
+	forGPUs = task.NewRegistry()
+	render  = task.Define("render", func(ctx context.Context, scene string) (string, error) { return "a picture of " + scene, nil }, task.In(forGPUs))
+)
+
+func ExampleConfig_registry() {
+	server, err := embedded.RunServer(embedded.Config{Listen: "127.0.0.1:0"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer server.Close()
+	gpus, _, err := node.Start(context.Background(), node.Config{URL: server.URL(), Name: "gpus", Registry: forGPUs})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer gpus.Close()
+	others, ctx, err := node.Start(context.Background(), node.Config{URL: server.URL(), Name: "others"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer others.Close()
+
+	picture, err := render.Call(ctx, "a bridge") // made at others, runs at gpus
+	fmt.Println(picture, err)
+	members, err := node.Members(ctx)
+	fmt.Println(members[0].Name, members[0].Functions, err)
+	// Output:
+	// a picture of a bridge <nil>
+	// gpus [render] <nil>
+}

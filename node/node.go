@@ -103,12 +103,13 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 	n.onClose(quietly(n.leave)) // after tasks and actors have said their last words, before their objects go
 	serve := !n.config.ClientOnly
 	if n.tasks, err = task.Start(ctx, n.self, task.Config{
-		Serve: serve, MaxPending: n.config.MaxPending, MaxBatch: n.config.MaxBatch, InfeasibleAfter: n.config.InfeasibleAfter,
+		Serve: serve, Registry: n.config.Registry, MaxPending: n.config.MaxPending, MaxBatch: n.config.MaxBatch,
+		InfeasibleAfter: n.config.InfeasibleAfter,
 	}); err != nil {
 		return err
 	}
 	n.onClose(n.tasks.Close)
-	if n.actors, err = actor.Start(ctx, n.self, serve); err != nil {
+	if n.actors, err = actor.Start(ctx, n.self, serve, n.config.Registry); err != nil {
 		return err
 	}
 	n.onClose(n.actors.Close)
@@ -217,17 +218,3 @@ func (n *Node) Close() error {
 	<-n.closed
 	return n.closeErr
 }
-
-// Run waits until ctx ends, then drains, for at most Config.DrainTimeout, and closes. It returns Drain's error.
-func (n *Node) Run(ctx context.Context) error {
-	select {
-	case <-ctx.Done():
-	case <-n.closed:
-		return nil
-	}
-	draining, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), n.config.DrainTimeout, errDrainTimeout)
-	defer cancel()
-	return errors.Join(n.Drain(draining), n.Close())
-}
-
-var errDrainTimeout = errors.New("Config.DrainTimeout has passed")

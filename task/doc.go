@@ -7,8 +7,9 @@
 //	v, err := s.Get(ctx)
 //	vs, err := objstore.GetAll(ctx, load.Map(ctx, files))
 //
-// A function value is a registration: what is not registered is not served. Every node serves all functions that its
-// program defined before the node started.
+// A function value is a registration: what is not registered is not served. A node serves all functions that its program defined before
+// the node started, in its [Registry]; most programs have only the default one. What other programs serve is called by a value that
+// [Declare] makes: it says name and types, and no code.
 //
 // # Delivery
 //

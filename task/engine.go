@@ -20,9 +20,10 @@ type Engine struct {
 
 // Config says how a node's engine works.
 type Config struct {
-	Serve      bool // the node serves every function that the program has defined
-	MaxPending int  // how many requests of plain clients may wait here
-	MaxBatch   int  // how many tasks or results travel in one message at most
+	Serve      bool      // the node serves every function of its registry
+	Registry   *Registry // that the node serves
+	MaxPending int       // how many requests of plain clients may wait here
+	MaxBatch   int       // how many tasks or results travel in one message at most
 
 	InfeasibleAfter time.Duration // how long tasks that no node could ever run wait for one; 0: 10 s, negative: for ever
 }
@@ -49,7 +50,7 @@ func (e *Engine) Functions() []string {
 	if e.host == nil {
 		return nil
 	}
-	return registered.names()
+	return e.host.served.names()
 }
 
 // Open lets tasks knock here. It is for a node that has joined: what came before would be cut short if it could not.

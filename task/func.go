@@ -14,8 +14,8 @@ type None = struct{}
 // use a struct.
 type Func[A, R any] struct{ target *call.Target }
 
-// Define registers fn under a name that is unique in the program; every node that runs this program serves it. The name
-// is made of letters, digits, '_' and '-'. It panics if the name is taken or malformed, or an option is wrong.
+// Define registers fn under a name, in DefaultRegistry unless In says another; every node that serves the registry serves it. The name is
+// unique in the registry and made of letters, digits, '_' and '-'. It panics if the name is taken or malformed, or an option is wrong.
 func Define[A, R any](name string, fn func(context.Context, A) (R, error), opts ...Option) Func[A, R] {
 	return Func[A, R]{define(name, 1, handle(fn), opts)}
 }

@@ -37,6 +37,7 @@ const (
 type host struct {
 	node    *member.Node
 	store   *objstore.Store
+	served  *Registry
 	owner   *owner // takes on what plain clients ask for
 	group   *member.Group
 	origin  time.Time
@@ -60,11 +61,11 @@ type host struct {
 
 func startHost(ctx context.Context, node *member.Node, o *owner, cfg Config) (*host, error) {
 	h := &host{
-		node: node, store: objstore.StoreOf(node), owner: o, group: member.NewGroup(ctx), origin: time.Now(),
+		node: node, store: objstore.StoreOf(node), served: cfg.Registry, owner: o, group: member.NewGroup(ctx), origin: time.Now(),
 		mail: make(chan *bus.Msg, mailRoom), shut: make(chan struct{}), woken: make(chan struct{}, 1),
 	}
 	h.desk = newDesk(node.ID, node.Capacity, cfg.MaxBatch)
-	h.desk.lookup, h.desk.publish, h.desk.rouse, h.desk.alarm = registered.handler, h.publish, h.rouse, h.alarm
+	h.desk.lookup, h.desk.publish, h.desk.rouse, h.desk.alarm = h.served.handler, h.publish, h.rouse, h.alarm
 	h.desk.host = h
 	h.desk.epoch = uint64(h.origin.UnixNano()) // no other incarnation of a lane at this node counts from here
 	var err error
@@ -85,7 +86,7 @@ func startHost(ctx context.Context, node *member.Node, o *owner, cfg Config) (*h
 
 // openDoors joins the queue groups.
 func (h *host) openDoors(maxPending int) (err error) {
-	for _, name := range registered.names() {
+	for _, name := range h.served.names() {
 		door, err := h.node.Conn.SubscribeChan(h.node.Conn.Work(name), bus.Workers, h.mail)
 		if err != nil {
 			return err

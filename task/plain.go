@@ -41,7 +41,7 @@ func openPlainDoor(h *host, limit int) (*plainDoor, error) {
 	if d.answers, err = h.node.Conn.Subscribe(h.node.Conn.Inbox(takenToken+"*.*"), "", d.taken); err != nil {
 		return nil, err
 	}
-	for _, name := range registered.names() {
+	for _, name := range h.served.names() {
 		door, err := h.node.Conn.Subscribe(h.node.Conn.Task(name), bus.Workers, d.asked)
 		if err != nil {
 			d.close()
@@ -61,7 +61,7 @@ func (d *plainDoor) close() {
 // asked takes on a plain request as an owner would: the task runs here when there is room, else wherever there is.
 func (d *plainDoor) asked(msg *bus.Msg) {
 	h, name := d.host, bus.LastToken(msg.Subject)
-	f, ok := registered.lookup(name)
+	f, ok := h.served.lookup(name)
 	if !ok || msg.Reply == "" {
 		return
 	}

@@ -1,20 +1,51 @@
 package task
 
 import (
+	"errors"
 	"fmt"
-	"maps"
 	"runtime"
-	"slices"
-	"sync"
 
 	"manta/bus"
 	"manta/internal/call"
 )
 
-// registry is the functions that a program defined.
-type registry struct {
-	mu        sync.Mutex
-	functions map[string]function
+// Registry holds functions and actor classes. A node serves what one registry holds: see node.Config.Registry. The names of its functions
+// are unique in it, and so are those of its classes. It is safe for concurrent use, but a node serves what was defined before it started.
+//
+// Most programs need none but [DefaultRegistry]. Nodes of one process that are to serve different things have one each:
+//
+//	var gpuWork = task.NewRegistry()
+//	var render = task.Define("render", renderScene, task.In(gpuWork))
+//
+//	n, ctx, err := node.Start(ctx, node.Config{Registry: gpuWork})
+//
+// A function value can be called from every node, whatever registry that node serves.
+//
+// A name means the same everywhere in a namespace: nodes that serve it are one queue group, so any of them may get any of its tasks, whatever
+// registry or program the function comes from. Two versions of a function may so stand side by side while the nodes of a cluster are
+// replaced. If they take different arguments, a task that reaches the wrong one fails with [ErrArgument]; Manta does not compare
+// what they do.
+type Registry call.Registry
+
+// DefaultRegistry holds what is defined without In. A node that is given no registry serves it.
+var DefaultRegistry = NewRegistry()
+
+// NewRegistry returns an empty registry.
+func NewRegistry() *Registry { return new(Registry) }
+
+// In defines the function in r, in place of DefaultRegistry. It is an option of Define alone: a function is not moved afterwards, and
+// one that is declared is in no registry here.
+func In(r *Registry) Option {
+	return func(o *call.Options) error {
+		switch {
+		case o.Definition == nil:
+			return errors.New("task.In says where a function is defined: give it to Define, not to With or Declare")
+		case r == nil:
+			return errors.New("task.In(nil): want a registry, from task.NewRegistry")
+		}
+		o.Definition.Registry = (*call.Registry)(r)
+		return nil
+	}
 }
 
 // function is one that this program serves.
@@ -22,33 +53,29 @@ type function struct {
 	target  *call.Target
 	handler call.Handler
 	arity   int
-	place   string // file and line of its Define
 }
-
-var registered registry
 
 // define registers a function and returns its target. Two functions of one name, a name that cannot stand in a subject and
 // wrong options are programming errors: it panics, at init for a package variable.
 func define(name string, arity int, h call.Handler, opts []Option) *call.Target {
-	t := declare(name, opts)
+	d := call.Definition{Registry: (*call.Registry)(DefaultRegistry)}
+	t := newTarget(name, &d, opts)
+	t.Options.Definition = nil // made: With cannot change it
 	place := definedAt()
 	if t.Err != nil {
 		panic(fmt.Sprintf("task.Define at %s: %v", place, t.Err))
 	}
-	registered.mu.Lock()
-	defer registered.mu.Unlock()
-	if old, taken := registered.functions[name]; taken {
-		panic(fmt.Sprintf("task.Define: two functions are named %q: at %s and at %s; rename one", name, old.place, place))
+	if taken := call.Register(d.Registry, name, place, function{t, h, arity}); taken != "" {
+		panic(fmt.Sprintf("task.Define: two functions are named %q: at %s and at %s; rename one", name, taken, place))
 	}
-	if registered.functions == nil {
-		registered.functions = make(map[string]function)
-	}
-	registered.functions[name] = function{t, h, arity, place}
 	return t
 }
 
-func declare(name string, opts []Option) *call.Target {
+func declare(name string, opts []Option) *call.Target { return newTarget(name, nil, opts) }
+
+func newTarget(name string, d *call.Definition, opts []Option) *call.Target {
 	t := &call.Target{Name: name, Options: defaults(), Submit: submit, Err: bus.CheckName("task name", name)}
+	t.Options.Definition = d
 	return with(t, opts)
 }
 
@@ -58,21 +85,14 @@ func definedAt() string {
 	return fmt.Sprintf("%s:%d", file, line)
 }
 
-func (r *registry) names() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return slices.Sorted(maps.Keys(r.functions))
-}
+func (r *Registry) names() []string { return call.Names[function]((*call.Registry)(r)) }
 
-func (r *registry) lookup(name string) (function, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	f, ok := r.functions[name]
-	return f, ok
+func (r *Registry) lookup(name string) (function, bool) {
+	return call.Lookup[function]((*call.Registry)(r), name)
 }
 
 // handler returns what runs a function.
-func (r *registry) handler(name string) (call.Handler, bool) {
+func (r *Registry) handler(name string) (call.Handler, bool) {
 	f, ok := r.lookup(name)
 	return f.handler, ok
 }

@@ -115,7 +115,7 @@ func (o *owner) nobodyHome(l *lane) {
 
 func (o *owner) failUnserved(l *lane) {
 	l.closed = 0
-	o.failAll(l, fmt.Errorf("task %q: %w: Define it in the program of a node, before that node starts", l.function, ErrNotRegistered))
+	o.failAll(l, fmt.Errorf("task %q: %w: Define it in the program and the registry of a node, before that node starts", l.function, ErrNotRegistered))
 }
 
 // joined notes a node that is there, or has changed.

@@ -4,7 +4,7 @@
 //	curl 'http://127.0.0.1:8080/primes?below=1000000'
 //	{"below":1000000,"primes":78498,"request":1}
 //
-// SIGTERM stops it without breaking a request: first HTTP, then the node.
+// SIGTERM or an interrupt stops it without breaking a request: first HTTP, then the node. A second one ends the waiting.
 package main
 
 import (
@@ -14,6 +14,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"os"
 	"os/signal"
 	"syscall"
 	"time"
@@ -25,14 +26,14 @@ import (
 func main() {
 	listen := flag.String("listen", "127.0.0.1:8080", "the `address` to serve HTTP on")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	if err := run(ctx, *listen); err != nil {
+	if err := run(*listen); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(ctx context.Context, listen string) error {
+func run(listen string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	n, _, err := embedded.Start(ctx, embedded.Config{})
 	if err != nil {
 		return err
@@ -61,5 +62,7 @@ func serve(ctx context.Context, n *node.Node, listener net.Listener) error {
 	}
 	finish, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
+	finish, stop := signal.NotifyContext(finish, os.Interrupt, syscall.SIGTERM) // the second one
+	defer stop()
 	return errors.Join(server.Shutdown(finish), n.Drain(finish))
 }

@@ -25,10 +25,17 @@ var functions = map[string]task.Func[job, int]{
 	"noop":  task.Define("noop", func(_ context.Context, j job) (int, error) { return j.N, nil }),
 	"nap":   task.Define("nap", func(ctx context.Context, j job) (int, error) { return j.N, pause(ctx, j) }), // in silence
 	"sleep": task.Define("sleep", told(pause)),
+	"cling": task.Define("cling", told(cling)),
+	"deaf":  task.Define("deaf", deaf),
 	"fail":  task.Define("fail", told(func(context.Context, job) error { return errRefused })),
 }
 
 var errRefused = errors.New("refused, as asked")
+
+func init() { task.RegisterError("refused", errRefused) }
+
+// no_job takes no job, which its callers do not know.
+var _ = task.Define("no_job", func(context.Context, []string) (int, error) { return 0, nil })
 
 // nested is apart since it calls itself.
 func init() {
@@ -68,6 +75,24 @@ func told(do func(context.Context, job) error) func(context.Context, job) (int, 
 		here.say(event)
 		return j.N, err
 	}
+}
+
+// cling takes until its ctx ends the first time, and no time when it is sent again.
+func cling(ctx context.Context, _ job) error {
+	if task.Current(ctx).Attempt > 1 {
+		return nil
+	}
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+// deaf says that it ends when its ctx does, and stays all the same.
+func deaf(ctx context.Context, j job) (int, error) {
+	_, _ = told(func(ctx context.Context, _ job) error {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	})(ctx, j)
+	select {}
 }
 
 // pause takes as long as the job says.

@@ -6,7 +6,8 @@
 //	{"do":"submit","func":"sleep","count":8,"micros":500000,"tag":"x"}
 //	{"event":"start","task":"…", …}
 //
-// SIGTERM drains it. It ends with 0 if that went well, or when stdin ends or says quit.
+// SIGTERM or an interrupt drains it, a second one cancels. It ends with 0 if the drain went well, or when stdin ends or says quit, and
+// else as node.ExitCode says.
 package main
 
 import (
@@ -14,8 +15,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"go.uber.org/zap"
 
@@ -26,12 +25,11 @@ import (
 
 func main() {
 	cfg := readFlags()
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, cfg); err != nil {
+	err := run(context.Background(), cfg)
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "process:", err)
-		os.Exit(1)
 	}
+	os.Exit(node.ExitCode(err))
 }
 
 func run(ctx context.Context, cfg config) error {
@@ -41,7 +39,7 @@ func run(ctx context.Context, cfg config) error {
 	}
 	here.say(line.Event{Event: line.Ready, Node: n.ID(), URL: cfg.reachedAt(n)})
 	go obey(nodeCtx, n, os.Stdin)
-	return n.Run(ctx)
+	return n.RunUntilSignal(ctx)
 }
 
 // config is what the flags say.
@@ -57,6 +55,7 @@ func readFlags() config {
 	flag.Float64Var(&cfg.CPUs, "cpus", 0, "how many CPUs the node offers")
 	flag.BoolVar(&cfg.ClientOnly, "client-only", false, "submit tasks and serve none")
 	flag.Func("resources", "what else the node offers, as `JSON`: {\"gpu\":2}", asJSON(&cfg.Resources))
+	flag.DurationVar(&cfg.DrainTimeout, "drain-timeout", 0, "how long a drain may take")
 	flag.BoolVar(&cfg.inside, "embedded", false, "run a NATS server inside")
 	flag.StringVar(&cfg.Listen, "listen", "", "where the server inside listens for clients, `host:port`")
 	routeFlags(&cfg.Config)

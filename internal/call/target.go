@@ -12,6 +12,8 @@ import (
 
 // Options say how a call is to be made. They belong to a function or method and can be replaced a call.
 type Options struct {
+	Definition *Definition // nil unless a function is being defined
+
 	Need    member.Amounts // resources taken while the call runs
 	NeedKey string         // Need in words: equal for equal needs
 	Retries int            // how often a call that the system lost, or that failed as RetryOn says, is made again
