@@ -36,6 +36,9 @@ func (o *owner) handle(msg *bus.Msg) error {
 		return fmt.Errorf("%w: there is no lane %d", bus.ErrMalformed, m.lane)
 	}
 	l := o.numbered[m.lane]
+	if l == nil {
+		return nil
+	}
 	if p := o.peerOf(l, m.host); p != nil {
 		o.finished.Grow(len(m.results))
 		l.hear(p, &m, o.now())
@@ -72,6 +75,9 @@ func (o *owner) unserved(reply, subject string) {
 		return
 	}
 	l := o.numbered[number]
+	if l == nil {
+		return
+	}
 	if reply == l.doorReply {
 		o.nobodyHome(l)
 		return

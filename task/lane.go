@@ -65,6 +65,10 @@ type lane struct {
 	queued                          bool   // the owner is about to pump it
 	closed                          moment // since when nobody is behind the door; 0 if somebody may be
 	stuck                           moment // since when no known node could ever run what waits; 0 if one could
+
+	bound   *bound         // the placement group in whose bundles its tasks run; nil if in none
+	in      member.Bundle  // of that group
+	unbound member.Amounts // its need without the bundle's name
 }
 
 // laneActions is what a lane has done for it. None of it may call back.
@@ -115,7 +119,7 @@ func (l *lane) add(s *submission) (first bool) {
 // pump sends what there is room for, and tells the nodes whether there is more.
 func (l *lane) pump(now moment) {
 	for !l.backlog.empty() {
-		if l.inflight == 0 && l.door == nil && l.refusals == 0 {
+		if l.inflight == 0 && l.door == nil && l.refusals == 0 && l.bound == nil { // who is behind the door need not have the bundle
 			l.knock(now)
 			continue
 		}

@@ -45,8 +45,9 @@ type owner struct {
 	closed      bool
 	submitted   int64
 	lanes       map[laneKey]*lane
-	numbered    []*lane
-	latest      *call.Target // and its lane: most tasks are of the function of the one before
+	numbered    []*lane           // nil for one that is forgotten
+	bounds      map[string]*bound // the placement groups to which lanes are bound
+	latest      *call.Target      // and its lane: most tasks are of the function of the one before
 	latestLane  *lane
 	toPump      []*lane
 	watched     bool // serve looks after the lanes
@@ -72,7 +73,7 @@ func startOwner(ctx context.Context, node *member.Node, maxBatch int) (*owner, e
 		node: node, store: objstore.StoreOf(node), group: member.NewGroup(ctx), watches: call.NewWatches(node.Closing),
 		origin: time.Now(), maxBatch: maxBatch,
 		wake: make(chan struct{}, 1), looking: make(chan struct{}, 1),
-		lanes: make(map[laneKey]*lane), servers: make(map[member.ID]server), waiting: make(map[*submission]struct{}),
+		lanes: make(map[laneKey]*lane), bounds: make(map[string]*bound), servers: make(map[member.ID]server), waiting: make(map[*submission]struct{}),
 	}
 	var err error
 	if o.replies, err = node.Conn.Subscribe(node.Conn.Inbox("task.>"), "", o.heard); err != nil {
@@ -155,6 +156,8 @@ func (o *owner) enqueue(s *submission) {
 	l := o.laneOf(s.Target)
 	s.lane = l
 	switch {
+	case l.bound != nil && l.bound.denies(l) != nil:
+		o.end(s, &objstore.Outcome{Err: l.bound.denies(l)})
 	case !l.add(s):
 	case l.inflight < promptly:
 		o.pump(l)
@@ -179,12 +182,13 @@ func (o *owner) laneOf(t *call.Target) *lane {
 	key := laneKey{t.Name, t.Options.NeedKey}
 	l := o.lanes[key]
 	if l == nil {
-		l = newLane(t.Name, uint64(len(o.numbered)), t.Options.Need, o, o.maxBatch)
+		l = newLane(t.Name, uint64(len(o.numbered)), needOf(&t.Options), o, o.maxBatch)
 		number := strconv.FormatUint(l.number, 10)
 		l.nodeReply, l.pingReply = o.node.Conn.Inbox(nodeToken+number), o.node.Conn.Inbox(pingToken+number)
 		l.doorSubject, l.doorReply = o.node.Conn.Work(t.Name), o.node.Conn.Inbox(doorToken+number)
 		o.lanes[key] = l
 		o.numbered = append(o.numbered, l)
+		o.bind(l, &t.Options)
 		for _, n := range o.servers {
 			o.introduce(l, n)
 		}

@@ -62,7 +62,11 @@ func (o *owner) lookOnce() bool {
 			o.tendBacklog(l, now)
 		}
 		l.look(now, o.reconnected)
-		waits = waits || l.restless()
+		if l.restless() {
+			waits = true
+		} else {
+			o.forgetRemoved(l)
+		}
 	}
 	o.watched = waits
 	return waits
@@ -131,6 +135,9 @@ func (o *owner) joined(info member.Info) {
 
 // introduce makes a node a peer of a lane if it serves the function and could ever meet the need.
 func (o *owner) introduce(l *lane, n server) {
+	if l.bound != nil {
+		n.total = l.bound.on(n.id)
+	}
 	switch {
 	case !slices.Contains(n.functions, l.function):
 		if n.id != o.node.ID { // this node takes what its own tasks start until they are over
@@ -138,6 +145,8 @@ func (o *owner) introduce(l *lane, n server) {
 		}
 	case n.total.Covers(l.need):
 		o.join(l, n.id, n.total.Times(l.need, firstWindow)).joined = n.joined // the lane may be much younger
+	case l.bound != nil:
+		l.retire(n.id)
 	}
 }
 
@@ -169,8 +178,14 @@ func (o *owner) back() {
 // feasible says whether a node that is there could ever meet the lane's need. While no node that serves the function is
 // known, nobody can say that it is not.
 func (o *owner) feasible(l *lane) bool {
+	if l.bound != nil && !l.bound.placed() {
+		return true
+	}
 	served := false
 	for _, n := range o.servers {
+		if l.bound != nil {
+			n.total = l.bound.on(n.id)
+		}
 		if slices.Contains(n.functions, l.function) {
 			if served = true; n.total.Covers(l.need) {
 				return true

@@ -13,7 +13,8 @@ import (
 // Options say how a call is to be made. They belong to a function or method and can be replaced a call.
 type Options struct {
 	Need    member.Amounts // resources taken while the call runs
-	NeedKey string         // Need in words: equal for equal needs
+	NeedKey string         // Need, and Bundle, in words: equal for equal ones
+	Bundle  member.Bundle  // that the call takes its need of; zero: of the node
 	Retries int            // how often a call that the system lost is made again
 	Timeout time.Duration  // from submission to outcome; 0 means none
 }
