@@ -109,15 +109,20 @@ func remove(t testing.TB, ctx context.Context, g placement.Group) {
 // places returns how many bundles each node has.
 func places(t testing.TB, ctx context.Context, g placement.Group) map[string]int {
 	t.Helper()
+	at := make(map[string]int)
+	for _, b := range bundlesOf(t, ctx, g) {
+		at[b.Node]++
+	}
+	return at
+}
+
+func bundlesOf(t testing.TB, ctx context.Context, g placement.Group) []placement.Placed {
+	t.Helper()
 	all, err := g.Bundles(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := make(map[string]int)
-	for _, b := range all {
-		at[b.Node]++
-	}
-	return at
+	return all
 }
 
 // pending checks that a group does not get its places while it is tried, again and again.
