@@ -147,7 +147,9 @@ func TestOfTwoCreatorsThatWantTheLastRoomOneGetsItAndTheOtherNothing(t *testing.
 	}
 }
 
-func nodeCtx(ctx context.Context, c *nodetest.Cluster, i int) context.Context { return c.Node(i).Context(ctx) }
+func nodeCtx(ctx context.Context, c *nodetest.Cluster, i int) context.Context {
+	return c.Node(i).Context(ctx)
+}
 
 func TestAPendingGroupGetsTheRoomThatATaskLeaves(t *testing.T) {
 	_, ctx := stage(t)

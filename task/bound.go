@@ -60,7 +60,7 @@ type bound struct {
 }
 
 // bind binds a lane to the group that its options name. The owner is locked.
-func (o *owner) bind(l *lane, opts *call.Options) {
+func (o *owner) bind(l *lane, key laneKey, opts *call.Options) {
 	group := opts.Bundle.Group
 	if group == "" {
 		return
@@ -72,7 +72,7 @@ func (o *owner) bind(l *lane, opts *call.Options) {
 		o.bounds[group] = b
 		o.group.Go(func(ctx context.Context) { o.follow(ctx, b) })
 	}
-	l.bound, l.in, l.unbound = b, opts.Bundle, opts.Need
+	l.key, l.bound, l.in, l.unbound = key, b, opts.Bundle, opts.Need
 	b.lanes = append(b.lanes, l)
 }
 
@@ -128,7 +128,7 @@ func (o *owner) forgetRemoved(l *lane) {
 		return
 	}
 	o.numbered[l.number] = nil
-	delete(o.lanes, laneKey{l.function, needKey(l.unbound, l.in)})
+	delete(o.lanes, l.key)
 	if o.latestLane == l {
 		o.latest, o.latestLane = nil, nil
 	}

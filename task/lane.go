@@ -67,6 +67,7 @@ type lane struct {
 	stuck                           moment // since when no known node could ever run what waits; 0 if one could
 
 	bound   *bound         // the placement group in whose bundles its tasks run; nil if in none
+	key     laneKey        // of one that is bound
 	in      member.Bundle  // of that group
 	unbound member.Amounts // its need without the bundle's name
 }

@@ -188,7 +188,7 @@ func (o *owner) laneOf(t *call.Target) *lane {
 		l.doorSubject, l.doorReply = o.node.Conn.Work(t.Name), o.node.Conn.Inbox(doorToken+number)
 		o.lanes[key] = l
 		o.numbered = append(o.numbered, l)
-		o.bind(l, &t.Options)
+		o.bind(l, key, &t.Options)
 		for _, n := range o.servers {
 			o.introduce(l, n)
 		}

@@ -2,6 +2,7 @@ package member
 
 import (
 	"maps"
+	"strings"
 	"sync"
 )
 
@@ -72,7 +73,7 @@ func (c *Capacity) Retake(need Amounts, resume func()) {
 func (c *Capacity) admit() (resumed []waiting) {
 	for len(c.line) > 0 {
 		switch need := c.line[0].need; {
-		case !c.has(need): // of a bundle that was withdrawn
+		case c.withdrawn(need):
 		case c.free.Covers(need):
 			c.free.subtract(need)
 		default:
@@ -84,14 +85,14 @@ func (c *Capacity) admit() (resumed []waiting) {
 	return resumed
 }
 
-// has says whether the node has something of everything that is needed.
-func (c *Capacity) has(need Amounts) bool {
+// withdrawn says whether need is of a bundle that is not here any more.
+func (c *Capacity) withdrawn(need Amounts) bool {
 	for name := range need {
-		if _, there := c.total[name]; !there {
-			return false
+		if _, there := c.total[name]; !there && strings.Contains(name, bundleMark) {
+			return true
 		}
 	}
-	return true
+	return false
 }
 
 // Slots says how many more needs fit, at most limit.
