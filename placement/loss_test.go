@@ -1,9 +1,11 @@
 package placement_test
 
 import (
+	"context"
 	"slices"
 	"testing"
 
+	"manta/node"
 	"manta/node/nodetest"
 	"manta/objstore"
 	"manta/placement"
@@ -109,4 +111,47 @@ func TestWhatIsReservedAndNotClaimedIsFreeAgain(t *testing.T) {
 	}
 	free(t, c, 1, 4)
 	eventually(t, "the node has it back", func() bool { return freeCPUs(c.Node(0)) == 4 })
+}
+
+func TestANodeThatWasTakenForDeadKeepsNoBundleThatIsElsewhere(t *testing.T) {
+	c, ctx := stage(t)
+	g := formOn(t, c, 2, bundles(2, 2), placement.StrictSpread)
+	c.Pause(2)
+	awaitCount(t, ctx, 2)
+	ready(t, ctx, g)
+	free(t, c, 2, 2)
+	c.Resume(2)
+	awaitCount(t, ctx, 3)
+	eventually(t, "the node that is back has released the bundle", func() bool { return freeCPUs(c.Node(2)) == 4 })
+	free(t, c, 2, 2)
+	remove(t, ctx, g)
+	free(t, c, 4, 4, 4)
+}
+
+func TestACreatorThatWasTakenForDeadPlacesItsGroupsAgain(t *testing.T) {
+	c, ctx := stage(t)
+	g := form(t, ctx, bundles(3, 2), placement.StrictSpread)
+	ready(t, ctx, g)
+	c.Pause(0)
+	eventually(t, "the others have released what it had", func() bool {
+		return freeCPUs(c.Node(1)) == 4 && freeCPUs(c.Node(2)) == 4
+	})
+	c.Resume(0)
+	eventually(t, "its bundles are there again", func() bool {
+		return freeCPUs(c.Node(0)) == 2 && freeCPUs(c.Node(1)) == 2 && freeCPUs(c.Node(2)) == 2
+	})
+	if _, err := where.With(task.InBundle(g, 1)).Call(ctx, 0); err != nil {
+		t.Error(err)
+	}
+	remove(t, ctx, g)
+	free(t, c, 4, 4, 4)
+}
+
+func awaitCount(t *testing.T, ctx context.Context, want int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := node.AwaitMembers(ctx, func(members []node.Info) bool { return len(members) == want }); err != nil {
+		t.Fatalf("there are not %d nodes: %v", want, err)
+	}
 }

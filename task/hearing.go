@@ -36,7 +36,10 @@ func (o *owner) handle(msg *bus.Msg) error {
 		return fmt.Errorf("%w: there is no lane %d", bus.ErrMalformed, m.lane)
 	}
 	l := o.numbered[m.lane]
-	if l == nil {
+	if l == nil { // forgotten
+		for i := range m.results {
+			o.stray(m.results[i].number, &m.results[i].outcome)
+		}
 		return nil
 	}
 	if p := o.peerOf(l, m.host); p != nil {
