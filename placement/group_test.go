@@ -147,6 +147,18 @@ func TestOfTwoCreatorsThatWantTheLastRoomOneGetsItAndTheOtherNothing(t *testing.
 	}
 }
 
+func TestARefusalOfOneNodeLeavesNothingOnTheOthers(t *testing.T) {
+	c, ctx := stage(t)
+	before := formOn(t, c, 2, bundles(1, 3), placement.Pack)
+	other := c.Context(1) // its node does not know what is free on the third
+	g := form(t, other, bundles(3, 3), placement.StrictSpread)
+	pending(t, other, g)
+	free(t, c, 4, 4, 1)
+	remove(t, ctx, before)
+	ready(t, other, g)
+	free(t, c, 1, 1, 1)
+}
+
 func nodeCtx(ctx context.Context, c *nodetest.Cluster, i int) context.Context {
 	return c.Node(i).Context(ctx)
 }

@@ -124,8 +124,14 @@ func TestANodeThatWasTakenForDeadKeepsNoBundleThatIsElsewhere(t *testing.T) {
 	awaitCount(t, ctx, 3)
 	eventually(t, "the node that is back has released the bundle", func() bool { return freeCPUs(c.Node(2)) == 4 })
 	free(t, c, 2, 2)
+	c.Kill(1)
+	awaitCount(t, ctx, 2)
+	ready(t, ctx, g)
+	if at := places(t, ctx, g); at[c.Node(2).ID()] != 1 {
+		t.Errorf("the bundles are at %v, want one on the node that is back", at)
+	}
 	remove(t, ctx, g)
-	free(t, c, 4, 4, 4)
+	eventually(t, "all is free", func() bool { return freeCPUs(c.Node(0)) == 4 && freeCPUs(c.Node(2)) == 4 })
 }
 
 func TestACreatorThatWasTakenForDeadPlacesItsGroupsAgain(t *testing.T) {

@@ -28,6 +28,9 @@
 // room for waits at its owner, and every node knows that it does: a slot that becomes free is offered to the lane that has waited longest.
 // A task that waits for a ref lends its CPUs to others meanwhile.
 //
+// Tasks that are bound to a placement group ([InGroup], [InBundle]) run on the nodes of its bundles alone, and take of what those have
+// reserved; package placement has the rest.
+//
 // # In a file each
 //
 // The decisions are plain state machines: lane and peer (an owner's side), desk, slots and guest (a node's side), outbox and receipts
