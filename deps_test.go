@@ -27,6 +27,7 @@ var order = []string{
 	"internal/member",
 	"objstore",
 	"internal/call",
+	"placement",
 	"task",
 	"actor",
 	"node",

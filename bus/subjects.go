@@ -57,6 +57,12 @@ func (s Subjects) NodeWhy(node string) string { return s.prefix + "node." + node
 // NodeActors answers questions about the actors that a node has asked for.
 func (s Subjects) NodeActors(node string) string { return s.prefix + "node." + node + ".actor" }
 
+// NodeBundles takes what creators of placement groups ask of a node.
+func (s Subjects) NodeBundles(node string) string { return s.prefix + "node." + node + ".bundle" }
+
+// NodeGroups answers questions about the placement groups that a node has made.
+func (s Subjects) NodeGroups(node string) string { return s.prefix + "node." + node + ".group" }
+
 // Actor is the mailbox of one actor, a token a method.
 func (s Subjects) Actor(id, method string) string { return s.prefix + "actor." + id + "." + method }
 

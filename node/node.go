@@ -14,6 +14,7 @@ import (
 	"manta/bus"
 	"manta/internal/member"
 	"manta/objstore"
+	"manta/placement"
 	"manta/task"
 )
 
@@ -102,6 +103,11 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 	n.onClose(quietly(n.objects.Close))
 	n.onClose(quietly(n.leave)) // after tasks and actors have said their last words, before their objects go
 	serve := !n.config.ClientOnly
+	groups, err := placement.Start(ctx, n.self, serve)
+	if err != nil {
+		return err
+	}
+	n.onClose(groups.Close)
 	if n.tasks, err = task.Start(ctx, n.self, task.Config{
 		Serve: serve, Registry: n.config.Registry, MaxPending: n.config.MaxPending, MaxBatch: n.config.MaxBatch,
 		InfeasibleAfter: n.config.InfeasibleAfter,
@@ -122,7 +128,7 @@ func (n *Node) join(ctx context.Context) (err error) {
 		return err
 	}
 	n.record = member.Info{
-		ID: n.self.ID, Name: n.config.Name, Resources: n.self.Capacity.Total().Quantities(), Labels: n.config.Labels,
+		ID: n.self.ID, Name: n.config.Name, Resources: n.self.Capacity.Total().Own().Quantities(), Labels: n.config.Labels,
 		Functions: n.tasks.Functions(), Classes: n.actors.Classes(), Version: Version, Started: time.Now(),
 	}
 	n.lease, err = n.self.Members.Join(ctx, n.record)

@@ -21,9 +21,9 @@ func (r Resources) String() string {
 	return amounts.String()
 }
 
-// Resources returns what the node has, and what of it no running task or actor holds.
+// Resources returns what the node has, and what of it no running task, actor or bundle of a placement group holds.
 func (n *Node) Resources() (total, free Resources) {
-	return n.self.Capacity.Total().Quantities(), n.self.Capacity.Free().Quantities()
+	return n.self.Capacity.Total().Own().Quantities(), n.self.Capacity.Free().Own().Quantities()
 }
 
 // Stats counts what a node did since it started.

@@ -86,7 +86,7 @@ func (d *desk) handleTasks(function, reply string, direct bool, r bus.Reader, no
 		d.held++
 		d.take(j, !direct, now)
 	}
-	d.slots.wants(g, m.more && d.slots.capacity.Total().Covers(g.need), now)
+	d.slots.wants(g, m.more && d.slots.capacity.Could(g.need), now)
 	d.slots.fill(now)
 	d.send(g, now)
 	if d.slots.restless() {
@@ -299,6 +299,9 @@ func (d *desk) sweep(now moment) {
 			owners[key.owner] = true
 		}
 	}
+	none := func(_ string, n int64) bool { return n == 0 } // of bundles that are not here any more
+	maps.DeleteFunc(d.slots.taken, none)
+	maps.DeleteFunc(d.slots.kept, none)
 	maps.DeleteFunc(d.generations, func(owner member.ID, _ uint64) bool { return !owners[owner] })
 }
 

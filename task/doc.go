@@ -36,6 +36,9 @@
 // room for waits at its owner, and every node knows that it does: a slot that becomes free is offered to the lane that has waited longest.
 // A task that waits for a ref lends its CPUs to others meanwhile.
 //
+// Tasks that are bound to a placement group ([InGroup], [InBundle]) run on the nodes of its bundles alone, and take of what those have
+// reserved; package placement has the rest.
+//
 // A task whose argument is a large object goes first to the node that has it, if there is room. [Labels] and [OnNode] say on which
 // nodes a task may run, OnNode with [Soft] and [Spread] which come first; a lane is then one function, need and strategy. What no node
 // could ever run waits for node.Config.InfeasibleAfter and fails with [ErrInfeasible]; node.Node.Why says what a task waits for.

@@ -18,8 +18,11 @@ const (
 // feasible says whether a node that is there could ever run the lane's tasks. While no node that serves the function is known, nobody can
 // say that none does: the door will tell, if the lane knocks.
 func (o *owner) feasible(l *lane) bool {
+	if l.bound != nil && !l.bound.placed() {
+		return true
+	}
 	for _, n := range o.servers {
-		if slices.Contains(n.functions, l.function) && l.suits(&n) {
+		if n = l.asSeen(n); slices.Contains(n.functions, l.function) && l.suits(&n) {
 			return true
 		}
 	}
@@ -61,7 +64,7 @@ func (o *owner) obstacle(l *lane) string {
 	}
 	var serve, allowed []server
 	for _, n := range o.servers {
-		if slices.Contains(n.functions, l.function) {
+		if n = l.asSeen(n); slices.Contains(n.functions, l.function) {
 			if serve = append(serve, n); l.placing.Allows(n.id, n.labels) {
 				allowed = append(allowed, n)
 			}

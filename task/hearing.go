@@ -36,6 +36,12 @@ func (o *owner) handle(msg *bus.Msg) error {
 		return fmt.Errorf("%w: there is no lane %d", bus.ErrMalformed, m.lane)
 	}
 	l := o.numbered[m.lane]
+	if l == nil { // forgotten
+		for i := range m.results {
+			o.stray(m.results[i].number, &m.results[i].outcome)
+		}
+		return nil
+	}
 	if p := o.peerOf(l, m.host); p != nil {
 		o.finished.Grow(len(m.results))
 		l.hear(p, &m, o.now())
@@ -72,6 +78,9 @@ func (o *owner) unserved(reply, subject string) {
 		return
 	}
 	l := o.numbered[number]
+	if l == nil {
+		return
+	}
 	if reply == l.doorReply {
 		o.nobodyHome(l)
 		return

@@ -17,6 +17,7 @@ import (
 	"manta/internal/call"
 	"manta/internal/member"
 	"manta/objstore"
+	"manta/placement"
 )
 
 const (
@@ -81,6 +82,7 @@ func startHost(ctx context.Context, node *member.Node, o *owner, cfg Config) (*h
 	}
 	node.Members.Watch(member.Watcher{Joined: func(member.Info) {}, Left: h.ownerLeft})
 	node.Conn.OnReconnect(h.repeatAll)
+	placement.OnWithdraw(node, h.withdrawn)
 	return h, nil
 }
 

@@ -146,18 +146,15 @@ func (j *job) end() member.Amounts {
 	held := j.guest.need
 	if j.lent {
 		held = maps.Clone(held)
-		delete(held, member.CPU)
+		for name := range j.lendable() {
+			delete(held, name)
+		}
 	}
 	return held
 }
 
 // lendable is what a task lends while it waits: its CPUs. Of the other things that it took it may have its hands full.
-func (j *job) lendable() member.Amounts {
-	if n := j.guest.need[member.CPU]; n > 0 {
-		return member.Amounts{member.CPU: n}
-	}
-	return nil
-}
+func (j *job) lendable() member.Amounts { return j.guest.need.CPUs() }
 
 // Block lends the task's CPUs to others while one of its goroutines waits: it may be waiting for a task that needs them.
 func (j *job) Block() {

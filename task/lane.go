@@ -66,6 +66,11 @@ type lane struct {
 	queued                          bool   // the owner is about to pump it
 	closed                          moment // since when nobody is behind the door; 0 if somebody may be
 	stuck                           moment // since when no known node could ever run what waits; 0 if one could
+
+	bound   *bound         // the placement group in whose bundles its tasks run; nil if in none
+	key     laneKey        // of one that is bound
+	in      member.Bundle  // of that group
+	unbound member.Amounts // its need without the bundle's name
 }
 
 // laneActions is what a lane has done for it. None of it may call back.

@@ -70,7 +70,7 @@ func with(t *call.Target, opts []Option) *call.Target {
 			changed.Err = fmt.Errorf("%s: %w", t.Name, err)
 		}
 	}
-	changed.Options.NeedKey = changed.Options.Need.String()
+	changed.Options.NeedKey = needKey(changed.Options.Need, changed.Options.Bundle)
 	changed.Options.PlaceKey = changed.Options.Placing.String()
 	return &changed
 }

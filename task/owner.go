@@ -52,8 +52,9 @@ type owner struct {
 	closed      bool
 	submitted   int64
 	lanes       map[laneKey]*lane
-	numbered    []*lane
-	latest      *call.Target // and its lane: most tasks are of the function of the one before
+	numbered    []*lane           // nil for one that is forgotten
+	bounds      map[string]*bound // the placement groups to which lanes are bound
+	latest      *call.Target      // and its lane: most tasks are of the function of the one before
 	latestLane  *lane
 	toPump      []*lane
 	watched     bool // serve looks after the lanes
@@ -82,7 +83,7 @@ func startOwner(ctx context.Context, node *member.Node, cfg Config) (*owner, err
 		node: node, store: objstore.StoreOf(node), group: member.NewGroup(ctx), watches: call.NewWatches(node.Closing),
 		origin: time.Now(), maxBatch: cfg.MaxBatch, infeasibleAfter: cmp.Or(cfg.InfeasibleAfter, infeasibleAfter),
 		wake: make(chan struct{}, 1), looking: make(chan struct{}, 1), alarm: time.NewTimer(0),
-		lanes: make(map[laneKey]*lane), servers: make(map[member.ID]server), waiting: make(map[*submission]struct{}),
+		lanes: make(map[laneKey]*lane), bounds: make(map[string]*bound), servers: make(map[member.ID]server), waiting: make(map[*submission]struct{}),
 		departed: make(map[member.ID]bool), lostAt: make(map[*submission]member.ID),
 	}
 	o.alarm.Stop()
@@ -174,6 +175,8 @@ func (o *owner) enqueue(s *submission) {
 	l := o.laneOf(s.Target)
 	s.lane = l
 	switch {
+	case l.bound != nil && l.bound.denies(l) != nil:
+		o.end(s, &objstore.Outcome{Err: l.bound.denies(l)})
 	case !l.add(s):
 	case l.inflight < promptly:
 		o.pump(l)
@@ -198,13 +201,14 @@ func (o *owner) laneOf(t *call.Target) *lane {
 	key := laneKey{t.Name, t.Options.NeedKey, t.Options.PlaceKey}
 	l := o.lanes[key]
 	if l == nil {
-		l = newLane(t.Name, uint64(len(o.numbered)), t.Options.Need, o, o.maxBatch)
+		l = newLane(t.Name, uint64(len(o.numbered)), needOf(&t.Options), o, o.maxBatch)
 		l.placing = t.Options.Placing
 		number := strconv.FormatUint(l.number, 10)
 		l.nodeReply, l.pingReply = o.node.Conn.Inbox(nodeToken+number), o.node.Conn.Inbox(pingToken+number)
 		l.doorSubject, l.doorReply = o.node.Conn.Work(t.Name), o.node.Conn.Inbox(doorToken+number)
 		o.lanes[key] = l
 		o.numbered = append(o.numbered, l)
+		o.bind(l, key, &t.Options)
 		for _, n := range o.servers {
 			o.introduce(l, n)
 		}

@@ -7,7 +7,15 @@ import (
 )
 
 // The strategies: each is a filter over the nodes that become peers of a lane, or an order among them. What a filter lets through is
-// all that a lane knows of, so a lane with one never knocks: the queue group would give its task to any node.
+// all that a lane knows of, so a lane with one, or one in a placement group, never knocks: the queue group would give its task to any node.
+
+// asSeen is a node as the lane sees it: of one in a placement group, what the node has reserved for that.
+func (l *lane) asSeen(n server) server {
+	if l.bound != nil {
+		n.total = l.bound.on(n.id)
+	}
+	return n
+}
 
 // suits says whether a node that serves the lane's function may ever run its tasks, as its record has it.
 func (l *lane) suits(n *server) bool {
@@ -19,7 +27,7 @@ func (l *lane) next() (p *peer, knock bool) {
 	if p := l.home(l.backlog.peek()); p != nil {
 		return p, false
 	}
-	if l.inflight == 0 && l.door == nil && l.refusals == 0 && l.placing.Anywhere() {
+	if l.inflight == 0 && l.door == nil && l.refusals == 0 && l.placing.Anywhere() && l.bound == nil {
 		return nil, true
 	}
 	return l.roomiest(), false

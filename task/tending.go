@@ -63,7 +63,11 @@ func (o *owner) lookOnce() bool {
 			o.tendBacklog(l, now)
 		}
 		l.look(now, o.reconnected)
-		waits = waits || l.restless()
+		if l.restless() {
+			waits = true
+		} else {
+			o.forgetRemoved(l)
+		}
 	}
 	o.watched = waits
 	return waits
@@ -158,11 +162,14 @@ func (o *owner) shut() {
 
 // introduce makes a node a peer of a lane if it serves the function and suits the lane.
 func (o *owner) introduce(l *lane, n server) {
+	n = l.asSeen(n)
 	switch {
 	case !slices.Contains(n.functions, l.function):
 		l.retire(n.id)
 	case l.suits(&n):
 		o.join(l, n.id, n.total.Times(l.need, firstWindow)).joined = n.joined // the lane may be much younger
+	case l.bound != nil:
+		l.retire(n.id)
 	}
 }
 

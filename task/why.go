@@ -75,6 +75,9 @@ func (o *owner) reason(number uint64) string {
 		}
 	}
 	for _, l := range o.numbered {
+		if l == nil { // its group is removed
+			continue
+		}
 		if s, words := o.reasonIn(l, number); s != nil && !s.ended {
 			return o.attempt(s) + words
 		}
@@ -140,6 +143,8 @@ func (o *owner) reasonIn(l *lane, number uint64) (*submission, string) {
 	switch {
 	case s == nil:
 		return nil, ""
+	case l.bound != nil && !l.bound.placed():
+		return s, fmt.Sprintf("waiting for the bundles of %s, which are not all placed", l.in)
 	case !o.feasible(l):
 		return s, o.obstacle(l)
 	case !o.served(l):

@@ -16,6 +16,9 @@ var (
 	// ErrCancelled is the outcome of a call whose ctx was cancelled. errors.Is finds context.Canceled too.
 	ErrCancelled = bus.RegisterError("cancelled", fmt.Errorf("call was cancelled: %w", context.Canceled))
 
+	// ErrGroupRemoved is the outcome of a call that is bound to a placement group which is gone.
+	ErrGroupRemoved = bus.RegisterError("group_removed", errors.New("the placement group was removed"))
+
 	// ErrDeadline is the outcome of a call whose ctx or timeout ended. errors.Is finds context.DeadlineExceeded too.
 	ErrDeadline = bus.RegisterError("deadline", fmt.Errorf("call took too long: %w", context.DeadlineExceeded))
 

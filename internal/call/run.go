@@ -93,6 +93,8 @@ func ended(ctx context.Context, function string, err error) error {
 		return fmt.Errorf("%s: %w", function, ErrDeadline)
 	case errors.Is(cause, ErrCancelled):
 		return fmt.Errorf("%s: %w", function, ErrCancelled)
+	case errors.Is(cause, ErrGroupRemoved):
+		return fmt.Errorf("%s: %w", function, ErrGroupRemoved)
 	}
 	return nil
 }

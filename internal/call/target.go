@@ -15,7 +15,8 @@ type Options struct {
 	Definition *Definition // nil unless a function is being defined
 
 	Need    member.Amounts // resources taken while the call runs
-	NeedKey string         // Need in words: equal for equal needs
+	NeedKey string         // Need, and Bundle, in words: equal for equal ones
+	Bundle  member.Bundle  // that the call takes its need of; zero: of the node
 	Retries int            // how often a call that the system lost, or that failed as RetryOn says, is made again
 	Timeout time.Duration  // from submission to outcome; 0 means none
 

@@ -18,10 +18,13 @@ const unit = 10_000
 // Amounts are quantities of resources by name, in 1/10,000. Without a name means none of it.
 type Amounts map[string]int64
 
-// NewAmounts converts quantities; the error names the resource that is negative or no number.
+// NewAmounts converts quantities; the error names the resource that is negative or no number, or has a name that is not for users.
 func NewAmounts(quantities map[string]float64) (Amounts, error) {
 	a := make(Amounts, len(quantities))
 	for name, q := range quantities {
+		if strings.Contains(name, bundleMark) {
+			return nil, fmt.Errorf("a resource named %q: %q is kept for those of bundles", name, bundleMark)
+		}
 		if !(q >= 0) || q > math.MaxInt64/unit {
 			return nil, fmt.Errorf("%v of resource %q: want a number from 0", q, name)
 		}
@@ -79,6 +82,13 @@ func (a Amounts) Plus(b Amounts) Amounts {
 	sum.add(a)
 	sum.add(b)
 	return sum
+}
+
+// Minus returns what is left of a without b, which a covers.
+func (a Amounts) Minus(b Amounts) Amounts {
+	rest := maps.Clone(a)
+	rest.subtract(b)
+	return rest
 }
 
 func (a Amounts) add(b Amounts) {

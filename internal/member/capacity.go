@@ -2,6 +2,7 @@ package member
 
 import (
 	"maps"
+	"strings"
 	"sync"
 )
 
@@ -13,6 +14,8 @@ type Capacity struct {
 	total Amounts
 	free  Amounts
 	line  []waiting // blocked work that wants to go on, first come first served
+
+	ending Amounts // what is still held of bundles that were withdrawn
 }
 
 type waiting struct {
@@ -22,7 +25,10 @@ type waiting struct {
 
 // NewCapacity returns the capacity of a node that has total.
 func NewCapacity(total Amounts) *Capacity {
-	return &Capacity{total: total, free: maps.Clone(total)}
+	c := &Capacity{total: make(Amounts), free: make(Amounts)}
+	c.total.add(total)
+	c.free.add(total)
+	return c
 }
 
 // Take takes need if it is free and nobody stands in line for capacity.
@@ -39,7 +45,13 @@ func (c *Capacity) Take(need Amounts) bool {
 // Give returns need and lets those in line go on for whom there is room.
 func (c *Capacity) Give(need Amounts) {
 	c.mu.Lock()
-	c.free.add(need)
+	for name, n := range need {
+		if _, there := c.total[name]; there {
+			c.free[name] += n
+		} else {
+			c.giveBack(name, n)
+		}
+	}
 	resumed := c.admit()
 	c.mu.Unlock()
 	for _, w := range resumed {
@@ -59,12 +71,28 @@ func (c *Capacity) Retake(need Amounts, resume func()) {
 }
 
 func (c *Capacity) admit() (resumed []waiting) {
-	for len(c.line) > 0 && c.free.Covers(c.line[0].need) {
-		c.free.subtract(c.line[0].need)
+	for len(c.line) > 0 {
+		switch need := c.line[0].need; {
+		case c.withdrawn(need):
+		case c.free.Covers(need):
+			c.free.subtract(need)
+		default:
+			return resumed
+		}
 		resumed = append(resumed, c.line[0])
 		c.line = c.line[1:]
 	}
 	return resumed
+}
+
+// withdrawn says whether need is of a bundle that is not here any more.
+func (c *Capacity) withdrawn(need Amounts) bool {
+	for name := range need {
+		if _, there := c.total[name]; !there && strings.Contains(name, bundleMark) {
+			return true
+		}
+	}
+	return false
 }
 
 // Slots says how many more needs fit, at most limit.
@@ -98,8 +126,19 @@ func (c *Capacity) Contended() bool {
 	return len(c.line) > 0
 }
 
-// Total returns what the node has.
-func (c *Capacity) Total() Amounts { return c.total }
+// Could says whether need fits into what the node has.
+func (c *Capacity) Could(need Amounts) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.total.Covers(need)
+}
+
+// Total returns what the node has, and what it offers for bundles.
+func (c *Capacity) Total() Amounts {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.total)
+}
 
 // Free returns what is not taken.
 func (c *Capacity) Free() Amounts {

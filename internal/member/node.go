@@ -25,7 +25,7 @@ type Node struct {
 // Holds says whether the node has its lease at this moment: [Lease.Holds].
 func (n *Node) Holds() bool { return n.Members.Lease().Holds(time.Now()) }
 
-const maxParts = 4
+const maxParts = 8
 
 var lastPart atomic.Int32
 

@@ -16,7 +16,7 @@ var placementMeasures = []Measure{
 	{
 		Name: "placement_8x500ms", Unit: "ms",
 		About: "the slowest of 20 trials of eight tasks of 0.5 s on two nodes of 4 CPUs; it fails unless each node runs four of them",
-		Setup: placement,
+		Setup: evenPlacement,
 	},
 }
 
@@ -26,7 +26,7 @@ var whereabouts = task.Define("bench_whereabouts", func(ctx context.Context, d t
 	return task.Current(ctx).Node, err
 })
 
-func placement(ctx context.Context, s *Stage) (Timed, error) {
+func evenPlacement(ctx context.Context, s *Stage) (Timed, error) {
 	driver, err := crewOf(ctx, s, placed/workerCPUs)
 	if err != nil {
 		return nil, err
