@@ -189,7 +189,7 @@ func (n *Node) Drain(ctx context.Context) error {
 		return nil
 	default:
 	}
-	for _, drain := range []func(context.Context) error{n.retire, n.tasks.Drain, n.actors.Drain, n.objects.Drain} {
+	for _, drain := range []func(context.Context) error{n.tasks.Retire, n.retire, n.tasks.Drain, n.actors.Drain, n.objects.Drain} {
 		if err := drain(ctx); err != nil {
 			return fmt.Errorf("drain is not complete: %w", err)
 		}

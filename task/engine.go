@@ -61,6 +61,14 @@ func (e *Engine) Open() error {
 	return e.host.openDoors(e.maxPending)
 }
 
+// Retire takes no more tasks, but for those that this node submits.
+func (e *Engine) Retire(context.Context) error {
+	if e.host == nil {
+		return nil
+	}
+	return e.host.retire()
+}
+
 // Drain takes no more tasks, but for those that this node submits, and waits for those that are here and those that it submitted.
 func (e *Engine) Drain(ctx context.Context) error {
 	if e.host == nil {

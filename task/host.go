@@ -285,14 +285,21 @@ func (h *host) repeatAll() {
 	h.desk.repeatAll()
 }
 
-// drain leaves the queue groups and waits for what is here, and for what this node submitted: some of that may run nowhere else, and
-// what runs here may wait for it.
-func (h *host) drain(ctx context.Context) error {
+// retire leaves the queue groups and takes no more of others.
+func (h *host) retire() error {
+	h.mu.Lock()
+	h.desk.close()
+	h.mu.Unlock()
 	doors := h.doors
 	if h.plain != nil { // plain clients would keep the node busy
 		doors = slices.Concat(h.plain.doors, doors)
 	}
-	if err := leave(doors); err != nil {
+	return leave(doors)
+}
+
+// drain waits for what is here, and for what this node submitted: some of that may run nowhere else, and what runs here may wait for it.
+func (h *host) drain(ctx context.Context) error {
+	if err := h.retire(); err != nil {
 		return err
 	}
 	for over := false; !over; over = h.isIdle() {
