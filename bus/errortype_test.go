@@ -71,10 +71,7 @@ func TestAnErrorWhoseFieldsCannotTravelKeepsCodeAndWords(t *testing.T) {
 }
 
 type (
-	hasChannel struct {
-		error
-		C chan int
-	}
+	hasChannel struct{ C chan int }
 	hasCause   struct{ Cause error }
 	hidesCause struct {
 		Cause error `json:"-"`

@@ -14,8 +14,11 @@
 // # Delivery
 //
 // A task whose node is lost is sent again, three times by default ([Retries]): at-least-once. With Retries(0) it runs
-// at most once and fails with [ErrWorkerLost], which means that it may have run. A function's own error is its outcome and is never
-// retried. A ref gets exactly one outcome.
+// at most once and fails with [ErrWorkerLost], which means that it may have run. A ref gets exactly one outcome.
+//
+// A function's own error is its outcome, unless somebody says that another attempt may succeed: the caller, of some errors or all
+// ([RetryOn]), or the function, of this one ([RetryAfter]). [Permanent] forbids it. Such attempts and those after a loss are counted
+// together; before them a task waits ([Backoff]), at its owner, without a slot. A cancelled task is never tried again.
 //
 // A message that is lost between two living nodes, because a connection broke at that moment, costs a moment and no attempt: owners ask
 // nodes what they have, and what never arrived, or arrived and was answered in vain, is known for certain. It is sent, or answered, again;
@@ -55,8 +58,8 @@
 // # In a file each
 //
 // The decisions are plain state machines: lane and peer (an owner's side; placing is what a strategy changes there), desk, slots and
-// guest (a node's side), outbox and receipts (replies on their way), pace (how much a node takes on ahead), retry (what follows a failure),
-// emission and intake (the ends of a stream). owner and host are the clocks, goroutines and connections around them.
+// guest (a node's side), outbox and receipts (replies on their way), pace (how much a node takes on ahead), retry (what is tried again) and
+// pauses (when), emission and intake (the ends of a stream). owner and host are the clocks, goroutines and connections around them.
 //
 // # What you must do
 //

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"strings"
+	"time"
 
 	"manta/node"
 	"manta/node/embedded"
@@ -173,6 +174,65 @@ func ExampleRegisterError() {
 	failed, ok := errors.AsType[*task.Error](err)
 	fmt.Println(errors.Is(err, errEmpty), ok, failed.Func, failed.Message)
 	// Output: true true check nothing to say
+}
+
+var (
+	fetch = task.Define("fetch", func(ctx context.Context, _ string) (string, error) {
+		switch attempt := task.Current(ctx).Attempt; attempt {
+		case 1:
+			return "", errBusy
+		case 2:
+			return "", task.RetryAfter(errBusy, 5*time.Millisecond) // the service has said when to come back
+		default:
+			return fmt.Sprintf("fetched at attempt %d", attempt), nil
+		}
+	}, task.RetryOn(errBusy), task.Backoff(time.Millisecond, time.Second))
+	errBusy = errors.New("the service is busy")
+)
+
+func init() { task.RegisterError("busy", errBusy) }
+
+// What fails for a while is tried again: as the caller says with RetryOn, or the function with RetryAfter.
+func ExampleRetryOn() {
+	n, ctx, err := embedded.Start(context.Background(), embedded.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer n.Close()
+
+	s, err := fetch.Call(ctx, "report.csv")
+	fmt.Println(s, err)
+	// Output: fetched at attempt 3 <nil>
+}
+
+// quotaError travels with its fields.
+type quotaError struct {
+	Limit int
+	Of    string
+}
+
+func (e quotaError) Error() string { return fmt.Sprintf("more than %d %s", e.Limit, e.Of) }
+
+func init() { task.RegisterErrorType[quotaError]("quota") }
+
+var upload = task.Define("upload", func(_ context.Context, files int) (int, error) {
+	if files > 10 {
+		return 0, fmt.Errorf("uploading: %w", task.Permanent(quotaError{10, "files"}))
+	}
+	return files, nil
+}, task.RetryOn())
+
+func ExampleRegisterErrorType() {
+	n, ctx, err := embedded.Start(context.Background(), embedded.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer n.Close()
+
+	_, err = upload.Call(ctx, 11)
+	quota, ok := errors.AsType[quotaError](err)
+	fmt.Println(ok, quota.Limit, quota.Of)
+	// Output: true 10 files
 }
 
 // Cancelling the ctx cancels the tasks that were begun with it, and what depends on them.

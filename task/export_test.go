@@ -25,6 +25,7 @@ func Left(ctx context.Context) string {
 	o.mu.Lock()
 	note(o.underway.Left(), "submitted without an outcome")
 	note(len(o.waiting), "waiting for arguments")
+	note(len(o.pauses.of), "waiting to be tried again")
 	note(o.watches.Live(), "ctxs watched")
 	for _, l := range o.lanes {
 		note(l.backlog.len(), "in the backlog of "+l.function)
@@ -48,4 +49,16 @@ func Left(ctx context.Context) string {
 		h.mu.Unlock()
 	}
 	return strings.Join(left, ", ")
+}
+
+// Pausing is how many tasks of the node that ctx belongs to wait to be tried again.
+func Pausing(ctx context.Context) int {
+	scope, err := member.FromContext(ctx)
+	if err != nil {
+		return -1
+	}
+	o := part.Of(scope.Node).owner
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.pauses.of)
 }
