@@ -258,6 +258,46 @@ func TestItemsOfANodeThatDiesComeOnceFromTheNext(t *testing.T) {
 	})
 }
 
+// stumble yields so many items and fails, at its first two attempts; the third goes on.
+var (
+	errStumbled = errors.New("stumbled")
+	stumble     = task.DefineStream("stumble", func(ctx context.Context, after int, yield func(int) error) error {
+		for n := range 10 {
+			if n == after && task.Current(ctx).Attempt < 3 {
+				return errStumbled
+			}
+			if err := yield(n); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, task.RetryOn(errStumbled), task.Backoff(0, 0))
+)
+
+func init() { task.RegisterError("stumbled", errStumbled) }
+
+func TestAStreamThatIsTriedAgainRepeatsNoItem(t *testing.T) {
+	c := nodetest.Start(t, 2)
+	var got []int
+	for n, err := range stumble.Stream(c.Context(0), 3) {
+		if err != nil {
+			t.Fatalf("after %v: %v", got, err)
+		}
+		got = append(got, n)
+	}
+	if !slices.Equal(got, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}) {
+		t.Errorf("got %v", got)
+	}
+	got = nil
+	for n, err := range stumble.With(task.Retries(1)).Stream(c.Context(0), 3) {
+		if err != nil && (!errors.Is(err, errStumbled) || len(got) != 3) {
+			t.Errorf("after %v: %v", got, err)
+		} else if err == nil {
+			got = append(got, n)
+		}
+	}
+}
+
 func TestAStreamWithoutRetriesFailsAsLostAfterTheItemsThatCame(t *testing.T) {
 	t.Parallel()
 	c := nodetest.Start(t, 3, nodetest.CPUs(1), nodetest.Configure(clientsOfNode2))
