@@ -107,7 +107,7 @@ func TestAPlainClientStreamsMessagePack(t *testing.T) {
 
 func TestAPlainClientGetsAsManyItemsAsItAcknowledges(t *testing.T) {
 	_, p := startWithPlainClient(t, 2)
-	f := newFlow(t)
+	f := newFlow(t, nil)
 	s := p.stream("flowing", `{"Flow":"`+f.name+`","N":8}`, "Manta-Ahead", "3")
 	acknowledged := 0
 	for i := 1; i <= 8; i++ {
@@ -180,7 +180,7 @@ func TestAPlainClientThatLeavesEndsItsStream(t *testing.T) {
 		"says stop":    func(_ plainStream, msg *nats.Msg) error { return msg.Respond([]byte("stop")) },
 		"unsubscribes": func(s plainStream, _ *nats.Msg) error { return s.sub.Unsubscribe() },
 	} {
-		f := newFlow(t)
+		f := newFlow(t, nil)
 		s := p.stream("flowing", `{"Flow":"`+f.name+`","N":1000}`)
 		if err := leave(s, s.next()); err != nil {
 			t.Fatal(err)

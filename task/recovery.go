@@ -53,6 +53,7 @@ func (l *lane) ponged(p *peer, m *guestMessage, now moment) {
 	}
 	if !p.receipts.sent(m.epoch, m.seq) {
 		l.ping(p, now) // replies are missing: they come first
+		l.pump(now)    // what knocked is found
 		return
 	}
 	there := make(map[uint64]bool, len(m.held))

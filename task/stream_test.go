@@ -116,8 +116,8 @@ type flowItem struct {
 
 func init() { task.RegisterError("dry", errDry) }
 
-func newFlow(t *testing.T) *flow {
-	f := &flow{name: fmt.Sprintf("%s %d", t.Name(), flowCount.Add(1)), stops: make(chan stopped, 1000)}
+func newFlow(t *testing.T, hold chan int) *flow {
+	f := &flow{name: fmt.Sprintf("%s %d", t.Name(), flowCount.Add(1)), hold: hold, stops: make(chan stopped, 1000)}
 	flows.Store(f.name, f)
 	t.Cleanup(func() { flows.Delete(f.name) })
 	return f
@@ -232,8 +232,7 @@ func TestItemsOfANodeThatDiesComeOnceFromTheNext(t *testing.T) {
 		c := nodetest.Start(t, 3, append(where, nodetest.CPUs(1), nodetest.Configure(clientsOfNode2))...)
 		killed := false
 		seen := 0
-		f := newFlow(t)
-		f.hold = make(chan int, count)
+		f := newFlow(t, make(chan int, count))
 		f.hold <- 20
 		for v, err := range flowing.Stream(c.Context(0), flowRequest{Flow: f.name, N: count}) {
 			if err != nil {
@@ -301,8 +300,7 @@ func TestAStreamThatIsTriedAgainRepeatsNoItem(t *testing.T) {
 func TestAStreamWithoutRetriesFailsAsLostAfterTheItemsThatCame(t *testing.T) {
 	t.Parallel()
 	c := nodetest.Start(t, 3, nodetest.CPUs(1), nodetest.Configure(clientsOfNode2))
-	f := newFlow(t)
-	f.hold = make(chan int, 1)
+	f := newFlow(t, make(chan int, 1))
 	f.hold <- 5
 	var items []flowItem
 	var last error
@@ -330,8 +328,7 @@ func TestACtxThatEndsEndsItsStream(t *testing.T) {
 			return wrap(context.WithTimeout(ctx, 100*time.Millisecond))
 		}, task.ErrDeadline},
 	} {
-		f := newFlow(t)
-		f.hold = make(chan int, 1)
+		f := newFlow(t, make(chan int, 1))
 		f.hold <- 3
 		ctx, stop := test.end(c.Context(0))
 		got := 0
@@ -360,8 +357,7 @@ func wrap(ctx context.Context, stop context.CancelFunc) (context.Context, func()
 
 func TestAStreamMayTakeNoLongerThanItsTimeout(t *testing.T) {
 	c := nodetest.Start(t, 1)
-	f := newFlow(t)
-	f.hold = make(chan int)
+	f := newFlow(t, make(chan int))
 	items, err := read(flowing.With(task.Timeout(50*time.Millisecond)).Stream(c.Context(0), flowRequest{Flow: f.name, N: 1}))
 	if len(items) > 0 || !errors.Is(err, task.ErrDeadline) {
 		t.Errorf("got %v, %v, want ErrDeadline", items, err)
@@ -373,8 +369,8 @@ func TestLeavingTheLoopEndsTheProducersCtx(t *testing.T) {
 	everywhere(t, func(t *testing.T, where ...nodetest.Option) {
 		c := nodetest.Start(t, 2, where...)
 		for name, hold := range map[string]chan int{"blocked by yield": nil, "not yielding": make(chan int, 1)} {
-			f := newFlow(t)
-			if f.hold = hold; hold != nil {
+			f := newFlow(t, hold)
+			if hold != nil {
 				f.hold <- 3
 			}
 			got := 0
@@ -410,7 +406,7 @@ func TestAProducerIsNoFurtherAheadThanItsCredit(t *testing.T) {
 		"of large items":     {nil, 300_000, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := newFlow(t)
+			f := newFlow(t, nil)
 			const count = 40
 			taken := int64(0)
 			for v, err := range flowing.With(test.opts...).Stream(c.Context(0), flowRequest{Flow: f.name, N: count, Size: test.size}) {
@@ -540,7 +536,7 @@ func TestAProducerDoesNotOutliveItsConsumersNode(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := nodetest.Start(t, 2, nodetest.Configure(clientsOfNode1))
-			f := newFlow(t)
+			f := newFlow(t, nil)
 			for _, err := range flowing.Stream(c.Context(0), flowRequest{Flow: f.name, N: 1000}) {
 				if err != nil {
 					t.Fatal(err)
@@ -560,8 +556,7 @@ func TestAProducerDoesNotOutliveItsConsumersNode(t *testing.T) {
 
 func TestANodeThatClosesEndsTheStreamsThatItReads(t *testing.T) {
 	c := nodetest.Start(t, 2, nodetest.Configure(clientsOfNode1))
-	f := newFlow(t)
-	f.hold = make(chan int, 1)
+	f := newFlow(t, make(chan int, 1))
 	f.hold <- 2
 	got := 0
 	var last error
