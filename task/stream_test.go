@@ -19,6 +19,7 @@ import (
 
 // flow is a run of a streaming function that a test watches. Functions find it by its name.
 type flow struct {
+	more    chan struct{} // holds one token when items were yielded
 	name    string
 	yielded atomic.Int64 // items that yield has taken, in all attempts
 	stops   chan stopped // how each run ended
@@ -90,6 +91,10 @@ var (
 				return err
 			}
 			f.yielded.Add(1)
+			select {
+			case f.more <- struct{}{}:
+			default:
+			}
 		}
 		return nil
 	})
@@ -117,7 +122,7 @@ type flowItem struct {
 func init() { task.RegisterError("dry", errDry) }
 
 func newFlow(t *testing.T, hold chan int) *flow {
-	f := &flow{name: fmt.Sprintf("%s %d", t.Name(), flowCount.Add(1)), hold: hold, stops: make(chan stopped, 1000)}
+	f := &flow{name: fmt.Sprintf("%s %d", t.Name(), flowCount.Add(1)), hold: hold, more: make(chan struct{}, 1), stops: make(chan stopped, 1000)}
 	flows.Store(f.name, f)
 	t.Cleanup(func() { flows.Delete(f.name) })
 	return f
@@ -134,10 +139,14 @@ func (f *flow) awaitStop(t *testing.T) stopped {
 	}
 }
 
-// awaitYielded polls until so many items are yielded: that a producer has come to where it must wait gives no signal.
+// awaitYielded waits until so many items are yielded, and returns how many are.
 func (f *flow) awaitYielded(n int64) int64 {
-	for deadline := time.Now().Add(patience); f.yielded.Load() < n && time.Now().Before(deadline); {
-		time.Sleep(time.Millisecond)
+	for late := time.After(patience); f.yielded.Load() < n; {
+		select {
+		case <-f.more:
+		case <-late:
+			return f.yielded.Load()
+		}
 	}
 	return f.yielded.Load()
 }
