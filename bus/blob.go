@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -49,14 +50,15 @@ type Bucket struct {
 
 // Blob names the bytes of one write.
 type Blob struct {
-	ID    string // of its chunks
+	ID    string // of its chunks: the owner's name, a dot, and what is unique; two tokens of their subject
 	Size  int64  // bytes
 	Chunk int    // bytes a chunk, the last one less
 }
 
-// NewBlob names a blob that is yet to be written.
-func (b *Bucket) NewBlob(size int64) Blob {
-	return Blob{ID: nuid.Next(), Size: size, Chunk: int(min(chunkSize, b.conn.MaxPayload()-headerRoom))}
+// NewBlob names a blob that is yet to be written. Its id begins with the owner's name, a subject token of its own: so all
+// that an owner has in the bucket can be named by one wildcard.
+func (b *Bucket) NewBlob(owner string, size int64) Blob {
+	return Blob{ID: owner + "." + nuid.Next(), Size: size, Chunk: int(min(chunkSize, b.conn.MaxPayload()-headerRoom))}
 }
 
 // AppendTo appends the blob's name to a frame.
@@ -67,7 +69,8 @@ func (b Blob) AppendTo(buf []byte) []byte {
 // ReadBlob reads what AppendTo wrote.
 func (r *Reader) ReadBlob() Blob {
 	blob := Blob{ID: r.String(), Size: int64(r.Uint()), Chunk: int(r.Uint())}
-	if blob.Size < 0 || blob.Chunk <= 0 || CheckName("blob", blob.ID) != nil {
+	owner, name, _ := strings.Cut(blob.ID, ".")
+	if blob.Size < 0 || blob.Chunk <= 0 || CheckName("owner", owner) != nil || CheckName("blob", name) != nil {
 		r.Fail("impossible blob")
 	}
 	return blob
@@ -205,10 +208,14 @@ func (b *Bucket) Describe(ctx context.Context, name string, blob Blob, value Val
 	return err
 }
 
-// Read returns a blob's bytes. It fails with [ErrBlobGone] if a chunk is missing and with [ErrChecksum] if one was changed.
+// Read returns a blob's bytes in memory that room makes once the first chunk has proved that the blob is there; nil makes it on
+// the heap. It fails with [ErrBlobGone] if a chunk is missing and with [ErrChecksum] if one was changed.
 // When nothing comes for a while, or a chunk is left out, it asks again, and gives up after three times without a chunk between.
-func (b *Bucket) Read(ctx context.Context, blob Blob) ([]byte, error) {
-	r := blobReader{bucket: b, blob: blob}
+func (b *Bucket) Read(ctx context.Context, blob Blob, room func(size int64) ([]byte, error)) ([]byte, error) {
+	if room == nil {
+		room = func(size int64) ([]byte, error) { return make([]byte, size), nil }
+	}
+	r := blobReader{bucket: b, blob: blob, room: room}
 	for stalls := 0; r.next < blob.chunks(); {
 		before := r.next
 		err := r.readBatch(ctx)
@@ -237,7 +244,8 @@ func mayHelp(err error) bool { return errors.Is(err, errStalled) || errors.Is(er
 type blobReader struct {
 	bucket *Bucket
 	blob   Blob
-	data   []byte // allocated when the first chunk has proved that the blob is there
+	room   func(size int64) ([]byte, error)
+	data   []byte // of room; nil before the first chunk
 	next   int    // index of the chunk that must come next
 	seq    uint64 // stream sequence to go on from
 }
@@ -311,7 +319,9 @@ func (r *blobReader) take(msg *nats.Msg) error {
 		return fmt.Errorf("%w in chunk %d", ErrChecksum, r.next)
 	}
 	if r.data == nil {
-		r.data = make([]byte, r.blob.Size)
+		if r.data, err = r.room(r.blob.Size); err != nil {
+			return err
+		}
 	}
 	copy(r.data[start:], msg.Data)
 	r.next++

@@ -35,7 +35,7 @@ func write(t *testing.T, bucket *bus.Bucket, size int) (bus.Blob, []byte) {
 	data := make([]byte, size)
 	source := rand.NewChaCha8([32]byte{byte(size)})
 	_, _ = source.Read(data) // never fails
-	blob := bucket.NewBlob(int64(size))
+	blob := bucket.NewBlob("owner", int64(size))
 	if err := bucket.Write(within(t, 30*time.Second), blob, data); err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +47,7 @@ func TestABlobOfAnySizeIsReadAsItWasWritten(t *testing.T) {
 	for _, size := range []int{0, 1, chunk - 1, chunk, chunk + 1, 5*chunk + 7, 17 * chunk} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			blob, want := write(t, bucket, size)
-			got, err := bucket.Read(within(t, 30*time.Second), blob)
+			got, err := bucket.Read(within(t, 30*time.Second), blob, nil)
 			if err != nil || !bytes.Equal(got, want) {
 				t.Errorf("%d bytes were read, %v; want the %d that were written", len(got), err, len(want))
 			}
@@ -61,7 +61,7 @@ func TestABlobLargerThanOneBatchIsReadAsItWasWritten(t *testing.T) {
 	}
 	bucket := openBucket(t, connect(t))
 	blob, want := write(t, bucket, 66*chunk+1)
-	if got, err := bucket.Read(within(t, 60*time.Second), blob); err != nil || !bytes.Equal(got, want) {
+	if got, err := bucket.Read(within(t, 60*time.Second), blob, nil); err != nil || !bytes.Equal(got, want) {
 		t.Errorf("%d bytes were read, %v; want the %d that were written", len(got), err, len(want))
 	}
 }
@@ -72,7 +72,7 @@ func TestTwoConcurrentReadsOfTwoBlobsDoNotMix(t *testing.T) {
 	for i := range 4 {
 		blob, want := write(t, bucket, (3+i%2)*chunk)
 		go func() {
-			got, err := bucket.Read(t.Context(), blob)
+			got, err := bucket.Read(t.Context(), blob, nil)
 			if err == nil && !bytes.Equal(got, want) {
 				err = errors.New("other bytes were read than were written")
 			}
@@ -179,7 +179,7 @@ func TestABlobThatIsNotWhatWasWrittenIsNeverRead(t *testing.T) {
 			bucket := openBucket(t, connectTo(t, srv))
 			blob, _ := write(t, bucket, 2*chunk+3)
 			tamper(t, stockClient(t, srv), blob, test.change)
-			if data, err := bucket.Read(within(t, 30*time.Second), blob); !errors.Is(err, test.want) || data != nil {
+			if data, err := bucket.Read(within(t, 30*time.Second), blob, nil); !errors.Is(err, test.want) || data != nil {
 				t.Errorf("%d bytes were read, %v; want %v", len(data), err, test.want)
 			}
 		})
@@ -214,13 +214,13 @@ func TestADeletedBlobIsGoneAndItsRoomIsFree(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := bucket.Read(ctx, blob); !errors.Is(err, bus.ErrBlobGone) {
+	if _, err := bucket.Read(ctx, blob, nil); !errors.Is(err, bus.ErrBlobGone) {
 		t.Errorf("reading it: %v, want ErrBlobGone", err)
 	}
 	if used, err := bucket.Usage(ctx); err != nil || used != before {
 		t.Errorf("the bucket holds %d bytes, %v; want %d as before", used, err, before)
 	}
-	if got, err := bucket.Read(ctx, kept); err != nil || !bytes.Equal(got, want) {
+	if got, err := bucket.Read(ctx, kept, nil); err != nil || !bytes.Equal(got, want) {
 		t.Errorf("another blob suffered: %d bytes, %v", len(got), err)
 	}
 }
@@ -229,7 +229,7 @@ func TestABlobThatWasNeverWrittenIsGone(t *testing.T) {
 	bucket := openBucket(t, connect(t))
 	// However large it claims to be: nothing is allocated before its first chunk has come.
 	for _, size := range []int64{1, 1 << 40, 1<<63 - 1} {
-		if _, err := bucket.Read(within(t, 30*time.Second), bucket.NewBlob(size)); !errors.Is(err, bus.ErrBlobGone) {
+		if _, err := bucket.Read(within(t, 30*time.Second), bucket.NewBlob("nobody", size), nil); !errors.Is(err, bus.ErrBlobGone) {
 			t.Errorf("%d bytes: %v, want ErrBlobGone", size, err)
 		}
 	}
@@ -240,10 +240,10 @@ func TestReadingAndWritingEndWithTheirContext(t *testing.T) {
 	blob, data := write(t, bucket, 4*chunk)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("not wanted any more"))
-	if _, err := bucket.Read(ctx, blob); err == nil {
+	if _, err := bucket.Read(ctx, blob, nil); err == nil {
 		t.Error("Read: no error")
 	}
-	if err := bucket.Write(ctx, bucket.NewBlob(int64(len(data))), data); err == nil {
+	if err := bucket.Write(ctx, bucket.NewBlob("owner", int64(len(data))), data); err == nil {
 		t.Error("Write: no error")
 	}
 }
@@ -257,7 +257,7 @@ func TestAReadGoesOnWhenItsConnectionIsBack(t *testing.T) {
 	reader := openBucket(t, connectTo(t, line))
 	blob, want := write(t, openBucket(t, connectTo(t, srv)), 20*chunk)
 	line.cutAfter.Store(5 * chunk)
-	got, err := reader.Read(within(t, 60*time.Second), blob)
+	got, err := reader.Read(within(t, 60*time.Second), blob, nil)
 	if err != nil || !bytes.Equal(got, want) {
 		t.Errorf("%d bytes were read, %v; want the %d that were written", len(got), err, len(want))
 	}

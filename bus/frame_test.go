@@ -26,7 +26,7 @@ type fields struct {
 func drawFields(t *rapid.T) fields {
 	f := rapid.Make[fields]().Draw(t, "fields")
 	f.Blob = bus.Blob{
-		ID:    rapid.StringMatching(`[A-Za-z0-9_-]{1,22}`).Draw(t, "blob"),
+		ID:    rapid.StringMatching(`[A-Za-z0-9_-]{1,13}\.[A-Za-z0-9_-]{1,22}`).Draw(t, "blob"),
 		Size:  rapid.Int64Min(0).Draw(t, "size"),
 		Chunk: rapid.IntMin(1).Draw(t, "chunk"),
 	}
@@ -131,12 +131,13 @@ func TestAViewOfAFrameHasNoRoomToOverwriteWhatFollows(t *testing.T) {
 func TestABlobThatCannotExistIsMalformed(t *testing.T) {
 	for name, blob := range map[string]bus.Blob{
 		"without a name":      {Size: 1, Chunk: 1},
-		"wildcard":            {ID: "*", Size: 1, Chunk: 1},
-		"of two tokens":       {ID: "a.b", Size: 1, Chunk: 1},
-		"of a negative size":  {ID: "a", Size: -1, Chunk: 1},
-		"of empty chunks":     {ID: "a", Size: 1, Chunk: 0},
-		"of negative chunks":  {ID: "a", Size: 1, Chunk: -1},
-		"of the largest size": {ID: "a", Size: math.MinInt64, Chunk: 1},
+		"wildcard":            {ID: "a.*", Size: 1, Chunk: 1},
+		"without an owner":    {ID: "b", Size: 1, Chunk: 1},
+		"of three tokens":     {ID: "a.b.c", Size: 1, Chunk: 1},
+		"of a negative size":  {ID: "a.b", Size: -1, Chunk: 1},
+		"of empty chunks":     {ID: "a.b", Size: 1, Chunk: 0},
+		"of negative chunks":  {ID: "a.b", Size: 1, Chunk: -1},
+		"of the largest size": {ID: "a.b", Size: math.MinInt64, Chunk: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, _ := bus.ReadFrame(blob.AppendTo(bus.AppendFrame(nil, 'k')))
@@ -149,7 +150,7 @@ func TestABlobThatCannotExistIsMalformed(t *testing.T) {
 
 func FuzzReader(f *testing.F) {
 	f.Add([]byte{}, []byte("ui"))
-	f.Add(fields{Bytes: []byte("b"), String: "s", Blob: bus.Blob{ID: "a", Chunk: 1}}.appendTo(bus.AppendFrame(nil, 'k')), []byte("uibsvfl"))
+	f.Add(fields{Bytes: []byte("b"), String: "s", Blob: bus.Blob{ID: "a.b", Chunk: 1}}.appendTo(bus.AppendFrame(nil, 'k')), []byte("uibsvfl"))
 	f.Add([]byte{bus.FrameMark, bus.FrameVersion, 'k', 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01}, []byte("cb"))
 	f.Fuzz(func(t *testing.T, frame, script []byte) {
 		r, _ := bus.ReadFrame(frame)

@@ -84,7 +84,7 @@ func (s *Store) open(ctx context.Context, scope *member.Scope, out *Outcome) (bu
 }
 
 func (s *Store) download(ctx context.Context, e *cached, blob StoredBlob) {
-	data, err := s.bucket.Read(ctx, blob.Blob)
+	data, err := s.bucket.Read(ctx, blob.Blob, nil)
 	if errors.Is(err, bus.ErrBlobGone) || errors.Is(err, bus.ErrChecksum) {
 		err = fmt.Errorf("%w: %w", ErrLost, err)
 	}

@@ -28,7 +28,7 @@ func (s *Store) Keep(value bus.Value) *Object {
 }
 
 func (s *Store) startUpload(o *Object, value bus.Value) {
-	u := &upload{blob: s.bucket.NewBlob(int64(len(value.Data))), stored: make(chan struct{}), ended: make(chan struct{})}
+	u := &upload{blob: s.bucket.NewBlob(o.id.Owner().String(), int64(len(value.Data))), stored: make(chan struct{}), ended: make(chan struct{})}
 	o.rare = &rare{upload: u}
 	var ctx context.Context
 	ctx, u.cancel = context.WithCancelCause(s.group.Context())
@@ -80,7 +80,7 @@ func (s *Store) Seal(ctx context.Context, id ID, value bus.Value) Outcome {
 	if len(value.Data) <= InlineLimit {
 		return Outcome{Value: value}
 	}
-	stored := &StoredBlob{Blob: s.bucket.NewBlob(int64(len(value.Data))), Format: value.Format}
+	stored := &StoredBlob{Blob: s.bucket.NewBlob(id.Owner().String(), int64(len(value.Data))), Format: value.Format}
 	s.cache.keep(stored.Blob, value)
 	if err := s.store(ctx, id, stored.Blob, value, func() {}); err != nil {
 		s.Discard(id, Outcome{Blob: stored}) // what of it was written

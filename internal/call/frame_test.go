@@ -65,7 +65,7 @@ func drawReply(t *rapid.T) call.Reply {
 	case 0:
 		p.Outcome.Value = drawValue(t)
 	case 1:
-		blob := bus.Blob{ID: rapid.StringMatching(`[A-Za-z0-9]{22}`).Draw(t, "blob"), Size: rapid.Int64Min(0).Draw(t, "size"), Chunk: 1}
+		blob := bus.Blob{ID: rapid.StringMatching(`[a-z2-7]{13}\.[A-Za-z0-9]{22}`).Draw(t, "blob"), Size: rapid.Int64Min(0).Draw(t, "size"), Chunk: 1}
 		p.Outcome.Blob = &objstore.StoredBlob{Blob: blob, Format: bus.Msgpack}
 	default:
 		p.Outcome.Err = bus.Failure{Code: "cancelled", Message: rapid.String().Draw(t, "message")}.Err()
