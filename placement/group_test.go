@@ -112,39 +112,41 @@ func TestAnotherNodeRemovesAGroup(t *testing.T) {
 }
 
 func TestOfTwoCreatorsThatWantTheLastRoomOneGetsItAndTheOtherNothing(t *testing.T) {
-	c, ctx := stage(t)
-	for range 5 {
-		both := [2]placement.Group{
-			form(t, ctx, bundles(3, 3), placement.StrictSpread), form(t, c.Context(1), bundles(3, 3), placement.StrictSpread),
+	nodetest.Virtual(t, func(t *testing.T) {
+		c, ctx := stage(t)
+		for range 5 {
+			both := [2]placement.Group{
+				form(t, ctx, bundles(3, 3), placement.StrictSpread), form(t, c.Context(1), bundles(3, 3), placement.StrictSpread),
+			}
+			ctxs := [2]context.Context{ctx, c.Context(1)}
+			won := make(chan int, 2)
+			waiting, stop := context.WithCancel(t.Context())
+			for i := range both {
+				go func() {
+					if both[i].Ready(nodeCtx(waiting, c, i)) == nil {
+						won <- i
+					} else {
+						won <- -1
+					}
+				}()
+			}
+			first := <-won
+			if first < 0 {
+				t.Fatal("nobody gets the room")
+			}
+			loser := 1 - first
+			pending(t, ctxs[loser], both[loser])
+			free(t, c, 1, 1, 1)
+			remove(t, ctxs[first], both[first])
+			if second := <-won; second != loser {
+				t.Fatalf("the other creator is told %d, want %d", second, loser)
+			}
+			free(t, c, 1, 1, 1)
+			remove(t, ctxs[loser], both[loser])
+			free(t, c, 4, 4, 4)
+			stop()
 		}
-		ctxs := [2]context.Context{ctx, c.Context(1)}
-		won := make(chan int, 2)
-		waiting, stop := context.WithCancel(t.Context())
-		for i := range both {
-			go func() {
-				if both[i].Ready(nodeCtx(waiting, c, i)) == nil {
-					won <- i
-				} else {
-					won <- -1
-				}
-			}()
-		}
-		first := <-won
-		if first < 0 {
-			t.Fatal("nobody gets the room")
-		}
-		loser := 1 - first
-		pending(t, ctxs[loser], both[loser])
-		free(t, c, 1, 1, 1)
-		remove(t, ctxs[first], both[first])
-		if second := <-won; second != loser {
-			t.Fatalf("the other creator is told %d, want %d", second, loser)
-		}
-		free(t, c, 1, 1, 1)
-		remove(t, ctxs[loser], both[loser])
-		free(t, c, 4, 4, 4)
-		stop()
-	}
+	})
 }
 
 func TestARefusalOfOneNodeLeavesNothingOnTheOthers(t *testing.T) {

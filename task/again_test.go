@@ -190,17 +190,19 @@ func TestAnErrorOfARegisteredTypeTravelsWithItsFields(t *testing.T) {
 }
 
 func TestRetryAfterIsNoSooner(t *testing.T) {
-	c := nodetest.Start(t, 2)
-	j := newJourney(t)
-	const pause = 60 * time.Millisecond
-	if got := get(t, c.Context(0), attempt.With(task.Backoff(0, 0)).Go(c.Context(0), try{j.name, 2, "later", pause})); got != 3 {
-		t.Errorf("attempt %d has the result, want 3", got)
-	}
-	for i, at := range j.runs[1:] {
-		if waited := at.Sub(j.runs[i]); waited < pause {
-			t.Errorf("attempt %d came %v after the one before, want %v", i+2, waited, pause)
+	nodetest.Virtual(t, func(t *testing.T) {
+		c := nodetest.Start(t, 2)
+		j := newJourney(t)
+		const pause = 5 * time.Second
+		if got := get(t, c.Context(0), attempt.With(task.Backoff(0, 0)).Go(c.Context(0), try{j.name, 2, "later", pause})); got != 3 {
+			t.Errorf("attempt %d has the result, want 3", got)
 		}
-	}
+		for i, at := range j.runs[1:] {
+			if waited := at.Sub(j.runs[i]); waited < pause {
+				t.Errorf("attempt %d came %v after the one before, want %v", i+2, waited, pause)
+			}
+		}
+	})
 }
 
 // startHeard starts nodes, and says when the first one has a task wait to be tried again.
@@ -261,21 +263,23 @@ func TestATaskThatIsCancelledWhileItWaitsEndsAtOnceAndLeavesNothing(t *testing.T
 }
 
 func TestATaskWhoseDeadlinePassesWhileItWaitsEndsThen(t *testing.T) {
-	c, awaitPausing := startHeard(t, 2)
-	j := newJourney(t)
-	timed := slow.With(task.Timeout(time.Second)).Go(c.Context(0), try{Name: j.name, Fails: 1})
-	ctx, cancel := context.WithTimeout(c.Context(0), time.Second)
-	defer cancel()
-	bounded := slow.Go(ctx, try{Name: j.name, Fails: 1})
-	awaitPausing(2)
-	for _, r := range []objstore.Ref[int]{timed, bounded} {
-		if err := getError(t, c.Context(0), r); !errors.Is(err, task.ErrDeadline) || !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("got %v, want ErrDeadline", err)
+	nodetest.Virtual(t, func(t *testing.T) {
+		c, awaitPausing := startHeard(t, 2)
+		j := newJourney(t)
+		timed := slow.With(task.Timeout(time.Second)).Go(c.Context(0), try{Name: j.name, Fails: 1})
+		ctx, cancel := context.WithTimeout(c.Context(0), time.Second)
+		defer cancel()
+		bounded := slow.Go(ctx, try{Name: j.name, Fails: 1})
+		awaitPausing(2)
+		for _, r := range []objstore.Ref[int]{timed, bounded} {
+			if err := getError(t, c.Context(0), r); !errors.Is(err, task.ErrDeadline) || !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v, want ErrDeadline", err)
+			}
 		}
-	}
-	if n := task.Pausing(c.Context(0)); n > 0 || j.ran() != 2 {
-		t.Errorf("%d still wait, %d ran", n, j.ran())
-	}
+		if n := task.Pausing(c.Context(0)); n > 0 || j.ran() != 2 {
+			t.Errorf("%d still wait, %d ran", n, j.ran())
+		}
+	})
 }
 
 func TestATaskThatWaitsToBeTriedAgainHoldsNoSlotAndIsUnderWay(t *testing.T) {
@@ -316,27 +320,29 @@ func TestAThousandTasksThatWaitTakeNoGoroutinesAndAllSucceed(t *testing.T) {
 }
 
 func TestATaskThatWaitedIsTriedAgainThoughItsNodeHasGone(t *testing.T) {
-	t.Parallel()
-	c, awaitPausing := startHeard(t, 2, nodetest.Configure(func(i int, cfg *node.Config) { cfg.ClientOnly = i == 0 }))
-	r := attempt.With(task.RetryOn(), task.Backoff(time.Second, time.Second)).Go(c.Context(0), try{Fails: 1})
-	awaitPausing(1)
-	c.Kill(1)
-	c.Add(nodetest.CPUs(2))
-	if got := get(t, c.Context(0), r); got != 2 {
-		t.Errorf("attempt %d has the result, want 2", got)
-	}
+	nodetest.Virtual(t, func(t *testing.T) {
+		c, awaitPausing := startHeard(t, 2, nodetest.Configure(func(i int, cfg *node.Config) { cfg.ClientOnly = i == 0 }))
+		r := attempt.With(task.RetryOn(), task.Backoff(time.Second, time.Second)).Go(c.Context(0), try{Fails: 1})
+		awaitPausing(1)
+		c.Kill(1)
+		c.Add(nodetest.CPUs(2))
+		if got := get(t, c.Context(0), r); got != 2 {
+			t.Errorf("attempt %d has the result, want 2", got)
+		}
+	})
 }
 
 func TestATaskThatRanAndThenFindsNoNodeSaysSo(t *testing.T) {
-	t.Parallel()
-	c, awaitPausing := startHeard(t, 2, nodetest.Configure(func(i int, cfg *node.Config) { cfg.ClientOnly = i == 0 }))
-	r := attempt.With(task.RetryOn(), task.Backoff(time.Second, time.Second)).Go(c.Context(0), try{Fails: 1})
-	awaitPausing(1)
-	closeNode(t, c, 1)
-	err := getError(t, c.Context(0), r)
-	if !errors.Is(err, task.ErrNotRegistered) || errors.Is(err, task.ErrWorkerLost) || !strings.Contains(err.Error(), "attempt 2, ran before and failed") {
-		t.Errorf("got %v", err)
-	}
+	nodetest.Virtual(t, func(t *testing.T) {
+		c, awaitPausing := startHeard(t, 2, nodetest.Configure(func(i int, cfg *node.Config) { cfg.ClientOnly = i == 0 }))
+		r := attempt.With(task.RetryOn(), task.Backoff(time.Second, time.Second)).Go(c.Context(0), try{Fails: 1})
+		awaitPausing(1)
+		closeNode(t, c, 1)
+		err := getError(t, c.Context(0), r)
+		if !errors.Is(err, task.ErrNotRegistered) || errors.Is(err, task.ErrWorkerLost) || !strings.Contains(err.Error(), "attempt 2, ran before and failed") {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 func init() {

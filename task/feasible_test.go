@@ -12,31 +12,29 @@ import (
 )
 
 func TestANeedThatNoNodeCouldEverMeetFailsAfterAWhile(t *testing.T) {
-	if testing.Short() {
-		t.Skip("the while is ten seconds")
-	}
-	t.Parallel()
-	c := nodetest.Start(t, 2)
-	ctx := c.Context(0)
-	begun := time.Now()
-	tooMany := double.With(task.CPUs(5)).Go(ctx, 1)
-	unheardOf := double.With(task.Resources(map[string]float64{"gpu": 1})).Map(ctx, []int{1, 2})
-	if got := get(t, ctx, double.Go(ctx, 1)); got != 2 { // others go on
-		t.Errorf("got %d", got)
-	}
-	wantError(t, ctx, tooMany, task.ErrInfeasible)
-	for _, r := range unheardOf {
-		wantError(t, ctx, r, task.ErrInfeasible)
-	}
-	if took := time.Since(begun); took < 9*time.Second || took > 15*time.Second {
-		t.Errorf("they failed after %v, want 10 s", took)
-	}
-	err := getError(t, ctx, unheardOf[0])
-	for _, want := range []string{`"double"`, "gpu:1", c.Node(1).ID(), "CPU:4"} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("got %q, want it to name %s", err, want)
+	nodetest.Virtual(t, func(t *testing.T) {
+		c := nodetest.Start(t, 2)
+		ctx := c.Context(0)
+		begun := time.Now()
+		tooMany := double.With(task.CPUs(5)).Go(ctx, 1)
+		unheardOf := double.With(task.Resources(map[string]float64{"gpu": 1})).Map(ctx, []int{1, 2})
+		if got := get(t, ctx, double.Go(ctx, 1)); got != 2 { // others go on
+			t.Errorf("got %d", got)
 		}
-	}
+		wantError(t, ctx, tooMany, task.ErrInfeasible)
+		for _, r := range unheardOf {
+			wantError(t, ctx, r, task.ErrInfeasible)
+		}
+		if took := time.Since(begun); took < 10*time.Second || took > 11*time.Second {
+			t.Errorf("they failed after %v, want 10 s", took)
+		}
+		err := getError(t, ctx, unheardOf[0])
+		for _, want := range []string{`"double"`, "gpu:1", c.Node(1).ID(), "CPU:4"} {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("got %q, want it to name %s", err, want)
+			}
+		}
+	})
 }
 
 func TestANeedThatANewNodeMeetsRunsThere(t *testing.T) {

@@ -26,26 +26,27 @@ func TestTasksOfALostNodeRunElsewhere(t *testing.T) {
 		"closed": closeNode,
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			c := nodetest.Start(t, 2, nodetest.CPUs(2))
-			g := newGate(t)
-			refs := pass.Map(c.Context(0), []string{g.name, g.name, g.name, g.name})
-			there, _ := split(g.await(4), c.Node(1).ID())
-			if there != 2 {
-				t.Fatalf("%d tasks run on node 1, want 2", there)
-			}
-			lose(t, c, 1)
-			g.open()
-			for _, where := range getAll(t, c.Context(0), refs) {
-				if where != c.Node(0).ID() {
-					t.Errorf("the result is of %s, want the node that is left", where)
+			nodetest.Virtual(t, func(t *testing.T) {
+				c := nodetest.Start(t, 2, nodetest.CPUs(2))
+				g := newGate(t)
+				refs := pass.Map(c.Context(0), []string{g.name, g.name, g.name, g.name})
+				there, _ := split(g.await(4), c.Node(1).ID())
+				if there != 2 {
+					t.Fatalf("%d tasks run on node 1, want 2", there)
 				}
-			}
-			for _, info := range g.await(2) {
-				if info.Attempt != 2 || info.Node != c.Node(0).ID() {
-					t.Errorf("again: %+v, want the second attempt on the node that is left", info)
+				lose(t, c, 1)
+				g.open()
+				for _, where := range getAll(t, c.Context(0), refs) {
+					if where != c.Node(0).ID() {
+						t.Errorf("the result is of %s, want the node that is left", where)
+					}
 				}
-			}
+				for _, info := range g.await(2) {
+					if info.Attempt != 2 || info.Node != c.Node(0).ID() {
+						t.Errorf("again: %+v, want the second attempt on the node that is left", info)
+					}
+				}
+			})
 		})
 	}
 }
@@ -57,48 +58,25 @@ func closeNode(t *testing.T, c *nodetest.Cluster, i int) {
 }
 
 func TestATaskWithoutRetriesFailsAsLost(t *testing.T) {
-	t.Parallel()
-	c := nodetest.Start(t, 2, nodetest.CPUs(1))
-	g := newGate(t)
-	refs := pass.With(task.Retries(0)).Map(c.Context(0), []string{g.name, g.name})
-	infos := g.await(2)
-	c.Kill(1)
-	slices.SortFunc(infos, func(a, _ task.Info) int { // the lost one first
-		if a.Node == c.Node(1).ID() {
-			return -1
-		}
-		return 1
-	})
-	of := func(info task.Info) objstore.Ref[string] {
-		return refs[slices.IndexFunc(refs, func(r objstore.Ref[string]) bool { return r.ID() == info.ID })]
-	}
-	wantError(t, c.Context(0), of(infos[0]), task.ErrWorkerLost)
-	g.open()
-	if where := get(t, c.Context(0), of(infos[1])); where != c.Node(0).ID() {
-		t.Errorf("the other ran on %s", where)
-	}
-	if n := g.count.Load(); n != 2 {
-		t.Errorf("%d tasks ran, want 2", n)
-	}
-}
-
-func TestACancelledTaskIsNotTriedAgain(t *testing.T) {
-	t.Parallel()
-	everyWay(t, func(t *testing.T, w way) {
-		t.Parallel()
-		c := nodetest.Start(t, 3, nodetest.CPUs(1), nodetest.Configure(node1IsAClient))
+	nodetest.Virtual(t, func(t *testing.T) {
+		c := nodetest.Start(t, 2, nodetest.CPUs(1))
 		g := newGate(t)
-		ctx, cancel := w.begin(t, c)
-		refs := pass.Map(ctx, []string{g.name, g.name})
-		g.await(2)
-		c.Kill(2)
-		cancel(anyOf(refs...)...)
-		for _, r := range refs {
-			wantCancelled(t, c.Context(0), r)
+		refs := pass.With(task.Retries(0)).Map(c.Context(0), []string{g.name, g.name})
+		infos := g.await(2)
+		c.Kill(1)
+		slices.SortFunc(infos, func(a, _ task.Info) int { // the lost one first
+			if a.Node == c.Node(1).ID() {
+				return -1
+			}
+			return 1
+		})
+		of := func(info task.Info) objstore.Ref[string] {
+			return refs[slices.IndexFunc(refs, func(r objstore.Ref[string]) bool { return r.ID() == info.ID })]
 		}
-		c.AwaitMembers(0, 1)
-		if err := c.Node(0).Drain(t.Context()); err != nil {
-			t.Fatal(err)
+		wantError(t, c.Context(0), of(infos[0]), task.ErrWorkerLost)
+		g.open()
+		if where := get(t, c.Context(0), of(infos[1])); where != c.Node(0).ID() {
+			t.Errorf("the other ran on %s", where)
 		}
 		if n := g.count.Load(); n != 2 {
 			t.Errorf("%d tasks ran, want 2", n)
@@ -106,28 +84,53 @@ func TestACancelledTaskIsNotTriedAgain(t *testing.T) {
 	})
 }
 
+func TestACancelledTaskIsNotTriedAgain(t *testing.T) {
+	everyWay(t, func(t *testing.T, w way) {
+		nodetest.Virtual(t, func(t *testing.T) {
+			c := nodetest.Start(t, 3, nodetest.CPUs(1), nodetest.Configure(node1IsAClient))
+			g := newGate(t)
+			ctx, cancel := w.begin(t, c)
+			refs := pass.Map(ctx, []string{g.name, g.name})
+			g.await(2)
+			c.Kill(2)
+			cancel(anyOf(refs...)...)
+			for _, r := range refs {
+				wantCancelled(t, c.Context(0), r)
+			}
+			c.AwaitMembers(0, 1)
+			if err := c.Node(0).Drain(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if n := g.count.Load(); n != 2 {
+				t.Errorf("%d tasks ran, want 2", n)
+			}
+		})
+	})
+}
+
 func TestNoTaskIsLostWithItsNode(t *testing.T) {
-	t.Parallel()
-	c := nodetest.Start(t, 3, nodetest.CPUs(2))
-	numbers := make([]int, 600)
-	for i := range numbers {
-		numbers[i] = i
-	}
-	refs := double.Map(c.Context(0), numbers)
-	g := newGate(t)
-	held := pass.Map(c.Context(0), []string{g.name, g.name, g.name, g.name, g.name, g.name})
-	g.await(6) // each node holds some of them
-	c.Kill(2)
-	g.open()
-	for i, got := range getAll(t, c.Context(0), refs) {
-		if got != 2*i {
-			t.Errorf("task %d: got %d", i, got)
+	nodetest.Virtual(t, func(t *testing.T) {
+		c := nodetest.Start(t, 3, nodetest.CPUs(2))
+		numbers := make([]int, 600)
+		for i := range numbers {
+			numbers[i] = i
 		}
-	}
-	getAll(t, c.Context(0), held)
-	c.AwaitMembers(0, 1)
-	wantAllFree(t, c.Node(0))
-	wantAllFree(t, c.Node(1))
+		refs := double.Map(c.Context(0), numbers)
+		g := newGate(t)
+		held := pass.Map(c.Context(0), []string{g.name, g.name, g.name, g.name, g.name, g.name})
+		g.await(6) // each node holds some of them
+		c.Kill(2)
+		g.open()
+		for i, got := range getAll(t, c.Context(0), refs) {
+			if got != 2*i {
+				t.Errorf("task %d: got %d", i, got)
+			}
+		}
+		getAll(t, c.Context(0), held)
+		c.AwaitMembers(0, 1)
+		wantAllFree(t, c.Node(0))
+		wantAllFree(t, c.Node(1))
+	})
 }
 
 func TestANodeThatJoinsTakesItsShare(t *testing.T) {

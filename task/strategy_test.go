@@ -198,26 +198,26 @@ func TestATaskThatIsBoundToANodeRunsThereAlone(t *testing.T) {
 }
 
 func TestATaskThatIsBoundToANodeThatHasLeftFailsAtOnce(t *testing.T) {
-	t.Parallel()
 	for name, lose := range map[string]func(*testing.T, *nodetest.Cluster, int){
 		"killed": func(_ *testing.T, c *nodetest.Cluster, i int) { c.Kill(i) },
 		"closed": closeNode,
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			c := nodetest.Start(t, 3, waitAtMost(-1))
-			bound := pass.With(task.OnNode(c.Node(2).ID(), task.Hard))
-			g := newGate(t)
-			before := bound.Go(c.Context(0), g.name)
-			g.await(1)
-			lose(t, c, 2)
-			for _, r := range []objstore.Ref[string]{before, bound.Go(c.Context(0), g.name)} {
-				if err := getError(t, c.Context(0), r); !strings.Contains(err.Error(), c.Node(2).ID()+" has left") {
-					t.Errorf("got %q", err)
+			nodetest.Virtual(t, func(t *testing.T) {
+				c := nodetest.Start(t, 3, waitAtMost(-1))
+				bound := pass.With(task.OnNode(c.Node(2).ID(), task.Hard))
+				g := newGate(t)
+				before := bound.Go(c.Context(0), g.name)
+				g.await(1)
+				lose(t, c, 2)
+				for _, r := range []objstore.Ref[string]{before, bound.Go(c.Context(0), g.name)} {
+					if err := getError(t, c.Context(0), r); !strings.Contains(err.Error(), c.Node(2).ID()+" has left") {
+						t.Errorf("got %q", err)
+					}
+					wantError(t, c.Context(0), r, task.ErrInfeasible)
 				}
-				wantError(t, c.Context(0), r, task.ErrInfeasible)
-			}
-			wantError(t, c.Context(0), before, task.ErrWorkerLost) // it may have run
+				wantError(t, c.Context(0), before, task.ErrWorkerLost) // it may have run
+			})
 		})
 	}
 }

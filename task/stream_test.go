@@ -536,31 +536,31 @@ func TestItemsSurviveBrokenConnections(t *testing.T) {
 
 // The producer waits for credit that never comes.
 func TestAProducerDoesNotOutliveItsConsumersNode(t *testing.T) {
-	t.Parallel()
 	for name, lose := range map[string]func(*testing.T, *nodetest.Cluster, int){
 		"killed": func(_ *testing.T, c *nodetest.Cluster, i int) { c.Kill(i) },
 		"closed": closeNode,
 		"silent": func(_ *testing.T, c *nodetest.Cluster, i int) { c.Pause(i) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			c := nodetest.Start(t, 2, nodetest.Configure(clientsOfNode1))
-			f := newFlow(t, nil)
-			for _, err := range flowing.Stream(c.Context(0), flowRequest{Flow: f.name, N: 1000}) {
-				if err != nil {
-					t.Fatal(err)
+			nodetest.Virtual(t, func(t *testing.T) {
+				c := nodetest.Start(t, 2, nodetest.Configure(clientsOfNode1))
+				f := newFlow(t, nil)
+				for _, err := range flowing.Stream(c.Context(0), flowRequest{Flow: f.name, N: 1000}) {
+					if err != nil {
+						t.Fatal(err)
+					}
+					f.awaitYielded(16)
+					lose(t, c, 0)
+					if s := f.awaitStop(t); s.cause == nil || s.yield == nil {
+						t.Errorf("its ctx has ended with %v, and yield returned %v", s.cause, s.yield)
+					}
+					break
 				}
-				f.awaitYielded(16)
-				lose(t, c, 0)
-				if s := f.awaitStop(t); s.cause == nil || s.yield == nil {
-					t.Errorf("its ctx has ended with %v, and yield returned %v", s.cause, s.yield)
-				}
-				break
-			}
-			c.AwaitMembers(1)
-			c.Await("its CPU is free again", func() bool { // a moment after the function has said that it stops
-				total, free := c.Node(1).Resources()
-				return total.String() == free.String()
+				c.AwaitMembers(1)
+				c.Await("its CPU is free again", func() bool { // a moment after the function has said that it stops
+					total, free := c.Node(1).Resources()
+					return total.String() == free.String()
+				})
 			})
 		})
 	}

@@ -12,11 +12,18 @@ import (
 // at once: an hour of three idle nodes took 3.6 s, and a timeout comes exactly when it is due.
 //
 // The cluster is started inside, as are the channels and goroutines of the test; functions may be defined outside. Its nodes share one
-// server: Routed and At need a network, for which no bubble waits.
+// server: Routed and At need a network, for which no bubble waits. A test that calls it is not parallel: what others leave in the pools
+// meanwhile could be of their time.
 func Virtual(t *testing.T, test func(t *testing.T)) {
 	t.Helper()
 	defer embedded.HoldClock()() // inside, it would be the bubble's
-	runtime.GC()                 // twice empties the pools in which nats.go keeps timers: those of outside must not be used inside
-	runtime.GC()
+	emptyPools()
+	defer emptyPools()
 	synctest.Test(t, test)
+}
+
+// emptyPools empties every [sync.Pool]: nats.go keeps timers in one, and those of one time must not be used in another.
+func emptyPools() {
+	runtime.GC() // moves what is in them aside
+	runtime.GC()
 }
