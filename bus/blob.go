@@ -95,6 +95,9 @@ func (c *Conn) openBucket(ctx context.Context, name string) (*Bucket, error) {
 		return nil, cannotOpen(name, c.replicas, err)
 	}
 	c.raiseReplicas(ctx, "OBJ_"+name)
+	if err := c.setQuota(ctx, "OBJ_"+name); err != nil {
+		return nil, err
+	}
 	stream, err := c.js.Stream(ctx, "OBJ_"+name)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open bucket %s: %w", name, err)
@@ -147,7 +150,7 @@ func (a *acks) awaitFirst(ctx context.Context) error {
 		return nil
 	case err := <-first.Err():
 		*a = (*a)[1:]
-		return fmt.Errorf("JetStream refused a chunk: %w", err)
+		return fmt.Errorf("JetStream refused a chunk: %w", overQuota(err))
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

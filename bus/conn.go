@@ -36,7 +36,8 @@ type Config struct {
 	User      string        // the token of this user's reply subjects
 	Options   []nats.Option // credentials, TLS, an in-process server: applied last
 	Storage   jetstream.StorageType
-	Replicas  int // of each bucket, 1 to 5; 0 means 1. More than 1 needs as many JetStream servers in one cluster
+	Replicas  int   // of each bucket, 1 to 5; 0 means 1. More than 1 needs as many JetStream servers in one cluster
+	Quota     int64 // bytes that an object store bucket may hold; 0 leaves it as it is, which is without bound at first
 	Log       *zap.Logger
 }
 
@@ -48,6 +49,7 @@ type Conn struct {
 	js            jetstream.JetStream
 	storage       jetstream.StorageType
 	replicas      int
+	quota         int64
 	log           *zap.Logger
 	inbox         string
 	inboxes       atomic.Int64
@@ -63,7 +65,7 @@ const inboxToken = 13
 // one without JetStream gives [ErrNoJetStream].
 func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 	c := &Conn{
-		Subjects: NewSubjects(cfg.Namespace), storage: cfg.Storage, replicas: max(1, cfg.Replicas), log: cfg.Log,
+		Subjects: NewSubjects(cfg.Namespace), storage: cfg.Storage, replicas: max(1, cfg.Replicas), quota: cfg.Quota, log: cfg.Log,
 		interruptions: newInterruptions(), closed: make(chan struct{}),
 	}
 	c.inbox = c.Reply(cfg.User, strings.ToLower(rand.Text()[:inboxToken]))

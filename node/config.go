@@ -59,6 +59,10 @@ type Config struct {
 	// or large object with it. More than 1 needs as many servers in one NATS cluster. A bucket that another node has made with
 	// fewer gets as many, and one that has more keeps them. Default 1.
 	Replicas int
+	// ObjectQuota bounds the bytes that large objects of the whole namespace may take in JetStream, with some 200 bytes for each of their
+	// chunks of 512 KiB. A Put over it gives a ref whose reads fail with bus.ErrQuota, and a task whose result is over it fails so. The
+	// bound of the node that started last counts. 0 leaves it as it is: without bound, at first.
+	ObjectQuota int64
 	// Options go to nats.go as they are: credentials, TLS, an in-process server.
 	Options []nats.Option
 	// OnClosed, if not nil, is called once after Close has ended the connection.
@@ -114,6 +118,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("Config.MaxBatch is %d: want a number from 0, where 0 means 64", c.MaxBatch)
 	case c.CacheBytes < 0:
 		return fmt.Errorf("Config.CacheBytes is %d: want a number from 0, where 0 means 1 GiB", c.CacheBytes)
+	case c.ObjectQuota < 0:
+		return fmt.Errorf("Config.ObjectQuota is %d: want a number of bytes, or 0 to leave it as it is", c.ObjectQuota)
 	case c.Replicas < 0 || c.Replicas > 5:
 		return fmt.Errorf("Config.Replicas is %d: want 1 to 5, or 0 for 1", c.Replicas)
 	case c.DrainTimeout < 0:

@@ -83,7 +83,8 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 	log := n.config.Logger.With(zap.Stringer("node", id))
 	conn, err := bus.Connect(ctx, bus.Config{
 		URL: n.config.URL, Name: "manta " + n.config.Name, Namespace: n.config.Namespace, User: "node",
-		Options: n.config.Options, Storage: n.config.Storage, Replicas: n.config.Replicas, Log: log,
+		Options: n.config.Options, Storage: n.config.Storage, Replicas: n.config.Replicas,
+		Quota: n.config.ObjectQuota, Log: log,
 	})
 	if err != nil {
 		return err

@@ -118,6 +118,13 @@ func (s *Store) free(ctx context.Context, o *Object) error {
 	return s.askFree(ctx, o.id)
 }
 
+// freeUnasked frees an object of this node of which nobody waits to hear.
+func (s *Store) freeUnasked(ctx context.Context, o *Object) {
+	if err := s.freeOwn(ctx, o); err != nil && ctx.Err() == nil {
+		s.node.Log.Warn("an object whose time is over was not freed everywhere", zap.Stringer("object", o.id), zap.Error(err))
+	}
+}
+
 func (s *Store) freeOwn(ctx context.Context, o *Object) error {
 	u := o.upload()
 	if u != nil { // whatever it has written must be there to be deleted

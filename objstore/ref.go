@@ -25,16 +25,24 @@ func (r Ref[T]) Object() *Object { return r.object }
 // Put stores a value and returns its name at once. Byte slices, strings and slices of numbers are handed over and not
 // copied: do not change them afterwards. Everything else is encoded before Put returns. What goes wrong (no node in ctx, a
 // value that cannot be encoded, a failed upload) is the error of every Get.
-func Put[T any](ctx context.Context, v T) Ref[T] {
+func Put[T any](ctx context.Context, v T, opts ...Option) Ref[T] {
 	s, err := storeIn(ctx)
 	if err != nil {
 		return Ref[T]{FailedObject(err)}
+	}
+	how := collectOptions(opts)
+	if how.err != nil {
+		return Ref[T]{FailedObject(how.err)}
 	}
 	value, err := bus.Encode(v)
 	if err != nil {
 		return Ref[T]{FailedObject(err)}
 	}
-	return Ref[T]{s.Keep(value)}
+	o := s.Keep(value)
+	if how.ttl > 0 {
+		s.freeAfter(o, how.ttl)
+	}
+	return Ref[T]{o}
 }
 
 // Get waits for the value and returns it, or the error that took its place. If ctx ends first it returns ctx's cause, and

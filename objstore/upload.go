@@ -44,6 +44,9 @@ func (s *Store) startUpload(o *Object, value bus.Value) {
 				return
 			}
 			s.node.Log.Warn("an object was not stored", zap.Stringer("object", o.id), zap.Error(err))
+			s.mu.Lock()
+			s.collect(o.id, u.blob.ID) // what of it was written
+			s.mu.Unlock()
 		}
 	})
 	if !started {
