@@ -7,7 +7,7 @@ import (
 )
 
 // The formats of numeric slices: little-endian elements, one after the other. A slice of a named number type is stored as
-// its kind; int and uint are 64 bits wide.
+// its kind; int and uint are 64 bits wide. A format's number never changes its meaning.
 const (
 	Int8s Format = 0x10 + iota
 	Int16s
@@ -20,67 +20,70 @@ const (
 	Float64s
 	Complex64s
 	Complex128s
+	Structs // of numbers; beside it stands how they lie in memory
 )
-
-// element describes the elements of a numeric slice.
-type element struct {
-	format Format
-	size   int
-	name   string
-}
-
-var elements = map[reflect.Kind]element{
-	reflect.Int8: {Int8s, 1, "[]int8"}, reflect.Int16: {Int16s, 2, "[]int16"}, reflect.Int32: {Int32s, 4, "[]int32"},
-	reflect.Int64: {Int64s, 8, "[]int64"}, reflect.Int: {Int64s, 8, "[]int64"},
-	reflect.Uint16: {Uint16s, 2, "[]uint16"}, reflect.Uint32: {Uint32s, 4, "[]uint32"},
-	reflect.Uint64: {Uint64s, 8, "[]uint64"}, reflect.Uint: {Uint64s, 8, "[]uint64"},
-	reflect.Float32: {Float32s, 4, "[]float32"}, reflect.Float64: {Float64s, 8, "[]float64"},
-	reflect.Complex64: {Complex64s, 8, "[]complex64"}, reflect.Complex128: {Complex128s, 16, "[]complex128"},
-}
-
-var formatNames = func() map[Format]string {
-	names := map[Format]string{Msgpack: "MessagePack", JSON: "JSON", Bytes: "[]byte", Text: "string"}
-	for _, e := range elements {
-		names[e.format] = e.name
-	}
-	return names
-}()
 
 // String returns the type that a raw format holds, or the encoding's name.
 func (f Format) String() string {
-	if name, ok := formatNames[f]; ok {
-		return name
+	switch f {
+	case Msgpack:
+		return "MessagePack"
+	case JSON:
+		return "JSON"
+	case Text:
+		return "string"
 	}
-	return fmt.Sprintf("unknown format 0x%02x", byte(f))
+	if n, ok := numbers[f]; ok {
+		return n.name
+	}
+	if f.kind() == Structs {
+		return "[]" + f.layout().String()
+	}
+	return fmt.Sprintf("in the unknown format 0x%02x, of another version of Manta", uint32(f))
 }
 
-// littleEndianWords says whether memory can be stored as it is: true on every platform that Go's own raw formats share.
-var littleEndianWords = func() bool {
+// littleEndian says whether numbers lie in memory as they do in a value; tests take it away.
+var littleEndian = func() bool {
 	word := uint16(1)
-	return *(*byte)(unsafe.Pointer(&word)) == 1 && unsafe.Sizeof(int(0)) == 8
+	return *(*byte)(unsafe.Pointer(&word)) == 1
 }()
 
-// rawFormat returns the raw format of a type, or false if it has none.
-func rawFormat(t reflect.Type) (format Format, size int, ok bool) {
+// rawFormat returns the raw format of a type, or false if it has none, or one that encodes itself.
+func rawFormat(t reflect.Type) (Format, bool) {
 	switch t.Kind() {
 	case reflect.String:
-		return Text, 1, true
+		return Text, !encodesItself(t)
 	case reflect.Slice:
-		if t.Elem().Kind() == reflect.Uint8 {
-			return Bytes, 1, true
+		if encodesItself(t) || encodesItself(t.Elem()) {
+			return 0, false
 		}
-		e, ok := elements[t.Elem().Kind()]
-		return e.format, e.size, ok && littleEndianWords
-	default:
-		return 0, 0, false
+		if t.Elem().Kind() == reflect.Struct {
+			return structsFormat(t.Elem())
+		}
+		format, ok := numberKinds[t.Elem().Kind()]
+		return format, ok
 	}
+	return 0, false
 }
 
-// encodeRaw returns a view of v if its type has a raw format and encodes itself in no other way. A nil slice has none:
-// MessagePack tells it from an empty one.
+// elementSize is how many bytes an element of the format takes in a value.
+func (f Format) elementSize() int {
+	if f.kind() == Structs {
+		return f.layout().size
+	}
+	return numbers[f].size
+}
+
+// asInMemory says whether the elements of a slice lie in memory as they do in a value of the format.
+func asInMemory(slice reflect.Type, f Format) bool {
+	return f == Bytes || littleEndian && int(slice.Elem().Size()) == f.elementSize()
+}
+
+// encodeRaw returns a view of v if its type has a raw format. A nil slice has none: MessagePack tells it from an empty one; and neither
+// have a few structs.
 func encodeRaw(v reflect.Value) (Value, bool) {
-	format, size, ok := rawFormat(v.Type())
-	if !ok || encodesItself(v.Type()) || v.Kind() == reflect.Slice && encodesItself(v.Type().Elem()) {
+	format, ok := rawFormat(v.Type())
+	if !ok {
 		return Value{}, false
 	}
 	if format == Text {
@@ -90,28 +93,48 @@ func encodeRaw(v reflect.Value) (Value, bool) {
 	if v.IsNil() {
 		return Value{}, false
 	}
-	return Value{Format: format, Data: unsafe.Slice((*byte)(v.UnsafePointer()), v.Len()*size)}, true
+	size := v.Len() * format.elementSize()
+	switch same := asInMemory(v.Type(), format); {
+	case format.kind() == Structs && (!same || size < leastStructs):
+		return Value{}, false
+	case same:
+		return Value{Format: format, Data: unsafe.Slice((*byte)(v.UnsafePointer()), size)}, true
+	}
+	data := make([]byte, size)
+	n := numbers[format]
+	for i := range v.Len() {
+		n.put(data[i*n.size:], v.Index(i))
+	}
+	return Value{Format: format, Data: data}, true
 }
 
-// decodeRaw sets *target to a view of the value's bytes, or to a copy where they are not aligned for the elements.
+// decodeRaw sets *target to a view of the value's bytes, or to a copy where they do not lie as the elements do in memory.
 func decodeRaw(value Value, target any) error {
 	into := reflect.ValueOf(target).Elem()
 	if into.Kind() == reflect.Interface && into.NumMethod() == 0 {
 		return decodeRawAny(value, into)
 	}
-	format, size, ok := rawFormat(into.Type())
-	if !ok || format != value.Format {
+	format, ok := rawFormat(into.Type())
+	structs := value.Format.kind() == Structs && into.Kind() == reflect.Slice
+	if (!ok || format != value.Format) && !structs {
 		return fmt.Errorf("cannot decode into %s: the value is %s", into.Type(), value.Format)
 	}
-	if len(value.Data)%size != 0 {
-		return fmt.Errorf("cannot decode into %s: %d bytes are no whole number of elements", into.Type(), len(value.Data))
-	}
-	if format == Text {
+	if value.Format == Text {
 		into.SetString(unsafe.String(unsafe.SliceData(value.Data), len(value.Data)))
 		return nil
 	}
-	data := unsafe.SliceData(value.Data)
+	size := value.Format.elementSize()
+	if size == 0 || len(value.Data)%size != 0 {
+		return fmt.Errorf("cannot decode into %s: %d bytes are no whole number of elements", into.Type(), len(value.Data))
+	}
 	count := len(value.Data) / size
+	switch {
+	case structs && (format != value.Format || !asInMemory(into.Type(), format)):
+		return decodeStructs(value, into, count)
+	case !asInMemory(into.Type(), format):
+		return decodeNumbers(value, into, count)
+	}
+	data := unsafe.SliceData(value.Data)
 	if count == 0 || uintptr(unsafe.Pointer(data))%uintptr(into.Type().Elem().Align()) != 0 {
 		own := reflect.MakeSlice(into.Type(), count, count)
 		copy(unsafe.Slice((*byte)(own.UnsafePointer()), len(value.Data)), value.Data)
@@ -119,6 +142,43 @@ func decodeRaw(value Value, target any) error {
 		return nil
 	}
 	into.Set(reflect.SliceAt(into.Type().Elem(), unsafe.Pointer(data), count).Convert(into.Type()))
+	return nil
+}
+
+// decodeNumbers reads numbers one by one, where they lie otherwise in memory.
+func decodeNumbers(value Value, into reflect.Value, count int) error {
+	own := reflect.MakeSlice(into.Type(), count, count)
+	n := numbers[value.Format]
+	for i := range count {
+		read := reflect.ValueOf(n.read(value.Data[i*n.size:]))
+		to := own.Index(i)
+		if read.CanInt() && to.OverflowInt(read.Int()) || read.CanUint() && to.OverflowUint(read.Uint()) {
+			return fmt.Errorf("cannot decode into %s: element %d is %v", into.Type(), i, read)
+		}
+		to.Set(read.Convert(to.Type()))
+	}
+	into.Set(own)
+	return nil
+}
+
+// decodeStructs reads structs field by field, by their names, into elements of another type: as MessagePack would.
+func decodeStructs(value Value, into reflect.Value, count int) error {
+	l := value.Format.layout()
+	own := reflect.MakeSlice(into.Type(), count, count)
+	for i := range count {
+		if into.Type().Elem() == reflect.TypeFor[any]() {
+			own.Index(i).Set(reflect.ValueOf(l.value(value.Data[i*l.size:])))
+			continue
+		}
+		data, err := marshalMsgpack(l.value(value.Data[i*l.size:]))
+		if err == nil {
+			err = unmarshalMsgpack(data, own.Index(i).Addr().Interface())
+		}
+		if err != nil {
+			return fmt.Errorf("cannot decode into %s: element %d of %s: %w", into.Type(), i, value.Format, err)
+		}
+	}
+	into.Set(own)
 	return nil
 }
 
@@ -131,9 +191,13 @@ func decodeRawAny(value Value, into reflect.Value) error {
 	case Text:
 		typed = reflect.New(reflect.TypeFor[string]())
 	default:
+		if value.Format.kind() == Structs {
+			typed = reflect.New(reflect.TypeFor[[]any]())
+			break
+		}
 		t, ok := anyTypes[value.Format]
 		if !ok {
-			return fmt.Errorf("cannot decode: %s", value.Format)
+			return fmt.Errorf("cannot decode: the value is %s", value.Format)
 		}
 		typed = reflect.New(t)
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 )
 
-// Format says how a Value's bytes are to be read.
-type Format byte
+// Format says how a Value's bytes are to be read. What it says of structs is this process's alone: it travels by AppendFormat.
+type Format uint32
 
 // The formats that are not numeric slices; those are in raw.go.
 const (
@@ -31,10 +31,37 @@ type Value struct {
 func (v Value) Clone() Value { return Value{Format: v.Format, Data: bytes.Clone(v.Data)} }
 
 // AppendTo appends the value to a frame.
-func (v Value) AppendTo(b []byte) []byte { return AppendBytes(append(b, byte(v.Format)), v.Data) }
+func (v Value) AppendTo(b []byte) []byte { return AppendBytes(AppendFormat(b, v.Format), v.Data) }
 
 // ReadValue reads what AppendTo wrote, as a view into the frame.
-func (r *Reader) ReadValue() Value { return Value{Format: Format(r.Byte()), Data: r.Bytes()} }
+func (r *Reader) ReadValue() Value { return Value{Format: r.ReadFormat(), Data: r.Bytes()} }
+
+// AppendFormat appends a format to a frame.
+func AppendFormat(b []byte, f Format) []byte {
+	b = append(b, byte(f.kind()))
+	if f.kind() == Structs {
+		b = f.layout().appendTo(b)
+	}
+	return b
+}
+
+// ReadFormat reads what AppendFormat wrote.
+func (r *Reader) ReadFormat() Format {
+	f := Format(r.Byte())
+	if f != Structs {
+		return f
+	}
+	fields := 0
+	l := r.readLayout(&fields)
+	if r.Err() != nil {
+		return 0
+	}
+	f, err := formatOf(l)
+	if err != nil {
+		r.Fail(err.Error())
+	}
+	return f
+}
 
 // Encode encodes v. The error of a value that cannot be encoded names its type and the field.
 func Encode[T any](v T) (Value, error) {

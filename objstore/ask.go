@@ -43,7 +43,7 @@ func (o Outcome) AppendTo(b []byte) []byte {
 	case o.Err != nil:
 		return bus.EncodeFailure(o.Err).AppendTo(append(b, outcomeError))
 	case o.Blob != nil:
-		return o.Blob.Blob.AppendTo(append(b, outcomeBlob, byte(o.Blob.Format)))
+		return o.Blob.Blob.AppendTo(bus.AppendFormat(append(b, outcomeBlob), o.Blob.Format))
 	default:
 		return o.Value.AppendTo(append(b, outcomeValue))
 	}
@@ -57,7 +57,7 @@ func ReadOutcome(r *bus.Reader) (o Outcome) {
 			r.Fail("value without a format")
 		}
 	case outcomeBlob:
-		format := bus.Format(r.Byte())
+		format := r.ReadFormat()
 		o.Blob = &StoredBlob{Blob: r.ReadBlob(), Format: format}
 	case outcomeError:
 		o.Err = r.ReadFailure().Err()

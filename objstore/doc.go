@@ -12,7 +12,7 @@
 // A value's owner is the node that put it or submitted the task. Values up to 64 KiB ([InlineLimit]) stay in the owner's
 // memory and travel inside messages. Larger ones are stored once as a blob in a JetStream object store bucket, in the
 // public format, in the background; [Ref.Stored] waits for that. A node reads a blob once, however many of its tasks want
-// it, and keeps the bytes in a bounded cache; slices of numbers, byte slices and strings are views into those bytes.
+// it, and keeps the bytes in a bounded cache; slices of numbers or of structs of numbers, byte slices and strings are views into those bytes.
 //
 // # What you must do
 //
