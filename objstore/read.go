@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 
 	"manta/bus"
 	"manta/internal/member"
@@ -30,6 +31,7 @@ func read(ctx context.Context, o *Object) (bus.Value, error) {
 	if err != nil {
 		return bus.Value{}, err
 	}
+	defer runtime.KeepAlive(o) // a reader is a holder
 	return s.open(ctx, scope, out)
 }
 
@@ -46,23 +48,10 @@ func (s *Store) await(ctx context.Context, scope *member.Scope, o *Object) (*Out
 }
 
 // Open returns the value of the object that an argument names, for the node that runs the task.
-func (s *Store) Open(ctx context.Context, id ID) (bus.Value, error) { return read(ctx, s.named(id)) }
+func (s *Store) Open(ctx context.Context, id ID) (bus.Value, error) { return read(ctx, intern(id)) }
 
 // Value waits for an object's value.
 func (s *Store) Value(ctx context.Context, o *Object) (bus.Value, error) { return read(ctx, o) }
-
-// named returns the object of a name; of this node's own it finds the one that was pinned or has travelled.
-func (s *Store) named(id ID) *Object {
-	if id.Owner() != s.node.ID {
-		return intern(id)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if e := s.exported[id]; e != nil {
-		return e.object
-	}
-	return FailedObject(ErrFreed)
-}
 
 // open returns the value of an outcome, from the bucket if that is where it is.
 func (s *Store) open(ctx context.Context, scope *member.Scope, out *Outcome) (bus.Value, error) {
@@ -80,7 +69,9 @@ func (s *Store) open(ctx context.Context, scope *member.Scope, out *Outcome) (bu
 	if err := scope.Await(ctx, e.done); err != nil {
 		return bus.Value{}, err
 	}
-	return e.value, e.err
+	value := e.value
+	value.Refs = out.Blob.Refs // the cache keeps bytes, and no handles
+	return value, e.err
 }
 
 func (s *Store) download(ctx context.Context, e *cached, blob StoredBlob) {

@@ -3,9 +3,7 @@ package objstore
 import (
 	"context"
 	"errors"
-	"maps"
 	"runtime"
-	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -24,8 +22,8 @@ type collected struct {
 	blob  string
 }
 
-// own remembers a blob as this node's to delete: when the last ref in this process is collected, if the object's name never
-// left it, else when the object is freed or the store closes.
+// own remembers a blob as this node's to delete: when the last ref in this process is collected and nobody else wants the object,
+// when it is freed, or when the store closes.
 func (s *Store) own(o *Object, blob string) {
 	s.mu.Lock()
 	s.blobs[blob] = o.id
@@ -33,13 +31,18 @@ func (s *Store) own(o *Object, blob string) {
 	runtime.AddCleanup(o, func(c collected) { // runs on the runtime's goroutine: it only appends
 		c.store.mu.Lock()
 		defer c.store.mu.Unlock()
+		if e := c.store.entries[c.id]; e != nil {
+			e.blob = c.blob
+			return
+		}
 		c.store.collect(c.id, c.blob)
 	}, collected{s, o.id, blob})
 }
 
-// Discard deletes the blob, if any, of an outcome that nobody will read. One that this node owns stays: the outcome was settled, and
+// Discard deletes the blob, if any, of an outcome that nobody will read, and tells who lent what it names that it is not wanted. One that this node owns stays: the outcome was settled, and
 // has come again.
 func (s *Store) Discard(id ID, out Outcome) {
+	s.Decline(out.Refs())
 	if out.Blob == nil {
 		return
 	}
@@ -66,6 +69,7 @@ func (s *Store) sweep(ctx context.Context) {
 			return
 		case <-tick.C:
 			s.tellUnread()
+			s.tidy(time.Now())
 			for _, c := range s.takeCollected() {
 				if err := s.deleteBlob(ctx, c.id, c.blob); err != nil && ctx.Err() == nil {
 					s.node.Log.Warn("a collected object stays in the bucket", zap.Stringer("object", c.id), zap.Error(err))
@@ -73,6 +77,17 @@ func (s *Store) sweep(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// tidy does what the clock asks for.
+func (s *Store) tidy(now time.Time) {
+	s.takeDropped()
+	s.forgetAbsent(now)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ticks++
+	s.forgetLoans()
+	s.forgetGiven(now)
 }
 
 // takeCollected returns what is to be deleted. What is askable or goes up is not collected, so it is not in it.
@@ -130,12 +145,12 @@ func (s *Store) freeOwn(ctx context.Context, o *Object) error {
 	}
 	blob := o.state.free()
 	s.mu.Lock()
-	e := s.exported[o.id]
-	delete(s.exported, o.id)
+	e := s.entries[o.id]
+	delete(s.entries, o.id)
 	s.mu.Unlock()
 	var told error
 	if e != nil {
-		told = s.tellGone(ctx, o.id, slices.Collect(maps.Keys(e.readers)))
+		told = s.tellGone(ctx, o.id, e.holders.nodes())
 	}
 	switch {
 	case u != nil:

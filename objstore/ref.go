@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"runtime"
 
 	"github.com/vmihailenco/msgpack/v5"
 
@@ -44,7 +45,9 @@ func (r Ref[T]) Get(ctx context.Context) (v T, err error) {
 	if err != nil {
 		return v, err
 	}
-	return bus.Decode[T](value)
+	v, err = bus.Decode[T](value)
+	runtime.KeepAlive(r.object) // and with it what the value names, until it has handles of its own
+	return v, err
 }
 
 // Stored waits until the value is in the bucket. Values up to InlineLimit never go there: for them it waits until the
@@ -103,6 +106,11 @@ func (r Ref[T]) EncodeMsgpack(enc *msgpack.Encoder) error {
 	if err := r.object.escape(); err != nil {
 		return err
 	}
+	if value, ok := enc.Writer().(bus.Nester); ok {
+		value.Nest(r.object.id, r.object)
+	} else { // whoever encodes by himself does not say where the bytes go
+		r.object.give()
+	}
 	if err := enc.EncodeExtHeader(refExtension, len(r.object.id)); err != nil {
 		return err
 	}
@@ -154,6 +162,7 @@ func (r Ref[T]) MarshalJSON() ([]byte, error) {
 	if err := r.object.escape(); err != nil {
 		return nil, err
 	}
+	r.object.give()
 	return json.Marshal(jsonRef{r.object.id.String()})
 }
 

@@ -16,7 +16,7 @@ import (
 // drawValue draws an encoded value; its bytes mean nothing here.
 func drawValue(t *rapid.T) bus.Value {
 	return bus.Value{
-		Format: bus.Format(rapid.ByteMin(1).Draw(t, "format")),
+		Format: bus.Format(rapid.ByteRange(1, 0x7f).Draw(t, "format")),
 		Data:   rapid.SliceOfN(rapid.Byte(), 0, 20).Draw(t, "data"),
 	}
 }
