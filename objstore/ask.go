@@ -79,6 +79,7 @@ func (s *Store) follow(o *Object, st *state) {
 			out = Outcome{Err: err}
 		}
 		s.answered(o.id, version)
+		s.copied(o.id, out.Blob)
 		arrival := s.Arrive(out.Refs())
 		st.settle(&out)
 		select {

@@ -19,10 +19,10 @@ import (
 // kept would never be dropped by the others.
 type entry struct {
 	id      ID
-	object  *Object  // not nil while it is wanted and not readable everywhere, and while it is pinned
-	out     *Outcome // not nil while it is wanted and object is nil
-	blob    string   // that held it when its handle was collected
-	pins    int      // calls under way that have it as an argument
+	object  *Object   // not nil while it is wanted and not readable everywhere, and while it is pinned
+	out     *Outcome  // not nil while it is wanted and object is nil
+	gone    collected // what was left of it when its handle was collected
+	pins    int       // calls under way that have it as an argument
 	holders holders
 	given   time.Time // until when its name, which was given away, is good; zero: it was not
 	awaited bool      // somebody will reconsider the entry when the object has its outcome
@@ -122,8 +122,11 @@ func (s *Store) reconsiderLater(e *entry, o *Object) {
 // end forgets an object that nobody has any more, and has its blob deleted; the store is locked.
 func (s *Store) end(e *entry) {
 	delete(s.entries, e.id)
-	if e.blob != "" {
-		s.collect(e.id, e.blob)
+	if e.gone.blob != "" {
+		for _, k := range e.holders {
+			e.gone.copies = append(e.gone.copies, k.node)
+		}
+		s.collected = append(s.collected, e.gone)
 	}
 }
 

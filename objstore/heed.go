@@ -21,6 +21,7 @@ func (s *Store) heed() {
 				return
 			}
 			s.left(id)
+			s.bury(id)
 		},
 	})
 	s.unhear = s.node.Conn.OnReconnect(s.holdAnew)

@@ -68,6 +68,8 @@ func (s *Store) answerNotes(msg *bus.Msg, r bus.Reader) {
 			s.heldBy(id, from, n.version, n.kind == noteHolds)
 		case noteGiven:
 			s.keepGiven(id, time.Duration(n.version))
+		case noteDeleted:
+			s.dropCopy(NewID(from, n.number))
 		case noteKept:
 			if l := s.loans[n.number]; l != nil && l.to == from {
 				delete(s.loans, n.number)

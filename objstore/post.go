@@ -8,7 +8,7 @@ import (
 // note is a word to another node that is said again until it is acknowledged. Saying it twice does no harm.
 type note struct {
 	kind    byte
-	number  uint64 // of an object of the node that it is said to, or of a loan of that node
+	number  uint64 // of an object of the node that it is said to, or of a loan of that node, or, of a noteDeleted, of an object of this one
 	version uint64 // of a noteHolds or noteDropped, see holders; of a noteGiven: for how many nanoseconds
 }
 
@@ -17,6 +17,7 @@ const (
 	noteDropped = 'd' // it has none any more
 	noteKept    = 'k' // what was lent is kept here, or not wanted: the loan is over
 	noteGiven   = 'g' // a name of the object was given to somebody who is no node
+	noteDeleted = 'x' // this node's object of that number is gone: so may be the copy of it
 )
 
 // subject is what a note is about: of notes with equal ones only the latest counts.
@@ -95,7 +96,7 @@ func readNotes(r *bus.Reader) (from member.ID, notes []note, err error) {
 	for r.Left() > 0 && r.Err() == nil {
 		n := note{kind: r.Byte(), number: r.Uint(), version: r.Uint()}
 		switch n.kind {
-		case noteHolds, noteDropped, noteKept, noteGiven:
+		case noteHolds, noteDropped, noteKept, noteGiven, noteDeleted:
 			notes = append(notes, n)
 		default:
 			r.Fail("unknown kind of note")

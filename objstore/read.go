@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 
 	"manta/bus"
 	"manta/internal/member"
@@ -76,7 +77,9 @@ func (s *Store) open(ctx context.Context, scope *member.Scope, out *Outcome) (bu
 
 func (s *Store) download(ctx context.Context, e *cached, blob StoredBlob) {
 	data, err := s.bucket.Read(ctx, blob.Blob, nil)
-	if errors.Is(err, bus.ErrBlobGone) || errors.Is(err, bus.ErrChecksum) {
+	if errors.Is(err, bus.ErrBlobGone) && s.ownerGone(blob.Blob) {
+		err = fmt.Errorf("%w: %w", ErrOwnerDead, err)
+	} else if errors.Is(err, bus.ErrBlobGone) || errors.Is(err, bus.ErrChecksum) {
 		err = fmt.Errorf("%w: %w", ErrLost, err)
 	}
 	if err == nil {
@@ -84,4 +87,11 @@ func (s *Store) download(ctx context.Context, e *cached, blob StoredBlob) {
 		s.stats.downloadedBytes.Add(blob.Blob.Size)
 	}
 	s.cache.fill(e, bus.Value{Format: blob.Format, Data: data}, err)
+}
+
+// ownerGone says whether the node that a blob belongs to has left.
+func (s *Store) ownerGone(blob bus.Blob) bool {
+	owner, _, _ := strings.Cut(blob.ID, ".")
+	id, err := member.ParseID(owner)
+	return err == nil && !s.node.Members.Alive(id)
 }

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"manta/bus"
+	"manta/internal/member"
 )
 
 // sweepInterval is how often objects that were collected are deleted from the bucket.
@@ -17,26 +18,31 @@ const sweepInterval = time.Second
 // collected is a blob of this node that can go: of an object whose last ref in this process is gone, or one that is no
 // object's value.
 type collected struct {
-	store *Store
-	id    ID
-	blob  string
+	store  *Store
+	id     ID
+	blob   string
+	copies []member.ID // nodes that may have it in their caches
 }
 
 // own remembers a blob as this node's to delete: when the last ref in this process is collected and nobody else wants the object,
 // when it is freed, or when the store closes.
-func (s *Store) own(o *Object, blob string) {
+func (s *Store) own(o *Object, blob string, madeBy member.ID) {
 	s.mu.Lock()
 	s.blobs[blob] = o.id
 	s.mu.Unlock()
+	gone := collected{store: s, id: o.id, blob: blob}
+	if madeBy != (member.ID{}) {
+		gone.copies = []member.ID{madeBy}
+	}
 	runtime.AddCleanup(o, func(c collected) { // runs on the runtime's goroutine: it only appends
 		c.store.mu.Lock()
 		defer c.store.mu.Unlock()
 		if e := c.store.entries[c.id]; e != nil {
-			e.blob = c.blob
+			e.gone = c
 			return
 		}
-		c.store.collect(c.id, c.blob)
-	}, collected{s, o.id, blob})
+		c.store.collected = append(c.store.collected, c)
+	}, gone)
 }
 
 // Discard deletes the blob, if any, of an outcome that nobody will read, and tells who lent what it names that it is not wanted. One that this node owns stays: the outcome was settled, and
@@ -56,7 +62,7 @@ func (s *Store) Discard(id ID, out Outcome) {
 
 // collect has a blob deleted soon; the store is locked.
 func (s *Store) collect(id ID, blob string) {
-	s.collected = append(s.collected, collected{s, id, blob})
+	s.collected = append(s.collected, collected{store: s, id: id, blob: blob})
 }
 
 // sweep deletes the blobs of collected objects until ctx ends.
@@ -74,6 +80,9 @@ func (s *Store) sweep(ctx context.Context) {
 				if err := s.deleteBlob(ctx, c.id, c.blob); err != nil && ctx.Err() == nil {
 					s.node.Log.Warn("a collected object stays in the bucket", zap.Stringer("object", c.id), zap.Error(err))
 				}
+				s.mu.Lock()
+				s.tellDeleted(c.id, c.copies)
+				s.mu.Unlock()
 			}
 		}
 	}
@@ -88,6 +97,7 @@ func (s *Store) tidy(now time.Time) {
 	s.ticks++
 	s.forgetLoans()
 	s.forgetGiven(now)
+	s.forgetCopies()
 }
 
 // takeCollected returns what is to be deleted. What is askable or goes up is not collected, so it is not in it.

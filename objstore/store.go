@@ -51,6 +51,7 @@ type Store struct {
 	lastLoan uint64              // number of the newest one
 	ticks    int64               // of the sweep
 	posts    map[member.ID]*post // to other nodes, not acknowledged
+	copies   copies
 
 	absent map[member.ID]time.Time // holders that the roster does not know, and since when; for the sweep alone
 
@@ -68,7 +69,7 @@ func Open(ctx context.Context, node *member.Node, cacheBytes int64) (*Store, err
 		node: node, bucket: bucket, group: member.NewGroup(ctx), cache: newCache(cacheBytes),
 		entries: make(map[ID]*entry), uploads: make(map[*upload]*Object), blobs: make(map[string]ID),
 		given: make(map[ID]*entry), refTTL: DefaultRefTTL, holds: make(map[ID]*hold), loans: make(map[uint64]*loan),
-		posts: make(map[member.ID]*post), absent: make(map[member.ID]time.Time),
+		posts: make(map[member.ID]*post), copies: make(copies), absent: make(map[member.ID]time.Time),
 	}
 	if s.asked, err = node.Conn.Subscribe(node.Conn.NodeObject(node.ID.String()), "", s.answer); err != nil {
 		return nil, err
@@ -76,6 +77,7 @@ func Open(ctx context.Context, node *member.Node, cacheBytes int64) (*Store, err
 	part.Set(node, s)
 	s.register()
 	s.group.Go(s.sweep)
+	s.group.Go(s.lookForOrphans)
 	s.heed()
 	return s, nil
 }
@@ -109,7 +111,7 @@ func (o *Object) ID() ID { return o.id }
 func (s *Store) Settle(o *Object, out *Outcome) {
 	s.Arrive(out.Refs())
 	if out.Blob != nil {
-		s.own(o, out.Blob.Blob.ID)
+		s.own(o, out.Blob.Blob.ID, out.Blob.From)
 	}
 	if out.Err != nil {
 		s.watchUnread(o, out)

@@ -6,6 +6,7 @@ import (
 	"go.uber.org/zap"
 
 	"manta/bus"
+	"manta/internal/member"
 )
 
 // upload is a large value on its way to the bucket.
@@ -35,7 +36,7 @@ func (s *Store) startUpload(o *Object, value bus.Value) {
 	s.mu.Lock()
 	s.uploads[u] = o
 	s.mu.Unlock()
-	s.own(o, u.blob.ID)
+	s.own(o, u.blob.ID, member.ID{})
 	started := s.group.Go(func(context.Context) {
 		defer s.endUpload(u)
 		if err := s.store(ctx, o.id, u.blob, value, func() { o.stored(&StoredBlob{Blob: u.blob, Format: value.Format, Refs: value.Refs}, nil) }); err != nil {
@@ -86,6 +87,7 @@ func (s *Store) Seal(ctx context.Context, id ID, value bus.Value) Outcome {
 	}
 	stored := &StoredBlob{Blob: s.bucket.NewBlob(id.Owner().String(), int64(len(value.Data))), Format: value.Format, Refs: value.Refs}
 	s.cache.keep(stored.Blob, bus.Value{Format: value.Format, Data: value.Data})
+	s.copied(id, stored)
 	if err := s.store(ctx, id, stored.Blob, value, func() {}); err != nil {
 		s.Discard(id, Outcome{Blob: stored}) // what of it was written
 		return Outcome{Err: err}
