@@ -8,9 +8,9 @@ import (
 // RefID is the name of an object, as package objstore gives it.
 type RefID = [16]byte
 
-// maxRefs bounds how many refs a value may hold: their names travel beside it, and with that of its blob, in one message of at most
+// MaxRefs bounds how many refs a value may hold: their names travel beside it, and with that of its blob, in one message of at most
 // 1 MiB by default.
-const maxRefs = 32_768
+const MaxRefs = 32_768
 
 // withRefs is the bit of a format byte which says that the names of refs stand before the value's bytes. No format has it.
 const withRefs = 0x80
@@ -53,8 +53,8 @@ func (s *sink) Nest(id RefID, handle any) {
 
 // check returns an error if there are more than can travel.
 func (r *Refs) check() error {
-	if r != nil && len(r.IDs) > maxRefs {
-		return fmt.Errorf("it holds %d refs, at most %d can travel in one value: put them into several", len(r.IDs), maxRefs)
+	if r != nil && len(r.IDs) > MaxRefs {
+		return fmt.Errorf("it holds %d refs, at most %d can travel in one value: put them into several", len(r.IDs), MaxRefs)
 	}
 	return nil
 }
@@ -82,7 +82,7 @@ func (r *Reader) ReadFormat() (Format, *Refs) {
 	}
 	n := r.Count()
 	raw := r.Raw(n * len(RefID{}))
-	if n == 0 || n > maxRefs || len(raw) == 0 {
+	if n == 0 || n > MaxRefs || len(raw) == 0 {
 		r.Fail("impossible number of refs")
 		return 0, nil
 	}

@@ -69,6 +69,9 @@ func readQuestion(data []byte) (q question, err error) {
 
 // forget ends what this node knows of another's object that was freed.
 func (s *Store) forget(id ID) {
+	s.mu.Lock()
+	s.dropCopy(id)
+	s.mu.Unlock()
 	o := lookup(id)
 	if o == nil {
 		return

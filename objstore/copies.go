@@ -56,3 +56,17 @@ func (s *Store) tellDeleted(id ID, nodes []member.ID) {
 		}
 	}
 }
+
+// dropCopiesOf lets go of what a node owned that is gone.
+func (s *Store) dropCopiesOf(owner member.ID) {
+	if s.node.Members.Alive(owner) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id := range s.copies {
+		if id.Owner() == owner {
+			s.dropCopy(id)
+		}
+	}
+}

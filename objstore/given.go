@@ -1,6 +1,11 @@
 package objstore
 
-import "time"
+import (
+	"bytes"
+	"time"
+
+	"manta/bus"
+)
 
 // DefaultRefTTL is how long a name that was given to somebody who is no node keeps its object, unless the node says otherwise.
 const DefaultRefTTL = time.Hour
@@ -51,5 +56,57 @@ func (s *Store) forgetGiven(now time.Time) {
 		delete(s.given, id)
 		e.given = time.Time{}
 		s.reconsider(e, nil)
+	}
+}
+
+// Give gives what a value names to a plain client. Nil refs are passed over.
+func (s *Store) Give(refs *bus.Refs) {
+	if refs == nil {
+		return
+	}
+	for _, id := range refs.IDs {
+		intern(id).give()
+	}
+}
+
+// Capture finds the refs in a value that came from a plain client, and makes this node a holder of what they name, as long as somebody
+// has the value.
+func (s *Store) Capture(v *bus.Value) {
+	var ids []bus.RefID
+	switch v.Format {
+	case bus.Msgpack:
+		bus.Extensions(v.Data, refExtension, func(data []byte) {
+			if len(data) == len(ID{}) {
+				ids = append(ids, bus.RefID(data))
+			}
+		})
+	case bus.JSON:
+		ids = refsInJSON(v.Data)
+	}
+	if n := len(ids); n > 0 && n <= bus.MaxRefs {
+		v.Refs = &bus.Refs{IDs: ids}
+		s.Arrive(v.Refs)
+	}
+}
+
+// refsInJSON returns the ids in all that looks like {"$ref": id}. What only looks so, inside a string, does no harm: it keeps an object
+// a little longer.
+func refsInJSON(data []byte) (ids []bus.RefID) {
+	const space = " \t\r\n"
+	for {
+		_, rest, found := bytes.Cut(data, []byte(`"$ref"`))
+		if !found {
+			return ids
+		}
+		data = rest
+		rest, colon := bytes.CutPrefix(bytes.TrimLeft(rest, space), []byte(":"))
+		text, quote := bytes.CutPrefix(bytes.TrimLeft(rest, space), []byte(`"`))
+		if !colon || !quote {
+			continue
+		}
+		text, _, _ = bytes.Cut(text, []byte(`"`))
+		if id, err := ParseID(string(text)); err == nil {
+			ids = append(ids, id)
+		}
 	}
 }

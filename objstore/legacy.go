@@ -30,6 +30,7 @@ func (s *Store) bury(id member.ID) {
 			if member.Pause(ctx, pause); ctx.Err() != nil {
 				return
 			}
+			s.dropCopiesOf(id)
 			if heir, _ := s.node.Members.HeirOf(id); heir != s.node.ID {
 				continue
 			}

@@ -54,12 +54,16 @@ func (r Ref[T]) Get(ctx context.Context) (v T, err error) {
 // value exists.
 func (r Ref[T]) Stored(ctx context.Context) error { return stored(ctx, r.object) }
 
-// ID returns the object's name; the zero ID if it has none because it failed before it got one.
+// ID returns the object's name; the zero ID if it has none because it failed before it got one. Nobody can say when a name that was
+// read is not needed any more, so the object is kept for its node's RefTTL.
 func (r Ref[T]) ID() ID {
 	if r.object == nil {
 		return ID{}
 	}
-	r.object.findable() // whoever asks for the name may ask by it
+	if o := r.object; o.failure() == nil {
+		o.findable() // whoever asks for the name may ask by it
+		o.give()
+	}
 	return r.object.id
 }
 
@@ -68,7 +72,11 @@ func (r Ref[T]) Any() Ref[any] { return Ref[any](r) }
 
 // String returns for example Ref[float64](0000…).
 func (r Ref[T]) String() string {
-	return fmt.Sprintf("Ref[%s](%s)", reflect.TypeFor[T](), r.ID())
+	var id ID
+	if r.object != nil {
+		id = r.object.id
+	}
+	return fmt.Sprintf("Ref[%s](%s)", reflect.TypeFor[T](), id)
 }
 
 // Free deletes objects in every place: once it has returned, every read fails with ErrFreed. Freeing twice is no error.
