@@ -74,6 +74,7 @@ func TestNothingIsLeftOfObjectsThatNobodyHas(t *testing.T) {
 	victim, survivors := c.workers[2], c.workers[:2]
 	victim.first(line.Start, "x")
 	victim.kill()
+	t.Logf("one was killed after %v", time.Since(begun))
 	for _, w := range survivors {
 		if done := w.done("x"); done.OK == 0 {
 			t.Errorf("%s: no parcel came through, %d failed", w.name, done.Failed)

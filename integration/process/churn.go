@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 
+	"manta/actor"
 	"manta/integration/process/line"
 	"manta/node"
 	"manta/objstore"
@@ -64,6 +65,54 @@ var (
 		}, nil
 	})
 )
+
+// hand yields parcels made where it runs.
+var hand = task.DefineStream("hand", func(ctx context.Context, n int, yield func(parcel) error) error {
+	for i := range n {
+		if err := yield(parcel{Numbers: []objstore.Ref[[]float64]{numbers(ctx, i), numbers(ctx, 1)}}); err != nil {
+			return err
+		}
+	}
+	return nil
+})
+
+// A cellar is an actor that keeps a parcel: the one that it starts with, then the latest.
+type cellar struct{ Parcel parcel }
+
+// Swap takes a parcel in and hands out the one before.
+func (c *cellar) Swap(_ context.Context, p parcel) (parcel, error) {
+	old := c.Parcel
+	c.Parcel = p
+	return old, nil
+}
+
+var cellars = actor.Define[cellar]("cellar")
+
+// inAndOut has refs travel into an actor and out again, and come out of a stream.
+func inAndOut(ctx context.Context) error {
+	one := func() parcel { return parcel{Numbers: []objstore.Ref[[]float64]{numbers(ctx, 0), numbers(ctx, 1)}} }
+	c := cellars.New(ctx, cellar{one()})
+	defer func() { _ = c.Kill(ctx) }() // it may be dead already
+	swap := actor.Method(c, (*cellar).Swap)
+	for range 3 {
+		old, err := swap.Call(ctx, one())
+		if err != nil {
+			return err
+		}
+		if _, err := count(ctx, old); err != nil {
+			return err
+		}
+	}
+	for p, err := range hand.Stream(ctx, 10) {
+		if err != nil {
+			return err
+		}
+		if _, err := count(ctx, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // count reads all that a parcel names and returns how many objects that was.
 func count(ctx context.Context, p parcel) (n int, err error) {
@@ -133,6 +182,8 @@ func churn(ctx context.Context, c line.Command) {
 				return err
 			}())
 		}
+		note(&done, inAndOut(ctx))
+		made += 2*4 + 2*10
 		if !told && made >= c.Count/2 {
 			told = true
 			here.say(line.Event{Event: line.Start, Tag: c.Tag})
@@ -146,7 +197,7 @@ func note(e *line.Event, err error) {
 	switch {
 	case err == nil:
 		e.OK++
-	case errors.Is(err, objstore.ErrOwnerDead), errors.Is(err, task.ErrWorkerLost):
+	case errors.Is(err, objstore.ErrOwnerDead), errors.Is(err, task.ErrWorkerLost), errors.Is(err, actor.ErrDead), errors.Is(err, actor.ErrUnavailable):
 		e.Failed++
 	case e.Error == "":
 		e.Error = err.Error()
