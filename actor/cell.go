@@ -251,9 +251,21 @@ func (c *cell) run(ctx context.Context, v *visit) {
 		ctx, stop = context.WithDeadline(ctx, deadline)
 		defer stop()
 	}
-	out := call.Run(ctx, c.host.node, name, m.handler(c.instance), v.request)
+	out, arrival := call.Run(ctx, c.host.node, name, m.handler(c.instance), v.request)
 	v.cancel(call.ErrReturned) // before stop: the calls that it made go on
-	c.answer(v, call.Done, out)
+	if !arrival.Pending() {
+		c.answer(v, call.Done, out)
+		return
+	}
+	if !c.host.group.Go(func(ctx context.Context) { // the next call does not wait for that
+		select {
+		case <-arrival.Done():
+		case <-ctx.Done():
+		}
+		c.answer(v, call.Done, out)
+	}) {
+		c.answer(v, call.Done, out)
+	}
 }
 
 // answer replies to a visit, unless it was answered already.
@@ -265,6 +277,7 @@ func (c *cell) answer(v *visit, status call.Status, out objstore.Outcome) {
 		objstore.StoreOf(c.host.node).Discard(objstore.NewID(v.request.Owner, v.request.Number), out)
 		return
 	}
+	objstore.StoreOf(c.host.node).Lend(&out, v.request.Owner)
 	c.reply(v, status, out)
 }
 

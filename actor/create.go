@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"time"
 
@@ -58,6 +59,7 @@ func (e *Engine) create(c *class, cr *creation) *handle {
 	cs.mu.Unlock()
 	started := cs.group.Go(func(ctx context.Context) {
 		rec, err := e.place(ctx, c, cr, created)
+		runtime.KeepAlive(cr) // and what its start value names: the host has registered that
 		if err == nil && cr.shared {
 			h.setBirth(rec.Birth)
 			h.enter()

@@ -83,6 +83,9 @@ func (cs *callers) answered(c *caller, p call.Reply) {
 	if c != nil {
 		c.starting = false
 		if out := c.calls[p.Number]; out != nil {
+			if p.Outcome.Blob != nil {
+				p.Outcome.Blob.From = p.Host
+			}
 			cs.end(out, p.Outcome)
 			return
 		}

@@ -120,6 +120,13 @@ func (h *host) create(ctx context.Context, className string, q call.Request) (ca
 	if err := ask.read(q); err != nil {
 		return call.Refused, err
 	}
+	arrival := objstore.StoreOf(h.node).Arrive(ask.start.Refs)
+	defer func() { // its creator keeps what the start value names until it has the answer
+		select {
+		case <-arrival.Done():
+		case <-ctx.Done():
+		}
+	}()
 	instance := reflect.New(c.typ)
 	if err := bus.DecodeTo(ask.start, instance); err != nil {
 		return call.Refused, err

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
 )
@@ -48,8 +49,9 @@ func encodeFields(err error) []byte {
 	if checkEncodable(v.Elem()) != nil {
 		return nil
 	}
-	if data, wrong := marshalMsgpack(v.Interface()); wrong == nil && len(data) <= maxFields {
-		return data
+	var out bytes.Buffer // no sink: nobody keeps what a ref in an error names, so such a ref leaves the system
+	if wrong := writeMsgpack(&out, v.Interface()); wrong == nil && out.Len() <= maxFields {
+		return out.Bytes()
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ type fields struct {
 
 func drawFields(t *rapid.T) fields {
 	f := rapid.Make[fields]().Draw(t, "fields")
-	f.Format = bus.Format(rapid.ByteMax(byte(bus.Structs) - 1).Draw(t, "format"))
+	f.Format = bus.Format(rapid.ByteMax(byte(bus.Structs)-1).Draw(t, "format"))
 	f.Blob = bus.Blob{
 		ID:    rapid.StringMatching(`[A-Za-z0-9_-]{1,13}\.[A-Za-z0-9_-]{1,22}`).Draw(t, "blob"),
 		Size:  rapid.Int64Min(0).Draw(t, "size"),

@@ -221,3 +221,17 @@ func (f layoutField) value(data []byte) any {
 	}
 	return array
 }
+
+// readStructs reads the layout of a slice of structs, and returns its format.
+func (r *Reader) readStructs() Format {
+	fields := 0
+	l := r.readLayout(&fields)
+	if r.Err() != nil {
+		return 0
+	}
+	f, err := formatOf(l)
+	if err != nil {
+		r.Fail(err.Error())
+	}
+	return f
+}

@@ -170,9 +170,9 @@ func decodeStructs(value Value, into reflect.Value, count int) error {
 			own.Index(i).Set(reflect.ValueOf(l.value(value.Data[i*l.size:])))
 			continue
 		}
-		data, err := marshalMsgpack(l.value(value.Data[i*l.size:]))
+		packed, err := marshalMsgpack(l.value(value.Data[i*l.size:]))
 		if err == nil {
-			err = unmarshalMsgpack(data, own.Index(i).Addr().Interface())
+			err = unmarshalMsgpack(packed.Data, own.Index(i).Addr().Interface())
 		}
 		if err != nil {
 			return fmt.Errorf("cannot decode into %s: element %d of %s: %w", into.Type(), i, value.Format, err)

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"reflect"
+	"runtime"
 
 	"github.com/vmihailenco/msgpack/v5"
 )
@@ -25,42 +27,22 @@ const (
 type Value struct {
 	Format Format
 	Data   []byte
+	Refs   *Refs // nil if it holds none
 }
 
 // Clone returns the value with bytes of its own.
-func (v Value) Clone() Value { return Value{Format: v.Format, Data: bytes.Clone(v.Data)} }
+func (v Value) Clone() Value { return Value{Format: v.Format, Data: bytes.Clone(v.Data), Refs: v.Refs} }
 
 // AppendTo appends the value to a frame.
-func (v Value) AppendTo(b []byte) []byte { return AppendBytes(AppendFormat(b, v.Format), v.Data) }
-
-// ReadValue reads what AppendTo wrote, as a view into the frame.
-func (r *Reader) ReadValue() Value { return Value{Format: r.ReadFormat(), Data: r.Bytes()} }
-
-// AppendFormat appends a format to a frame.
-func AppendFormat(b []byte, f Format) []byte {
-	b = append(b, byte(f.kind()))
-	if f.kind() == Structs {
-		b = f.layout().appendTo(b)
-	}
-	return b
+func (v Value) AppendTo(b []byte) []byte {
+	return AppendBytes(AppendFormat(b, v.Format, v.Refs), v.Data)
 }
 
-// ReadFormat reads what AppendFormat wrote.
-func (r *Reader) ReadFormat() Format {
-	f := Format(r.Byte())
-	if f != Structs {
-		return f
-	}
-	fields := 0
-	l := r.readLayout(&fields)
-	if r.Err() != nil {
-		return 0
-	}
-	f, err := formatOf(l)
-	if err != nil {
-		r.Fail(err.Error())
-	}
-	return f
+// ReadValue reads what AppendTo wrote, as a view into the frame.
+func (r *Reader) ReadValue() (v Value) {
+	v.Format, v.Refs = r.ReadFormat()
+	v.Data = r.Bytes()
+	return v
 }
 
 // Encode encodes v. The error of a value that cannot be encoded names its type and the field.
@@ -89,11 +71,11 @@ func encodeReflected(v reflect.Value) (Value, error) {
 	if err := checkEncodable(v); err != nil {
 		return Value{}, err
 	}
-	data, err := marshalMsgpack(v.Addr().Interface())
+	value, err := marshalMsgpack(v.Addr().Interface())
 	if err != nil {
 		return Value{}, fmt.Errorf("cannot encode %s: %w", v.Type(), err)
 	}
-	return Value{Format: Msgpack, Data: data}, nil
+	return value, nil
 }
 
 // Decode decodes a value into a T. The error of one that does not fit names both types.
@@ -121,6 +103,7 @@ func DecodeTo(value Value, target reflect.Value) error {
 }
 
 func decodeInto(value Value, target any) error {
+	defer runtime.KeepAlive(value.Refs) // what decodes as a ref finds its object alive
 	var err error
 	switch value.Format {
 	case Msgpack:
@@ -157,20 +140,23 @@ func Recode(value Value, format Format) (Value, error) {
 	if format == JSON {
 		return EncodeJSON(v)
 	}
-	data, err := marshalMsgpack(&v)
-	return Value{Format: Msgpack, Data: data}, err
+	return marshalMsgpack(&v)
 }
 
-func marshalMsgpack(v any) ([]byte, error) {
-	var buf bytes.Buffer
+func marshalMsgpack(v any) (Value, error) {
+	var out sink
+	if err := writeMsgpack(&out, v); err != nil {
+		return Value{}, err
+	}
+	return Value{Format: Msgpack, Data: out.Bytes(), Refs: out.refs}, out.refs.check()
+}
+
+func writeMsgpack(w io.Writer, v any) error {
 	enc := msgpack.GetEncoder()
 	defer msgpack.PutEncoder(enc)
-	enc.Reset(&buf)
+	enc.Reset(w)
 	enc.SetCustomStructTag("json")
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return buf.Bytes(), nil
+	return enc.Encode(v)
 }
 
 func unmarshalMsgpack(data []byte, target any) (err error) {

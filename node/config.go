@@ -14,6 +14,7 @@ import (
 
 	"manta/bus"
 	"manta/internal/member"
+	"manta/objstore"
 	"manta/task"
 )
 
@@ -63,6 +64,9 @@ type Config struct {
 	// chunks of 512 KiB. A Put over it gives a ref whose reads fail with bus.ErrQuota, and a task whose result is over it fails so. The
 	// bound of the node that started last counts. 0 leaves it as it is: without bound, at first.
 	ObjectQuota int64
+	// RefTTL is for how long an object of this node is kept when a ref to it was given to somebody who is no node: in a reply to a plain NATS
+	// client, as JSON, or by Ref.ID. Default 1 hour.
+	RefTTL time.Duration
 	// Options go to nats.go as they are: credentials, TLS, an in-process server.
 	Options []nats.Option
 	// OnClosed, if not nil, is called once after Close has ended the connection.
@@ -98,6 +102,9 @@ func (c Config) withDefaults(id member.ID) Config {
 	if c.CacheBytes == 0 {
 		c.CacheBytes = 1 << 30
 	}
+	if c.RefTTL == 0 {
+		c.RefTTL = objstore.DefaultRefTTL
+	}
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = 30 * time.Second
 	}
@@ -122,6 +129,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("Config.ObjectQuota is %d: want a number of bytes, or 0 to leave it as it is", c.ObjectQuota)
 	case c.Replicas < 0 || c.Replicas > 5:
 		return fmt.Errorf("Config.Replicas is %d: want 1 to 5, or 0 for 1", c.Replicas)
+	case c.RefTTL < 0:
+		return fmt.Errorf("Config.RefTTL is %v: want a duration from 0, where 0 means 1 h", c.RefTTL)
 	case c.DrainTimeout < 0:
 		return fmt.Errorf("Config.DrainTimeout is %v: want a duration from 0, where 0 means 30 s", c.DrainTimeout)
 	}

@@ -101,6 +101,7 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 	if n.objects, err = objstore.Open(ctx, n.self, n.config.CacheBytes); err != nil {
 		return err
 	}
+	n.objects.SetRefTTL(n.config.RefTTL)
 	n.onClose(quietly(n.objects.Close))
 	n.onClose(quietly(n.leave)) // after tasks and actors have said their last words, before their objects go
 	serve := !n.config.ClientOnly

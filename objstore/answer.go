@@ -12,6 +12,10 @@ import (
 
 // answer serves this node's object subject. It never blocks.
 func (s *Store) answer(msg *bus.Msg) {
+	if r, kind := bus.ReadFrame(msg.Data); kind == notesFrame {
+		s.answerNotes(msg, r)
+		return
+	}
 	q, err := readQuestion(msg.Data)
 	if err != nil {
 		s.node.Log.Warn("a malformed question about an object", zap.String("subject", msg.Subject), zap.Error(err))
@@ -23,20 +27,20 @@ func (s *Store) answer(msg *bus.Msg) {
 		return
 	}
 	s.mu.Lock()
-	e := s.exported[q.id]
-	if e != nil && q.kind == askFrame {
-		e.asked(q.from)
+	o := s.find(q.id)
+	if q.kind == askFrame {
+		s.heldBy(q.id, q.from, q.version, true)
 	}
 	s.mu.Unlock()
 	switch {
-	case e == nil:
+	case o == nil:
 		s.replyGone(msg)
 	case q.kind == freeFrame:
-		s.answerFree(msg, e.object)
+		s.answerFree(msg, o)
 	case q.kind == cancelFrame:
-		s.answerCancel(msg, e.object)
+		s.answerCancel(msg, o)
 	default:
-		s.answerWhenPortable(msg, e.object)
+		s.answerWhenPortable(msg, o)
 	}
 }
 
@@ -45,6 +49,8 @@ type question struct {
 	kind byte
 	id   ID
 	from member.ID
+
+	version uint64 // of from's hold, if it asks for the value
 }
 
 func readQuestion(data []byte) (q question, err error) {
@@ -52,6 +58,9 @@ func readQuestion(data []byte) (q question, err error) {
 	q.kind = kind
 	copy(q.id[:], r.Raw(len(q.id)))
 	copy(q.from[:], r.Raw(len(q.from)))
+	if kind == askFrame {
+		q.version = r.Uint()
+	}
 	if kind != askFrame && kind != freeFrame && kind != cancelFrame && kind != goneFrame {
 		r.Fail("no question about an object")
 	}
@@ -60,6 +69,9 @@ func readQuestion(data []byte) (q question, err error) {
 
 // forget ends what this node knows of another's object that was freed.
 func (s *Store) forget(id ID) {
+	s.mu.Lock()
+	s.dropCopy(id)
+	s.mu.Unlock()
 	o := lookup(id)
 	if o == nil {
 		return

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"manta/bus"
@@ -17,7 +18,8 @@ const (
 	askFrame    = 'a' // to the owner → outcome, pending or gone
 	freeFrame   = 'f' // to the owner → gone
 	cancelFrame = 'x' // to the owner: what it is to be the result of is not wanted → done, gone or why not
-	goneFrame   = 'g' // from the owner, to a node that asked: it is freed → gone
+	goneFrame   = 'g' // from the owner, to a node that holds it: it is freed → gone
+	notesFrame  = 'n' // between any two: what each has to know of handles, see post → done
 	answerFrame = 'o'
 
 	answerOutcome = 'o'
@@ -43,7 +45,7 @@ func (o Outcome) AppendTo(b []byte) []byte {
 	case o.Err != nil:
 		return bus.EncodeFailure(o.Err).AppendTo(append(b, outcomeError))
 	case o.Blob != nil:
-		return o.Blob.Blob.AppendTo(bus.AppendFormat(append(b, outcomeBlob), o.Blob.Format))
+		return o.Blob.Blob.AppendTo(bus.AppendFormat(append(b, outcomeBlob), o.Blob.Format, o.Blob.Refs))
 	default:
 		return o.Value.AppendTo(append(b, outcomeValue))
 	}
@@ -57,8 +59,8 @@ func ReadOutcome(r *bus.Reader) (o Outcome) {
 			r.Fail("value without a format")
 		}
 	case outcomeBlob:
-		format := r.ReadFormat()
-		o.Blob = &StoredBlob{Blob: r.ReadBlob(), Format: format}
+		format, refs := r.ReadFormat()
+		o.Blob = &StoredBlob{Blob: r.ReadBlob(), Format: format, Refs: refs}
 	case outcomeError:
 		o.Err = r.ReadFailure().Err()
 	default:
@@ -67,14 +69,24 @@ func ReadOutcome(r *bus.Reader) (o Outcome) {
 	return o
 }
 
-// follow asks an object's owner until it has a settled outcome.
-func (s *Store) follow(id ID, st *state) {
+// follow asks an object's owner until it has a settled outcome. The question makes this node a holder. What the value names is the
+// owner's to keep as long as this node holds the object, so the handle stays until the owners of that know of this node.
+func (s *Store) follow(o *Object, st *state) {
 	started := s.group.Go(func(ctx context.Context) {
-		out, err := s.ask(ctx, id.Owner(), s.question(askFrame, id))
+		version := s.asking(o)
+		out, err := s.ask(ctx, o.id.Owner(), bus.AppendUint(s.question(askFrame, o.id), version))
 		if err != nil {
 			out = Outcome{Err: err}
 		}
+		s.answered(o.id, version)
+		s.copied(o.id, out.Blob)
+		arrival := s.Arrive(out.Refs())
 		st.settle(&out)
+		select {
+		case <-arrival.Done():
+		case <-ctx.Done():
+		}
+		runtime.KeepAlive(o)
 	})
 	if !started {
 		st.settle(&Outcome{Err: bus.ErrClosed})
@@ -92,17 +104,17 @@ func (s *Store) askFree(ctx context.Context, id ID) error {
 	return out.Err
 }
 
-// tellGone tells the nodes that asked for an object that it is freed. It returns when those that are there know.
-func (s *Store) tellGone(ctx context.Context, id ID, readers []member.ID) error {
-	told := make(chan error, len(readers))
-	for _, reader := range readers {
+// tellGone tells the nodes that hold an object that it is freed. It returns when those that are there know.
+func (s *Store) tellGone(ctx context.Context, id ID, holders []member.ID) error {
+	told := make(chan error, len(holders))
+	for _, holder := range holders {
 		go func() {
-			_, err := s.ask(ctx, reader, s.question(goneFrame, id))
+			_, err := s.ask(ctx, holder, s.question(goneFrame, id))
 			told <- err
 		}()
 	}
 	var failed error
-	for range readers {
+	for range holders {
 		if err := <-told; err != nil && !errors.Is(err, ErrOwnerDead) {
 			failed = err
 		}

@@ -7,14 +7,9 @@ func (s *Store) Fate(id ID) string {
 	if id.Number() == 0 || id.Number() > s.last.Load() {
 		return fmt.Sprintf("node %s has made no object of that number", s.node.ID)
 	}
-	o := lookup(id)
-	if o == nil {
-		s.mu.Lock()
-		if e := s.exported[id]; e != nil {
-			o = e.object
-		}
-		s.mu.Unlock()
-	}
+	s.mu.Lock()
+	o := s.find(id)
+	s.mu.Unlock()
 	if o == nil {
 		return "has its outcome, or nobody holds its ref any more"
 	}
@@ -25,17 +20,5 @@ func (s *Store) Fate(id ID) string {
 		return "failed: " + out.Err.Error()
 	default:
 		return "has its result"
-	}
-}
-
-// findable makes the object one that its process finds by its name, as long as somebody holds it.
-func (o *Object) findable() {
-	if o.home == nil {
-		return // it came by its name, or has none
-	}
-	interned.Lock()
-	defer interned.Unlock()
-	if interned.objects[o.id].Value() == nil {
-		o.enter()
 	}
 }

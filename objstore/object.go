@@ -1,9 +1,12 @@
 package objstore
 
 import (
+	"maps"
 	"runtime"
 	"sync"
 	"weak"
+
+	"manta/internal/member"
 )
 
 // Object is what a [Ref] names, without its type: one per name and process, so that refs compare as pointers. It holds the
@@ -41,21 +44,33 @@ func (o *Object) failure() error {
 }
 
 // interned finds the object of a name that came from elsewhere. Only names that were encoded or decoded are in it: what
-// never leaves the process costs no entry.
+// never leaves the process costs no entry. A store's mu is taken before it, never after.
 var interned struct {
 	sync.Mutex
 	objects map[ID]weak.Pointer[Object]
+	stores  map[member.ID]*Store // of the nodes of this process; replaced, never changed
 }
 
-// intern returns the process's object of that name.
+// intern returns the process's object of that name. What a node of this process owned and has no more is freed.
 func intern(id ID) *Object {
 	interned.Lock()
-	defer interned.Unlock()
-	if o := interned.objects[id].Value(); o != nil {
+	o, home := interned.objects[id].Value(), interned.stores[id.Owner()]
+	if o == nil && home == nil {
+		o = &Object{id: id}
+		o.enter()
+	}
+	interned.Unlock()
+	if o != nil {
 		return o
 	}
-	o := &Object{id: id}
-	o.enter()
+	home.mu.Lock()
+	defer home.mu.Unlock()
+	if o := home.find(id); o != nil {
+		return o
+	}
+	o = &Object{id: id, home: home}
+	o.outcome.Store(freed)
+	o.findable()
 	return o
 }
 
@@ -75,26 +90,51 @@ func (o *Object) enter() {
 	interned.objects[o.id] = pointer
 	runtime.AddCleanup(o, func(id ID) {
 		interned.Lock()
-		defer interned.Unlock()
 		if interned.objects[id] == pointer {
 			delete(interned.objects, id)
+		}
+		stores := interned.stores
+		interned.Unlock()
+		for _, s := range stores {
+			s.fallen(id, pointer)
 		}
 	}, o.id)
 }
 
-// escape is called when the name is about to travel: others may ask for the object from now on.
+// register makes a store one whose node is in this process; unregister undoes that.
+func (s *Store) register() {
+	interned.Lock()
+	defer interned.Unlock()
+	stores := map[member.ID]*Store{s.node.ID: s}
+	maps.Copy(stores, interned.stores)
+	interned.stores = stores
+}
+
+func (s *Store) unregister() {
+	interned.Lock()
+	defer interned.Unlock()
+	stores := maps.Clone(interned.stores)
+	delete(stores, s.node.ID)
+	interned.stores = stores
+}
+
+// findable makes the object one that its process finds by its name, as long as somebody has a handle.
+func (o *Object) findable() {
+	if o.home == nil {
+		return // it came by its name, or has none
+	}
+	interned.Lock()
+	defer interned.Unlock()
+	if interned.objects[o.id].Value() == nil {
+		o.enter()
+	}
+}
+
+// escape is called when the name is about to travel: others may ask for the object from then on.
 func (o *Object) escape() error {
 	if err := o.failure(); err != nil {
 		return err
 	}
-	if o.home == nil {
-		return nil
-	}
-	interned.Lock()
-	if interned.objects[o.id].Value() == nil {
-		o.enter()
-	}
-	interned.Unlock()
-	o.home.export(o)
+	o.findable()
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"strings"
 
 	"manta/bus"
 	"manta/internal/member"
@@ -30,6 +32,7 @@ func read(ctx context.Context, o *Object) (bus.Value, error) {
 	if err != nil {
 		return bus.Value{}, err
 	}
+	defer runtime.KeepAlive(o) // a reader is a holder
 	return s.open(ctx, scope, out)
 }
 
@@ -46,23 +49,10 @@ func (s *Store) await(ctx context.Context, scope *member.Scope, o *Object) (*Out
 }
 
 // Open returns the value of the object that an argument names, for the node that runs the task.
-func (s *Store) Open(ctx context.Context, id ID) (bus.Value, error) { return read(ctx, s.named(id)) }
+func (s *Store) Open(ctx context.Context, id ID) (bus.Value, error) { return read(ctx, intern(id)) }
 
 // Value waits for an object's value.
 func (s *Store) Value(ctx context.Context, o *Object) (bus.Value, error) { return read(ctx, o) }
-
-// named returns the object of a name; of this node's own it finds the one that was pinned or has travelled.
-func (s *Store) named(id ID) *Object {
-	if id.Owner() != s.node.ID {
-		return intern(id)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if e := s.exported[id]; e != nil {
-		return e.object
-	}
-	return FailedObject(ErrFreed)
-}
 
 // open returns the value of an outcome, from the bucket if that is where it is.
 func (s *Store) open(ctx context.Context, scope *member.Scope, out *Outcome) (bus.Value, error) {
@@ -80,12 +70,16 @@ func (s *Store) open(ctx context.Context, scope *member.Scope, out *Outcome) (bu
 	if err := scope.Await(ctx, e.done); err != nil {
 		return bus.Value{}, err
 	}
-	return e.value, e.err
+	value := e.value
+	value.Refs = out.Blob.Refs // the cache keeps bytes, and no handles
+	return value, e.err
 }
 
 func (s *Store) download(ctx context.Context, e *cached, blob StoredBlob) {
 	data, err := s.bucket.Read(ctx, blob.Blob, nil)
-	if errors.Is(err, bus.ErrBlobGone) || errors.Is(err, bus.ErrChecksum) {
+	if errors.Is(err, bus.ErrBlobGone) && s.ownerGone(blob.Blob) {
+		err = fmt.Errorf("%w: %w", ErrOwnerDead, err)
+	} else if errors.Is(err, bus.ErrBlobGone) || errors.Is(err, bus.ErrChecksum) {
 		err = fmt.Errorf("%w: %w", ErrLost, err)
 	}
 	if err == nil {
@@ -93,4 +87,11 @@ func (s *Store) download(ctx context.Context, e *cached, blob StoredBlob) {
 		s.stats.downloadedBytes.Add(blob.Blob.Size)
 	}
 	s.cache.fill(e, bus.Value{Format: blob.Format, Data: data}, err)
+}
+
+// ownerGone says whether the node that a blob belongs to has left.
+func (s *Store) ownerGone(blob bus.Blob) bool {
+	owner, _, _ := strings.Cut(blob.ID, ".")
+	id, err := member.ParseID(owner)
+	return err == nil && !s.node.Members.Alive(id)
 }

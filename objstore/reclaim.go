@@ -3,14 +3,13 @@ package objstore
 import (
 	"context"
 	"errors"
-	"maps"
 	"runtime"
-	"slices"
 	"time"
 
 	"go.uber.org/zap"
 
 	"manta/bus"
+	"manta/internal/member"
 )
 
 // sweepInterval is how often objects that were collected are deleted from the bucket.
@@ -19,27 +18,37 @@ const sweepInterval = time.Second
 // collected is a blob of this node that can go: of an object whose last ref in this process is gone, or one that is no
 // object's value.
 type collected struct {
-	store *Store
-	id    ID
-	blob  string
+	store  *Store
+	id     ID
+	blob   string
+	copies []member.ID // nodes that may have it in their caches
 }
 
-// own remembers a blob as this node's to delete: when the last ref in this process is collected, if the object's name never
-// left it, else when the object is freed or the store closes.
-func (s *Store) own(o *Object, blob string) {
+// own remembers a blob as this node's to delete: when the last ref in this process is collected and nobody else wants the object,
+// when it is freed, or when the store closes.
+func (s *Store) own(o *Object, blob string, madeBy member.ID) {
 	s.mu.Lock()
 	s.blobs[blob] = o.id
 	s.mu.Unlock()
+	gone := collected{store: s, id: o.id, blob: blob}
+	if madeBy != (member.ID{}) {
+		gone.copies = []member.ID{madeBy}
+	}
 	runtime.AddCleanup(o, func(c collected) { // runs on the runtime's goroutine: it only appends
 		c.store.mu.Lock()
 		defer c.store.mu.Unlock()
-		c.store.collect(c.id, c.blob)
-	}, collected{s, o.id, blob})
+		if e := c.store.entries[c.id]; e != nil {
+			e.gone = c
+			return
+		}
+		c.store.collected = append(c.store.collected, c)
+	}, gone)
 }
 
-// Discard deletes the blob, if any, of an outcome that nobody will read. One that this node owns stays: the outcome was settled, and
+// Discard deletes the blob, if any, of an outcome that nobody will read, and tells who lent what it names that it is not wanted. One that this node owns stays: the outcome was settled, and
 // has come again.
 func (s *Store) Discard(id ID, out Outcome) {
+	s.Decline(out.Refs())
 	if out.Blob == nil {
 		return
 	}
@@ -53,7 +62,7 @@ func (s *Store) Discard(id ID, out Outcome) {
 
 // collect has a blob deleted soon; the store is locked.
 func (s *Store) collect(id ID, blob string) {
-	s.collected = append(s.collected, collected{s, id, blob})
+	s.collected = append(s.collected, collected{store: s, id: id, blob: blob})
 }
 
 // sweep deletes the blobs of collected objects until ctx ends.
@@ -66,13 +75,29 @@ func (s *Store) sweep(ctx context.Context) {
 			return
 		case <-tick.C:
 			s.tellUnread()
+			s.tidy(time.Now())
 			for _, c := range s.takeCollected() {
 				if err := s.deleteBlob(ctx, c.id, c.blob); err != nil && ctx.Err() == nil {
 					s.node.Log.Warn("a collected object stays in the bucket", zap.Stringer("object", c.id), zap.Error(err))
 				}
+				s.mu.Lock()
+				s.tellDeleted(c.id, c.copies)
+				s.mu.Unlock()
 			}
 		}
 	}
+}
+
+// tidy does what the clock asks for.
+func (s *Store) tidy(now time.Time) {
+	s.takeDropped()
+	s.forgetAbsent(now)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ticks++
+	s.forgetLoans()
+	s.forgetGiven(now)
+	s.forgetCopies()
 }
 
 // takeCollected returns what is to be deleted. What is askable or goes up is not collected, so it is not in it.
@@ -137,12 +162,12 @@ func (s *Store) freeOwn(ctx context.Context, o *Object) error {
 	}
 	blob := o.state.free()
 	s.mu.Lock()
-	e := s.exported[o.id]
-	delete(s.exported, o.id)
+	e := s.entries[o.id]
+	delete(s.entries, o.id)
 	s.mu.Unlock()
 	var told error
 	if e != nil {
-		told = s.tellGone(ctx, o.id, slices.Collect(maps.Keys(e.readers)))
+		told = s.tellGone(ctx, o.id, e.holders.nodes())
 	}
 	switch {
 	case u != nil:

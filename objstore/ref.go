@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"runtime"
 
 	"github.com/vmihailenco/msgpack/v5"
 
@@ -52,19 +53,25 @@ func (r Ref[T]) Get(ctx context.Context) (v T, err error) {
 	if err != nil {
 		return v, err
 	}
-	return bus.Decode[T](value)
+	v, err = bus.Decode[T](value)
+	runtime.KeepAlive(r.object) // and with it what the value names, until it has handles of its own
+	return v, err
 }
 
 // Stored waits until the value is in the bucket. Values up to InlineLimit never go there: for them it waits until the
 // value exists.
 func (r Ref[T]) Stored(ctx context.Context) error { return stored(ctx, r.object) }
 
-// ID returns the object's name; the zero ID if it has none because it failed before it got one.
+// ID returns the object's name; the zero ID if it has none because it failed before it got one. Nobody can say when a name that was
+// read is not needed any more, so the object is kept for its node's RefTTL.
 func (r Ref[T]) ID() ID {
 	if r.object == nil {
 		return ID{}
 	}
-	r.object.findable() // whoever asks for the name may ask by it
+	if o := r.object; o.failure() == nil {
+		o.findable() // whoever asks for the name may ask by it
+		o.give()
+	}
 	return r.object.id
 }
 
@@ -73,7 +80,11 @@ func (r Ref[T]) Any() Ref[any] { return Ref[any](r) }
 
 // String returns for example Ref[float64](0000…).
 func (r Ref[T]) String() string {
-	return fmt.Sprintf("Ref[%s](%s)", reflect.TypeFor[T](), r.ID())
+	var id ID
+	if r.object != nil {
+		id = r.object.id
+	}
+	return fmt.Sprintf("Ref[%s](%s)", reflect.TypeFor[T](), id)
 }
 
 // Free deletes objects in every place: once it has returned, every read fails with ErrFreed. Freeing twice is no error.
@@ -110,6 +121,11 @@ func (r Ref[T]) EncodeMsgpack(enc *msgpack.Encoder) error {
 	}
 	if err := r.object.escape(); err != nil {
 		return err
+	}
+	if value, ok := enc.Writer().(bus.Nester); ok {
+		value.Nest(r.object.id, r.object)
+	} else { // whoever encodes by himself does not say where the bytes go
+		r.object.give()
 	}
 	if err := enc.EncodeExtHeader(refExtension, len(r.object.id)); err != nil {
 		return err
@@ -162,6 +178,7 @@ func (r Ref[T]) MarshalJSON() ([]byte, error) {
 	if err := r.object.escape(); err != nil {
 		return nil, err
 	}
+	r.object.give()
 	return json.Marshal(jsonRef{r.object.id.String()})
 }
 

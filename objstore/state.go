@@ -21,7 +21,16 @@ type Outcome struct {
 type StoredBlob struct {
 	Blob   bus.Blob
 	Format bus.Format
+	Refs   *bus.Refs // inside the value
 	From   member.ID // the node that made it, and so has it at hand, if that is known and not the owner; it does not travel
+}
+
+// Refs returns what the value holds, nil if it holds no refs.
+func (out *Outcome) Refs() *bus.Refs {
+	if out.Blob != nil {
+		return out.Blob.Refs
+	}
+	return out.Value.Refs
 }
 
 // state is what a node knows of one object.

@@ -8,8 +8,8 @@ type Stats struct {
 	UploadedBytes   int64
 	Downloads       int64 // blobs read
 	DownloadedBytes int64
-	// Askable is how many objects of this node others may ask for at this moment: large arguments of tasks under way, and, until they
-	// are freed, objects whose refs have travelled.
+	// Askable is how many objects of this node are kept for others at this moment: large arguments of tasks under way, what other nodes
+	// hold refs of, and what was given to clients that are no nodes.
 	Askable int
 }
 
@@ -20,7 +20,12 @@ type counters struct {
 // Stats returns the counters of this node.
 func (s *Store) Stats() Stats {
 	s.mu.Lock()
-	askable := len(s.exported)
+	askable := 0
+	for _, e := range s.entries {
+		if e.wanted() {
+			askable++
+		}
+	}
 	s.mu.Unlock()
 	return Stats{
 		Askable: askable,

@@ -34,29 +34,29 @@ type Store struct {
 	asked *bus.Subscription
 	cache *cache
 
+	unhear func() // ends what OnReconnect began
+
 	mu        sync.Mutex
-	exported  map[ID]*export
+	entries   map[ID]*entry       // of this node's objects that have left it, or are pinned
 	uploads   map[*upload]*Object // under way; what goes up is not collected meanwhile
 	blobs     map[string]ID       // the blobs of objects that this node owns
-	collected []collected         // objects whose last ref in this process is gone
+	collected []collected         // objects that nobody has any more
+	given     map[ID]*entry       // of the entries: those whose names were given away
+	refTTL    time.Duration       // how long such a name is good
+
+	holds    map[ID]*hold        // of others' objects: the handles in this process
+	version  uint64              // of the newest change of holds
+	dropped  []ID                // whose handles were collected
+	loans    map[uint64]*loan    // what was sent and is not known to be kept
+	lastLoan uint64              // number of the newest one
+	ticks    int64               // of the sweep
+	posts    map[member.ID]*post // to other nodes, not acknowledged
+	copies   copies
+
+	absent map[member.ID]time.Time // holders that the roster does not know, and since when; for the sweep alone
 
 	unread      int   // failures that nobody has read, since the last report
 	firstUnread error // of them
-}
-
-// export is an object that other processes may ask for. It is not collected meanwhile.
-type export struct {
-	object  *Object
-	pins    int                    // tasks under way that have it as an argument
-	escaped bool                   // its name travelled inside a value: only Free and Close end it
-	readers map[member.ID]struct{} // nodes that asked for it, to be told when it is freed
-}
-
-func (e *export) asked(by member.ID) {
-	if e.readers == nil {
-		e.readers = make(map[member.ID]struct{})
-	}
-	e.readers[by] = struct{}{}
 }
 
 // Open starts a node's share of the object store. cacheBytes bounds what it keeps of other nodes' blobs.
@@ -67,13 +67,18 @@ func Open(ctx context.Context, node *member.Node, cacheBytes int64) (*Store, err
 	}
 	s := &Store{
 		node: node, bucket: bucket, group: member.NewGroup(ctx), cache: newCache(cacheBytes),
-		exported: make(map[ID]*export), uploads: make(map[*upload]*Object), blobs: make(map[string]ID),
+		entries: make(map[ID]*entry), uploads: make(map[*upload]*Object), blobs: make(map[string]ID),
+		given: make(map[ID]*entry), refTTL: DefaultRefTTL, holds: make(map[ID]*hold), loans: make(map[uint64]*loan),
+		posts: make(map[member.ID]*post), copies: make(copies), absent: make(map[member.ID]time.Time),
 	}
 	if s.asked, err = node.Conn.Subscribe(node.Conn.NodeObject(node.ID.String()), "", s.answer); err != nil {
 		return nil, err
 	}
 	part.Set(node, s)
+	s.register()
 	s.group.Go(s.sweep)
+	s.group.Go(s.lookForOrphans)
+	s.heed()
 	return s, nil
 }
 
@@ -104,8 +109,9 @@ func (o *Object) ID() ID { return o.id }
 // once may take their outcomes from one slice; it is collected when the last of those objects is. If the object has an
 // outcome already (it was freed, say) the given one is dropped, and its blob deleted.
 func (s *Store) Settle(o *Object, out *Outcome) {
+	s.Arrive(out.Refs())
 	if out.Blob != nil {
-		s.own(o, out.Blob.Blob.ID)
+		s.own(o, out.Blob.Blob.ID, out.Blob.From)
 	}
 	if out.Err != nil {
 		s.watchUnread(o, out)
@@ -115,40 +121,6 @@ func (s *Store) Settle(o *Object, out *Outcome) {
 		defer s.mu.Unlock()
 		s.collect(o.id, out.Blob.Blob.ID)
 	}
-}
-
-// Pin keeps an object of this node askable while a task that has it as an argument is under way. It returns the undoing.
-func (s *Store) Pin(o *Object) (unpin func()) {
-	if o.home != s {
-		return func() {}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	e := s.entry(o)
-	e.pins++
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if e.pins--; e.pins == 0 && !e.escaped {
-			delete(s.exported, o.id)
-		}
-	}
-}
-
-// export makes an object askable until it is freed.
-func (s *Store) export(o *Object) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.entry(o).escaped = true
-}
-
-func (s *Store) entry(o *Object) *export {
-	e := s.exported[o.id]
-	if e == nil {
-		e = &export{object: o}
-		s.exported[o.id] = e
-	}
-	return e
 }
 
 // look returns the outcome of an object if there is one on this node.
@@ -174,7 +146,7 @@ func (s *Store) stateOf(o *Object) *state {
 	fresh := &state{}
 	st := o.mirror(s, fresh)
 	if st == fresh {
-		s.follow(o.id, st)
+		s.follow(o, st)
 	}
 	return st
 }
@@ -197,6 +169,8 @@ func (s *Store) Drain(ctx context.Context) error {
 // Close ends all work under way and deletes the blobs that this node owns.
 func (s *Store) Close() {
 	_ = s.asked.Unsubscribe() // its one error is that the connection is closed
+	s.unhear()
+	s.unregister()
 	s.group.Stop(bus.ErrClosed)
 	s.group.Wait()
 

@@ -6,6 +6,7 @@ import (
 	"go.uber.org/zap"
 
 	"manta/bus"
+	"manta/internal/member"
 )
 
 // upload is a large value on its way to the bucket.
@@ -35,10 +36,10 @@ func (s *Store) startUpload(o *Object, value bus.Value) {
 	s.mu.Lock()
 	s.uploads[u] = o
 	s.mu.Unlock()
-	s.own(o, u.blob.ID)
+	s.own(o, u.blob.ID, member.ID{})
 	started := s.group.Go(func(context.Context) {
 		defer s.endUpload(u)
-		if err := s.store(ctx, o.id, u.blob, value, func() { o.stored(&StoredBlob{Blob: u.blob, Format: value.Format}, nil) }); err != nil {
+		if err := s.store(ctx, o.id, u.blob, value, func() { o.stored(&StoredBlob{Blob: u.blob, Format: value.Format, Refs: value.Refs}, nil) }); err != nil {
 			o.stored(nil, err)
 			if context.Cause(ctx) == err { // freed or closed
 				return
@@ -60,7 +61,11 @@ func (s *Store) endUpload(u *upload) {
 	close(u.ended)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	o := s.uploads[u]
 	delete(s.uploads, u)
+	if e := s.entries[o.id]; e != nil {
+		s.reconsider(e, o)
+	}
 }
 
 // store writes a blob, calls readable once Manta can read it, and describes it for stock clients after that.
@@ -83,8 +88,9 @@ func (s *Store) Seal(ctx context.Context, id ID, value bus.Value) Outcome {
 	if len(value.Data) <= InlineLimit {
 		return Outcome{Value: value}
 	}
-	stored := &StoredBlob{Blob: s.bucket.NewBlob(id.Owner().String(), int64(len(value.Data))), Format: value.Format}
-	s.cache.keep(stored.Blob, value)
+	stored := &StoredBlob{Blob: s.bucket.NewBlob(id.Owner().String(), int64(len(value.Data))), Format: value.Format, Refs: value.Refs}
+	s.cache.keep(stored.Blob, bus.Value{Format: value.Format, Data: value.Data})
+	s.copied(id, stored)
 	if err := s.store(ctx, id, stored.Blob, value, func() {}); err != nil {
 		s.Discard(id, Outcome{Blob: stored}) // what of it was written
 		return Outcome{Err: err}

@@ -204,7 +204,11 @@ func (cs *consumers) heard(msg *bus.Msg) {
 	cs.mu.Lock()
 	c := cs.open[number]
 	cs.mu.Unlock()
-	if (c == nil || !c.heard(&m)) && m.kind == questionFrame {
+	if c != nil && c.heard(&m) {
+		return
+	}
+	cs.owner.store.Decline(m.item.outcome.Refs())
+	if m.kind == questionFrame {
 		cs.publish(msg.Reply, credit{stop: true}, producerKey{cs.owner.node.ID, number, m.attempt})
 	}
 }
@@ -221,8 +225,12 @@ func (c *consumer) heard(m *producerMessage) bool {
 		c.tell(c.in.asked(m.sent))
 		return true
 	}
+	before := c.in.received
 	if c.in.came(m.item) {
 		c.tell(c.in.credit(true))
+	}
+	if c.in.received > before {
+		c.streams.owner.store.Arrive(m.item.outcome.Refs())
 	}
 	c.rouse()
 	return true

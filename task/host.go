@@ -31,6 +31,8 @@ const (
 	yieldEvery = 100 * time.Microsecond
 	// idleLimit is how many goroutines may wait for a task.
 	idleLimit = 64
+	// smallRoom is how many bytes of a result need no memory of their own.
+	smallRoom = 64
 )
 
 // host is the serving half of a node: the goroutines, the clock and the connection around its desk. All frames come through one
@@ -119,7 +121,7 @@ func (h *host) unlock() {
 // serveSlot runs tasks, and waits for more while not too many others do: a goroutine that has run one has a stack of the right size.
 func (h *host) serveSlot(ctx context.Context, j *job) {
 	more := make(chan *job, 1)
-	w := call.Work{Room: make([]byte, 0, 64)}
+	w := call.Work{Room: make([]byte, 0, smallRoom)}
 	for {
 		h.work(&w, j)
 		h.mu.Lock()
@@ -171,7 +173,8 @@ func (h *host) work(w *call.Work, j *job) {
 		w.Function, w.Handler, w.Entry = j.guest.function, j.guest.handler, j.entry
 		value, err := w.Run(j, h.store)
 		ended := h.now()
-		j = h.returned(j, value, err, ended-begun, ended)
+		j = h.returned(j, value, err, w.Arrival, ended-begun, ended)
+		w.Arrival = nil
 		if begun = ended; begun-yielded > yieldEvery {
 			runtime.Gosched()
 			h.breath.take(h.now)
@@ -183,31 +186,45 @@ func (h *host) work(w *call.Work, j *job) {
 }
 
 // returned answers a task that has returned, and gives its slot to the next one.
-func (h *host) returned(j *job, value bus.Value, err error, took time.Duration, now moment) (next *job) {
+func (h *host) returned(j *job, value bus.Value, err error, a *objstore.Arrival, took time.Duration, now moment) (next *job) {
 	held := j.end()
 	h.ran.Add(1)
-	large := err == nil && len(value.Data) > objstore.InlineLimit
+	out := objstore.Outcome{Value: value, Err: err}
+	later := err == nil && len(value.Data) > objstore.InlineLimit || a.Pending()
 	switch {
-	case large: // its slot is free while it is stored
-		defer h.group.Go(func(ctx context.Context) { h.seal(ctx, j, value) })
 	case err != nil && h.group.Context().Err() != nil: // cut short by Close: that is no outcome, its owner sends it elsewhere
-		large = true
+		later = true
+	case later: // its slot is free while it is stored, and while its arguments' refs are registered
+		if len(value.Data) <= smallRoom {
+			out.Value = value.Clone() // it lies in the room of the next result
+		}
+		defer h.group.Go(func(ctx context.Context) { h.answerLater(ctx, j, out, a) })
+	default:
+		h.store.Lend(&out, j.guest.owner)
 	}
 	h.mu.Lock()
 	defer h.unlock()
 	next = h.desk.finished(j, held, took, len(value.Data), now)
-	if !large {
-		h.desk.answerSoon(j, objstore.Outcome{Value: value, Err: err}, next == nil, now)
+	if !later {
+		h.desk.answerSoon(j, out, next == nil, now)
 	}
 	return next
 }
 
-// seal stores a large result and answers with its name.
-func (h *host) seal(ctx context.Context, j *job, value bus.Value) {
-	out := h.store.Seal(ctx, j.id(), value)
-	if out.Err != nil && ctx.Err() != nil {
+// answerLater stores a result if it is large, waits until what the arguments name is registered, and answers.
+func (h *host) answerLater(ctx context.Context, j *job, out objstore.Outcome, a *objstore.Arrival) {
+	if out.Err == nil {
+		out = h.store.Seal(ctx, j.id(), out.Value)
+	}
+	select {
+	case <-a.Done():
+	case <-ctx.Done():
+	}
+	if ctx.Err() != nil && (out.Err != nil || a.Pending()) {
+		h.store.Discard(j.id(), out)
 		return
 	}
+	h.store.Lend(&out, j.guest.owner)
 	h.mu.Lock()
 	defer h.unlock()
 	h.desk.answerSoon(j, out, true, h.now())

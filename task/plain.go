@@ -81,6 +81,7 @@ func (d *plainDoor) asked(msg *bus.Msg) {
 	}
 	args := make([]call.Arg, len(values))
 	for i, v := range values {
+		h.store.Capture(&v)
 		args[i] = call.Encoded(v)
 	}
 	if msg.Header.Get(streamHeaderName) != "" {
@@ -134,6 +135,7 @@ func elements[Raw ~[]byte](array bus.Value) ([]bus.Value, error) {
 func (h *host) answerPlainly(ctx context.Context, msg *bus.Msg, result *objstore.Object, format bus.Format) {
 	value, err := h.store.Value(member.NewContext(ctx, &member.Scope{Node: h.node}), result)
 	if err == nil {
+		h.store.Give(value.Refs)
 		value, err = bus.Recode(value, format)
 	}
 	if err == nil && int64(len(value.Data)) > h.node.Conn.MaxPayload() {

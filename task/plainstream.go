@@ -106,6 +106,7 @@ func (r *relay) run(ctx context.Context) {
 func (r *relay) pass(ctx context.Context, i *item) error {
 	value, err := r.consumer.open(ctx, i)
 	if err == nil {
+		r.host.store.Give(value.Refs)
 		value, err = bus.Recode(value, r.format)
 	}
 	if most := r.host.node.Conn.MaxPayload() - itemOverhead; err == nil && int64(len(value.Data)) > most {

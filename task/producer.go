@@ -113,6 +113,7 @@ func (p *producer) emit(ctx context.Context, v bus.Value) error {
 			return fmt.Errorf("storing an item of %d bytes: %w", len(v.Data), i.outcome.Err)
 		}
 	}
+	p.host.store.Lend(&i.outcome, p.owner)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	i.seq = p.out.sent + 1

@@ -38,6 +38,12 @@ func obey(ctx context.Context, n *node.Node, commands io.Reader) {
 			go awaitMembers(ctx, c.Count)
 		case c.Do == "echo":
 			here.say(line.Event{Event: line.Echo})
+		case c.Do == "churn":
+			go churn(ctx, c)
+		case c.Do == "clear":
+			clearShelf()
+		case c.Do == "memory":
+			go sayMemory(n)
 		case c.Do == "drain":
 			go drain(ctx, n)
 		default:

@@ -16,7 +16,7 @@ const maxArgs = 2
 // Arg is an argument: a value, or an object that will have one.
 type Arg struct {
 	wire   string    // a small value as it travels
-	large  bus.Value // one above objstore.InlineLimit, which travels as an object
+	large  bus.Value // one above objstore.InlineLimit, which travels as an object; of a small one only the refs in it
 	object *objstore.Object
 	err    error
 }
@@ -55,7 +55,7 @@ func Encoded(v bus.Value) Arg {
 	if len(v.Data) > objstore.InlineLimit {
 		return Arg{large: v}
 	}
-	return Arg{wire: string(v.AppendTo([]byte{argValue}))}
+	return Arg{wire: string(v.AppendTo([]byte{argValue})), large: bus.Value{Refs: v.Refs}}
 }
 
 // Ref returns an argument that is the value of an object.

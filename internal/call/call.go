@@ -36,7 +36,7 @@ type Call struct {
 	Object *objstore.Object // of the result
 
 	wire    string   // the arguments as they travel, once all have values
-	awaited *awaited // nil if all arguments were small values
+	awaited *awaited // nil if all arguments were small values without refs inside
 	watch   *watch   // of the ctx, nil if that ends with the node
 	place   int32    // in the watch
 
@@ -44,7 +44,7 @@ type Call struct {
 	Plain   bool   // the result is wanted as JSON
 }
 
-// awaited is the arguments of a call that are, or were, objects.
+// awaited is the arguments of a call some of which are, or were, objects, or hold refs.
 type awaited struct {
 	mu      sync.Mutex
 	args    Args
@@ -68,7 +68,7 @@ func New(node *member.Node, t *Target, args Args) *Call {
 func (c *Call) Init(store *objstore.Store, t *Target, args Args) {
 	c.Target, c.Object, c.Attempt = t, store.Promise(), 1
 	for i := range args.n {
-		if args.list[i].wire == "" {
+		if a := &args.list[i]; a.wire == "" || a.large.Refs != nil { // what refs inside it name is kept until the call ends
 			c.awaited = &awaited{args: args}
 			return
 		}

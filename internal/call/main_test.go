@@ -43,7 +43,13 @@ func startNode(t *testing.T) (*member.Node, context.Context) {
 		t.Fatal(err)
 	}
 	t.Cleanup(conn.Close)
-	node := &member.Node{ID: member.NewID(), Conn: conn, Log: zap.NewNop(), Closing: make(chan struct{})}
+	id := member.NewID()
+	members, err := member.OpenTable(ctx, conn, id, zap.NewNop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(members.Close)
+	node := &member.Node{ID: id, Conn: conn, Members: members, Log: zap.NewNop(), Closing: make(chan struct{})}
 	store, err := objstore.Open(ctx, node, 64<<20)
 	if err != nil {
 		t.Fatal(err)

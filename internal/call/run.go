@@ -39,7 +39,10 @@ type Work struct {
 	Handler  Handler
 	Entry    Entry
 	Room     []byte // for a small result
-	values   [maxArgs]bus.Value
+	// Arrival is what the arguments name, on its way to be registered with its owners. Whoever made the call keeps it until the call is
+	// answered, so that has to wait for the arrival.
+	Arrival *objstore.Arrival
+	values  [maxArgs]bus.Value
 }
 
 // Run fetches the arguments that are objects and calls the handler. The value may lie in w.Room; the error is as it travels.
@@ -54,6 +57,7 @@ func (w *Work) Run(ctx context.Context, store *objstore.Store) (bus.Value, error
 
 func (w *Work) run(ctx context.Context, store *objstore.Store) (value bus.Value, err error) {
 	args := w.values[:0]
+	var nested []*bus.Refs
 	r := bus.ReadFields(w.Entry.Args)
 	for i := 1; r.Left() > 0 && r.Err() == nil; i++ {
 		a := readArg(&r)
@@ -62,7 +66,13 @@ func (w *Work) run(ctx context.Context, store *objstore.Store) (value bus.Value,
 				return value, Hopeless(fmt.Errorf("argument %d: %w", i, err))
 			}
 		}
+		if a.Value.Refs != nil {
+			nested = append(nested, a.Value.Refs)
+		}
 		args = append(args, a.Value)
+	}
+	if nested != nil {
+		w.Arrival = store.Arrive(nested...)
 	}
 	defer func() {
 		if r := recover(); r != nil {
@@ -72,15 +82,15 @@ func (w *Work) run(ctx context.Context, store *objstore.Store) (value bus.Value,
 	return w.Handler(ctx, args, w.Entry.Plain, w.Room)
 }
 
-// Run serves one call on this node and seals its result.
-func Run(ctx context.Context, node *member.Node, function string, h Handler, q Request) objstore.Outcome {
+// Run serves one call on this node and seals its result, which is to be sent once the arrival is done.
+func Run(ctx context.Context, node *member.Node, function string, h Handler, q Request) (objstore.Outcome, *objstore.Arrival) {
 	store := objstore.StoreOf(node)
 	w := Work{Function: function, Handler: h, Entry: q.Entry}
 	value, err := w.Run(ctx, store)
 	if err != nil {
-		return objstore.Outcome{Err: err}
+		return objstore.Outcome{Err: err}, w.Arrival
 	}
-	return store.Seal(ctx, objstore.NewID(q.Owner, q.Number), value)
+	return store.Seal(ctx, objstore.NewID(q.Owner, q.Number), value), w.Arrival
 }
 
 // ended returns the outcome of a call that says no more than that its ctx has ended, nil if it says something else.

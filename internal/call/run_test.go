@@ -17,7 +17,8 @@ import (
 
 // run serves a request for a function on a node.
 func run(ctx context.Context, node *member.Node, h call.Handler, args ...call.WireArg) objstore.Outcome {
-	return call.Run(ctx, node, "add", h, call.Request{Owner: node.ID, Entry: call.Entry{Number: 1, Attempt: 2, Args: wire(args...)}})
+	out, _ := call.Run(ctx, node, "add", h, call.Request{Owner: node.ID, Entry: call.Entry{Number: 1, Attempt: 2, Args: wire(args...)}})
+	return out
 }
 
 // wire returns arguments as they travel.
@@ -58,7 +59,7 @@ func TestAResultIsSealed(t *testing.T) {
 func TestALargeResultIsInTheBucket(t *testing.T) {
 	node, ctx := startNode(t)
 	large := strings.Repeat("x", objstore.InlineLimit+1)
-	out := call.Run(ctx, node, "repeat", func(context.Context, []bus.Value, bool, []byte) (bus.Value, error) {
+	out, _ := call.Run(ctx, node, "repeat", func(context.Context, []bus.Value, bool, []byte) (bus.Value, error) {
 		return bus.Encode(large)
 	}, call.Request{Owner: member.NewID(), Entry: call.Entry{Number: 1}})
 	if out.Err != nil || out.Blob == nil || out.Blob.Blob.Size != int64(len(large)) {

@@ -22,3 +22,15 @@ func wardsOf(ids []ID, self ID) []ID {
 	}
 	return wards
 }
+
+// HeirOf returns the node that sees to what a node which is gone has left behind: of those that are there, the one that follows it in
+// the ring. When that dies too it is the next one. False: nobody is there.
+func (t *Table) HeirOf(gone ID) (heir ID, ok bool) {
+	for _, info := range t.All() {
+		after, best := info.ID.compare(gone) > 0, heir.compare(gone) > 0
+		if !ok || after && !best || after == best && info.ID.compare(heir) < 0 {
+			heir, ok = info.ID, true
+		}
+	}
+	return heir, ok
+}

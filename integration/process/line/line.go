@@ -5,7 +5,8 @@ package line
 // A Command asks a process to do something.
 type Command struct {
 	// Do is "submit", "enough" (end a submission of which Width is given), "members" (wait until Count nodes serve tasks), "echo" (all
-	// that was said before stands before it), "drain" or "quit" (close the node and end with 0).
+	// that was said before stands before it), "churn" (make Count objects and drop them), "clear" (drop what was kept of others'),
+	// "memory", "drain" or "quit" (close the node and end with 0).
 	Do string `json:"do"`
 
 	// What to submit: Count tasks of the function Func. Each gets its number, from 0, and is to return it.
@@ -31,6 +32,7 @@ const (
 	Members = "members" // as many nodes as asked for serve tasks
 	Echo    = "echo"    // the process was asked for it
 	Drained = "drained" // the node is drained, or Error says why not
+	Memory  = "memory"  // what the process keeps: Bytes of heap, OK objects for others
 )
 
 // An Event is something that happened in a process.
@@ -52,6 +54,8 @@ type Event struct {
 	Value int    `json:"value"`
 	Error string `json:"error,omitempty"`
 	Code  string `json:"code,omitempty"` // of the error: "worker_lost" and the like, "failed" if the function itself said so
+
+	Bytes int64 `json:"bytes,omitempty"` // of memory
 
 	TookMS float64 `json:"took_ms,omitempty"` // from submission to the result, or to the last of all
 	OK     int     `json:"ok,omitempty"`      // of done: how many have a value

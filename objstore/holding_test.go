@@ -1,0 +1,194 @@
+package objstore_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"testing"
+	"time"
+
+	"manta/node"
+	"manta/node/nodetest"
+	"manta/objstore"
+	"manta/task"
+)
+
+// awaitNothing waits until no node keeps anything of refs. Nobody is told of that, so it asks again and again.
+func awaitNothing(t *testing.T, c *nodetest.Cluster, nodes ...int) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(patience); ; <-tick.C {
+		runtime.GC()
+		clean := true
+		for _, i := range nodes {
+			clean = clean && storeOf(t, c.Context(i)).Bookkeeping() == objstore.Bookkeeping{}
+		}
+		switch {
+		case clean:
+			return
+		case time.Now().After(deadline):
+			for _, i := range nodes {
+				t.Errorf("node %d still keeps %+v", i, storeOf(t, c.Context(i)).Bookkeeping())
+			}
+			t.FailNow()
+		}
+	}
+}
+
+// collect lets go of what nobody holds: three rounds, since what a value names goes after the value.
+func collect() {
+	for range 3 {
+		runtime.GC()
+	}
+}
+
+// box carries a ref, and enough beside it to be large if its Padding is.
+type box struct {
+	Ref     objstore.Ref[[]float64]
+	Padding []byte
+}
+
+var (
+	boxes = task.Define("box", func(ctx context.Context, n int) (box, error) {
+		return box{objstore.Put(ctx, floats(mebibyte)), make([]byte, n)}, nil
+	})
+	openBox = task.Define("open_box", func(ctx context.Context, b box) (int, error) { return length(b.Ref.Get(ctx)) })
+	failBox = task.Define("fail_box", func(ctx context.Context, b box) (int, error) { return 0, errors.New("no") })
+	sameBox = task.Define("same_box", func(_ context.Context, b box) (box, error) { return b, nil })
+	chain   task.Func[link, int]
+)
+
+func length(v []float64, err error) (int, error) { return len(v), err }
+
+// link is a step of a chain of tasks, each of which passes on a ref that it got.
+type link struct {
+	Box  box
+	Left int
+}
+
+func init() {
+	chain = task.Define("chain", func(ctx context.Context, l link) (int, error) {
+		if l.Left == 0 {
+			return length(l.Box.Ref.Get(ctx))
+		}
+		return chain.Call(ctx, link{l.Box, l.Left - 1})
+	})
+}
+
+//go:noinline
+func copyAndDrop(t *testing.T, ctx context.Context) {
+	r := objstore.Put(ctx, floats(mebibyte))
+	copies := map[objstore.Ref[[]float64]]int{r: 1}
+	again := r
+	get(t, ctx, again)
+	if copies[again] != 1 {
+		t.Error("a copy of a ref is another ref")
+	}
+}
+
+func TestARefThatIsCopiedInAProcessCountsOnce(t *testing.T) {
+	c, bucket := start(t, 1)
+	copyAndDrop(t, c.Context(0))
+	bucket.awaitEmpty()
+	awaitNothing(t, c, 0)
+}
+
+//go:noinline
+func sendAndDrop(t *testing.T, ctx context.Context, padding int) {
+	b := box{objstore.Put(ctx, floats(mebibyte)), make([]byte, padding)}
+	if n := get(t, ctx, openBox.Go(ctx, b)); n != mebibyte {
+		t.Errorf("the task read %d numbers", n)
+	}
+	if err := getError(t, ctx, failBox.Go(ctx, b)); err == nil {
+		t.Error("the task did not fail")
+	}
+}
+
+func TestWhatTravelledInsideAnArgumentGoesWhenNobodyHasItAnyMore(t *testing.T) {
+	for name, padding := range map[string]int{"small": 1, "large": objstore.InlineLimit} {
+		t.Run(name, func(t *testing.T) {
+			c, bucket := start(t, 2, nodetest.Configure(func(i int, cfg *node.Config) { cfg.ClientOnly = i == 0 }))
+			sendAndDrop(t, c.Context(0), padding)
+			bucket.awaitEmpty()
+			awaitNothing(t, c, 0, 1)
+		})
+	}
+}
+
+//go:noinline
+func receiveAndDrop(t *testing.T, ctx context.Context, padding int) {
+	b := get(t, ctx, boxes.Go(ctx, padding))
+	collect()
+	if got := get(t, ctx, b.Ref); len(got) != mebibyte {
+		t.Errorf("got %d numbers", len(got))
+	}
+	back := get(t, ctx, sameBox.Go(ctx, b))
+	if back.Ref != b.Ref {
+		t.Errorf("%v came back as %v", b.Ref, back.Ref)
+	}
+}
+
+func TestWhatCameInsideAResultLivesUntilItIsDropped(t *testing.T) {
+	for name, padding := range map[string]int{"small": 1, "large": objstore.InlineLimit} {
+		t.Run(name, func(t *testing.T) {
+			c, bucket := start(t, 2, nodetest.Configure(func(i int, cfg *node.Config) { cfg.ClientOnly = i == 0 }))
+			receiveAndDrop(t, c.Context(0), padding)
+			bucket.awaitEmpty()
+			awaitNothing(t, c, 0, 1)
+		})
+	}
+}
+
+//go:noinline
+func putNested(ctx context.Context, padding int) objstore.Ref[box] {
+	return objstore.Put(ctx, box{objstore.Put(ctx, floats(mebibyte)), make([]byte, padding)})
+}
+
+//go:noinline
+func readNested(t *testing.T, ctx context.Context, outer objstore.Ref[box]) {
+	if got := get(t, ctx, get(t, ctx, outer).Ref); len(got) != mebibyte {
+		t.Errorf("got %d numbers", len(got))
+	}
+}
+
+//go:noinline
+func nestAndDrop(t *testing.T, c *nodetest.Cluster, padding int) {
+	outer := putNested(c.Context(0), padding)
+	collect()
+	if err := outer.Stored(c.Context(0)); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		readNested(t, c.Context(i), outer)
+		collect()
+	}
+	readNested(t, c.Context(1), outer)
+}
+
+func TestARefThatIsOnlyInsideAnotherObjectStaysReadable(t *testing.T) {
+	for name, padding := range map[string]int{"small": 1, "large": objstore.InlineLimit} {
+		t.Run(name, func(t *testing.T) {
+			c, bucket := start(t, 3)
+			nestAndDrop(t, c, padding)
+			bucket.awaitEmpty()
+			awaitNothing(t, c, 0, 1, 2)
+		})
+	}
+}
+
+//go:noinline
+func chainAndDrop(t *testing.T, ctx context.Context) {
+	ref := chain.Go(ctx, link{box{Ref: objstore.Put(ctx, floats(mebibyte))}, 10})
+	collect()
+	if n := get(t, ctx, ref); n != mebibyte {
+		t.Errorf("the tail read %d numbers", n)
+	}
+}
+
+func TestANestedRefLivesToTheTailOfAChainOfTasksAndNoLonger(t *testing.T) {
+	c, bucket := start(t, 3)
+	chainAndDrop(t, c.Context(0))
+	bucket.awaitEmpty()
+	awaitNothing(t, c, 0, 1, 2)
+}
