@@ -69,6 +69,10 @@ func ReadOutcome(r *bus.Reader) (o Outcome) {
 
 // follow asks an object's owner until it has a settled outcome.
 func (s *Store) follow(id ID, st *state) {
+	if id.Durable() {
+		s.archive.Await(id, func(out *Outcome) { st.settle(out) })
+		return
+	}
 	started := s.group.Go(func(ctx context.Context) {
 		out, err := s.ask(ctx, id.Owner(), s.question(askFrame, id))
 		if err != nil {

@@ -53,7 +53,7 @@ func (s *Store) Value(ctx context.Context, o *Object) (bus.Value, error) { retur
 
 // named returns the object of a name; of this node's own it finds the one that was pinned or has travelled.
 func (s *Store) named(id ID) *Object {
-	if id.Owner() != s.node.ID {
+	if id.Owner() != s.node.ID || id.Durable() {
 		return intern(id)
 	}
 	s.mu.Lock()

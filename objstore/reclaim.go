@@ -27,6 +27,9 @@ type collected struct {
 // own remembers a blob as this node's to delete: when the last ref in this process is collected, if the object's name never
 // left it, else when the object is freed or the store closes.
 func (s *Store) own(o *Object, blob string) {
+	if nobodys(blob) {
+		return
+	}
 	s.mu.Lock()
 	s.blobs[blob] = o.id
 	s.mu.Unlock()
@@ -40,7 +43,7 @@ func (s *Store) own(o *Object, blob string) {
 // Discard deletes the blob, if any, of an outcome that nobody will read. One that this node owns stays: the outcome was settled, and
 // has come again.
 func (s *Store) Discard(id ID, out Outcome) {
-	if out.Blob == nil {
+	if out.Blob == nil || nobodys(out.Blob.Blob.ID) {
 		return
 	}
 	s.mu.Lock()
@@ -109,6 +112,8 @@ func (s *Store) free(ctx context.Context, o *Object) error {
 		return ErrNoObject
 	case o.failure() != nil:
 		return nil
+	case o.id.Durable():
+		return s.freeDurable(ctx, o.id)
 	case o.home == s:
 		return s.freeOwn(ctx, o)
 	}

@@ -34,6 +34,8 @@ type Store struct {
 	asked *bus.Subscription
 	cache *cache
 
+	archive Archive // of durable tasks
+
 	mu        sync.Mutex
 	exported  map[ID]*export
 	uploads   map[*upload]*Object // under way; what goes up is not collected meanwhile
@@ -110,7 +112,7 @@ func (s *Store) Settle(o *Object, out *Outcome) {
 	if out.Err != nil {
 		s.watchUnread(o, out)
 	}
-	if !o.settle(out) && out.Blob != nil {
+	if !o.settle(out) && out.Blob != nil && !nobodys(out.Blob.Blob.ID) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.collect(o.id, out.Blob.Blob.ID)

@@ -204,7 +204,12 @@ func (h *host) returned(j *job, value bus.Value, err error, took time.Duration, 
 
 // seal stores a large result and answers with its name.
 func (h *host) seal(ctx context.Context, j *job, value bus.Value) {
-	out := h.store.Seal(ctx, j.id(), value)
+	var out objstore.Outcome
+	if keep, durable, _ := j.entry.Args.Keep(); durable {
+		out = h.store.SealDurable(ctx, keep.ID, value, keep.For+blobGrace)
+	} else {
+		out = h.store.Seal(ctx, j.id(), value)
+	}
 	if out.Err != nil && ctx.Err() != nil {
 		return
 	}
