@@ -36,6 +36,7 @@ type Publisher struct {
 	mu     sync.Mutex
 	last   uint64
 	queue  []*outgoing // not sent yet, from head
+	batch  []*outgoing // room for those that are being sent; Serve's alone
 	head   int
 	sent   map[uint64]*outgoing
 	again  bool // all under way are to be sent again
@@ -116,7 +117,10 @@ func (p *Publisher) Serve(ctx context.Context) {
 	}
 }
 
-// pump sends what there is room for.
+// sendAtOnce is how many messages are sent without a look at what is wanted any more.
+const sendAtOnce = 256
+
+// pump sends what there is room for. Like repeat it is Serve's alone, so messages keep their order, and nobody who publishes waits for the network.
 func (p *Publisher) pump() {
 	p.mu.Lock()
 	again := p.again
@@ -125,52 +129,68 @@ func (p *Publisher) pump() {
 	if again {
 		p.repeat(0)
 	}
-	var dropped []func()
-	p.mu.Lock()
-	for p.head < len(p.queue) && len(p.sent) < publishWindow {
-		out := p.queue[p.head]
-		p.queue[p.head] = nil
-		p.head++
-		if out.wanted != nil {
-			if err := out.wanted(); err != nil {
-				dropped = append(dropped, func() { out.done(err, false) })
-				continue
-			}
-		}
-		p.last++
-		p.sent[p.last] = out
-		p.send(p.last, out)
-	}
-	if p.head == len(p.queue) {
-		p.queue, p.head = p.queue[:0], 0
-	} else if p.head > len(p.queue)/2 {
-		n := copy(p.queue, p.queue[p.head:])
-		clear(p.queue[n:])
-		p.queue, p.head = p.queue[:n], 0
-	}
-	p.mu.Unlock()
-	for _, tell := range dropped {
-		tell()
+	for p.sendSome() {
 	}
 }
 
-// send sends a message; the publisher is locked, which keeps the order. That the connection is away is found by repeat.
-func (p *Publisher) send(number uint64, out *outgoing) {
-	out.sentAt = time.Now()
-	out.msg.Reply = p.inbox + strconv.FormatUint(number, 10)
-	_ = p.conn.PublishMsg(out.msg)
+// sendSome sends some of the queue, and says whether there is more to send.
+func (p *Publisher) sendSome() bool {
+	p.mu.Lock()
+	n := min(len(p.queue)-p.head, publishWindow-len(p.sent), sendAtOnce)
+	if n <= 0 {
+		p.mu.Unlock()
+		return false
+	}
+	some := append(p.batch[:0], p.queue[p.head:p.head+n]...)
+	p.batch = some
+	clear(p.queue[p.head : p.head+n])
+	if p.head += n; p.head == len(p.queue) {
+		p.queue, p.head = p.queue[:0], 0
+	}
+	p.mu.Unlock()
+	for i, out := range some { // whoever is asked may publish
+		if out.wanted != nil {
+			if err := out.wanted(); err != nil {
+				some[i] = nil
+				out.done(err, false)
+			}
+		}
+	}
+	p.mu.Lock()
+	now := time.Now()
+	for _, out := range some {
+		if out != nil {
+			p.last++
+			p.sent[p.last] = out
+			out.sentAt, out.msg.Reply = now, p.inbox+strconv.FormatUint(p.last, 10)
+		}
+	}
+	p.mu.Unlock()
+	for i, out := range some {
+		if out != nil {
+			_ = p.conn.PublishMsg(out.msg) // that the connection is away is found by repeat
+		}
+		some[i] = nil
+	}
+	return true
 }
 
 // repeat sends again what has been under way for a while.
 func (p *Publisher) repeat(after time.Duration) {
+	now := time.Now()
+	var late []*outgoing
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	for number, out := range p.sent {
-		if time.Since(out.sentAt) >= after {
+	for _, out := range p.sent {
+		if now.Sub(out.sentAt) >= after {
+			out.sentAt = now
 			out.repeats++
-			out.msg.Header.Set(repeatedHeader, "1")
-			p.send(number, out)
+			late = append(late, out)
 		}
+	}
+	p.mu.Unlock()
+	for _, out := range late {
+		out.msg.Header.Set(repeatedHeader, "1")
+		_ = p.conn.PublishMsg(out.msg)
 	}
 }
 
@@ -188,12 +208,12 @@ func (p *Publisher) heard(msg *Msg) {
 		return
 	}
 	delete(p.sent, number)
-	waits := p.head < len(p.queue)
+	waits, again := p.head < len(p.queue), out.repeats > 0
 	p.mu.Unlock()
 	if waits {
 		p.wake()
 	}
-	out.done(refused, out.repeats > 0)
+	out.done(refused, again)
 }
 
 // readAck returns what an acknowledgement says. pass: that it may be otherwise in a moment.
