@@ -50,7 +50,6 @@ type adopter struct {
 	trades    map[string]*trade
 	adoptions map[string]*adoption
 	ended     map[string]time.Time // keys of tasks that were ended
-	policies  map[string]*adoptedPolicy
 }
 
 // trade is what this node has to do with the durable tasks of one function.
@@ -60,6 +59,7 @@ type trade struct {
 	pull     *bus.Pull
 	held     int // without an outcome
 	lanes    map[*lane]struct{}
+	policies map[string]*adoptedPolicy // as they are stored
 }
 
 // adoptedPolicy is a policy in decoded form, with the target that tasks with it are made for.
@@ -84,7 +84,7 @@ type adoption struct {
 func startAdopter(d *durables, o *owner, served *Registry) (*adopter, error) {
 	a := &adopter{
 		d: d, owner: o, served: served, woken: make(chan struct{}, 1), looking: make(chan struct{}, looksHere),
-		trades: make(map[string]*trade), adoptions: make(map[string]*adoption), ended: make(map[string]time.Time), policies: make(map[string]*adoptedPolicy),
+		trades: make(map[string]*trade), adoptions: make(map[string]*adoption), ended: make(map[string]time.Time),
 	}
 	conn := d.node.Conn
 	var err error
@@ -144,7 +144,7 @@ func (a *adopter) begin(queue *bus.Queue, name string) {
 		a.wake()
 		return
 	}
-	t := &trade{function: f, name: name, lanes: make(map[*lane]struct{})}
+	t := &trade{function: f, name: name, lanes: make(map[*lane]struct{}), policies: make(map[string]*adoptedPolicy)}
 	var err error
 	if t.pull, err = queue.Pull(name, func(d bus.Delivery) { a.take(t, d) }, a.wake); err != nil {
 		a.d.node.Log.Warn("durable tasks are not taken", zap.String("task", name), zap.Error(err))
@@ -315,7 +315,7 @@ func (a *adopter) read(ad *adoption) (err error) {
 		ad.deposit, ad.policy.policy, err = plainDeposit(ad.trade.function, ad.key, msg)
 	} else if ad.deposit, err = readDeposit(msg.Data); err == nil {
 		a.mu.Lock()
-		known := a.policies[string(ad.deposit.policy)]
+		known := ad.trade.policies[string(ad.deposit.policy)]
 		a.mu.Unlock()
 		if known != nil {
 			ad.policy = known
@@ -329,10 +329,10 @@ func (a *adopter) read(ad *adoption) (err error) {
 	ad.policy.target = ad.policy.policy.target(ad.trade.name, a.d.node.ID)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(a.policies) >= policiesKept {
-		clear(a.policies)
+	if len(ad.trade.policies) >= policiesKept {
+		clear(ad.trade.policies)
 	}
-	a.policies[string(ad.deposit.policy)] = ad.policy
+	ad.trade.policies[string(ad.deposit.policy)] = ad.policy
 	return nil
 }
 
