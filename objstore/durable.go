@@ -104,3 +104,6 @@ func (s *Store) freeDurable(ctx context.Context, id ID) error {
 
 // Expect has this node await a durable object from this moment on.
 func (s *Store) Expect(o *Object) { s.stateOf(o) }
+
+// Look returns an object's outcome if there is one on this node.
+func (s *Store) Look(o *Object) *Outcome { return s.look(o) }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"manta/internal/call"
+	"manta/internal/member"
 	"manta/objstore"
 )
 
@@ -22,8 +23,8 @@ const (
 //	var bill = task.Define("bill", sendBill, task.Durable())
 //
 //	ref := bill.Go(ctx, order)
-//	err := ref.Stored(ctx)  // waits for the result
-//	remember(ref.ID())      // and elsewhere, a day later: task.Result[Receipt](ctx, id)
+//	err := task.Submitted(ctx, ref)  // from here on this process may die
+//	remember(ref.ID())               // and elsewhere, an hour later: task.Result[Receipt](ctx, id)
 //
 // The ref works as any other, in any process, and reading it never fails with objstore.ErrOwnerDead. Nodes that serve the function take
 // what is stored as they have room, beside ordinary tasks and in turn with them; while nobody serves it, it waits. It runs at least once: a node
@@ -58,6 +59,16 @@ func KeepResult(d time.Duration) DurableOption {
 		o.KeepFor = d
 		return nil
 	}
+}
+
+// Submitted waits until a durable task is stored: from then on it runs, whatever becomes of this process. Its error says why it is not and will not run.
+// It is for the process that submitted the task; that of a task which is stored already is nil. (Node.Drain waits for all.)
+func Submitted[T any](ctx context.Context, ref objstore.Ref[T]) error {
+	scope, err := member.FromContext(ctx)
+	if err != nil {
+		return err
+	}
+	return part.Of(scope.Node).durables.submitted(ctx, ref.Object())
 }
 
 // Result waits for the result of a durable task, by the id of the ref that Go returned, in whatever process, and returns it. It fails with

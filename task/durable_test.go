@@ -58,6 +58,9 @@ func TestADurableTaskOutlivesItsOwner(t *testing.T) {
 	c := nodetest.Start(t, 2, nodetest.Configure(func(i int, cfg *node.Config) { cfg.ClientOnly = i == 0 }))
 	g := newGate(t)
 	ref := pass.With(task.Durable()).Go(c.Context(0), g.name)
+	if err := task.Submitted(c.Context(0), ref); err != nil {
+		t.Error(err)
+	}
 	g.await(1)
 	if err := c.Node(0).Drain(t.Context()); err != nil {
 		t.Errorf("the drain of the owner waits for more than the submission: %v", err)
@@ -101,6 +104,9 @@ func TestADurableTaskWhosePolicyCannotBeStoredSaysHowItCouldBe(t *testing.T) {
 	err := getError(t, c.Context(0), twice.With(task.Durable(), task.RetryOn(errors.New("mine"))).Go(c.Context(0), 1))
 	if !strings.Contains(err.Error(), "task.RegisterError") {
 		t.Errorf("an error that nobody registered: %v", err)
+	}
+	if err := task.Submitted(c.Context(0), twice.Go(c.Context(0), 1)); err == nil || !strings.Contains(err.Error(), "task.Durable()") {
+		t.Errorf("the submission of an ordinary task: %v", err)
 	}
 	if err := getError(t, c.Context(0), twice.With(task.Durable(task.KeepResult(time.Millisecond))).Go(c.Context(0), 1)); !strings.Contains(err.Error(), "at least a second") {
 		t.Errorf("kept for a millisecond: %v", err)
@@ -285,4 +291,75 @@ func TestDurableTasksTakeNoMoreThanANodeHasAndShareItWithOthers(t *testing.T) {
 		t.Errorf("%d ran at a time on 4 CPUs", most)
 	}
 	drainAll(t, c, 2)
+}
+
+func TestAPlainClientStoresADurableTaskAndReadsItsResult(t *testing.T) {
+	c := nodetest.Start(t, 2)
+	get(t, c.Context(0), twice.With(task.Durable()).Go(c.Context(0), 1)) // or Define says Durable: then workers make the stream
+	js, err := jetstream.New(c.Connect())
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct{ subject, payload, result, code string }{
+		{"manta.default.durable.twice.orders.42", "21", "42", ""},
+		{"manta.default.durable.twice.orders.43", `"x"`, "", "failed"},
+		{"manta.default.durable.twice.orders.44", "", "", "argument"},
+	}
+	results, err := js.KeyValue(t.Context(), "manta_default_results")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range tests {
+		key := strings.TrimPrefix(test.subject, "manta.default.durable.twice.")
+		if _, err := js.Publish(t.Context(), test.subject, []byte(test.payload)); err != nil {
+			t.Fatal(err)
+		}
+		c.Await("result "+key, func() bool {
+			_, err := results.Get(t.Context(), key)
+			return err == nil
+		})
+		stream, err := js.Stream(t.Context(), "KV_manta_default_results")
+		if err != nil {
+			t.Fatal(err)
+		}
+		msg, err := stream.GetLastMsgForSubject(t.Context(), "$KV.manta_default_results."+key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if code := msg.Header.Get("Manta-Error"); code != test.code || code == "" && string(msg.Data) != test.result {
+			t.Errorf("%s: got %q with code %q", key, msg.Data, code)
+		}
+	}
+}
+
+func TestAFullStreamRefusesDurableTasksInWords(t *testing.T) {
+	c := nodetest.Start(t, 1)
+	durable := task.Declare[int, int]("nobody_serves_it", task.Durable())
+	if err := task.Submitted(c.Context(0), durable.Go(c.Context(0), 1)); err != nil {
+		t.Fatal(err)
+	}
+	js, err := jetstream.New(c.Connect())
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.Stream(t.Context(), bus.NewSubjects("default").DurableQueue())
+	if err != nil {
+		t.Fatal(err)
+	}
+	limited := stream.CachedInfo().Config
+	limited.MaxMsgs = 2
+	if _, err := js.UpdateStream(t.Context(), limited); err != nil {
+		t.Fatal(err)
+	}
+	if err := task.Submitted(c.Context(0), durable.Go(c.Context(0), 2)); err != nil {
+		t.Errorf("the second of two: %v", err)
+	}
+	ref := durable.Go(c.Context(0), 3)
+	err = task.Submitted(c.Context(0), ref)
+	if !errors.Is(err, bus.ErrFull) || !strings.Contains(err.Error(), "manta_default_durable") || !strings.Contains(err.Error(), "will not run") {
+		t.Errorf("the third of two: %v", err)
+	}
+	if got := getError(t, c.Context(0), ref); !errors.Is(got, bus.ErrFull) {
+		t.Errorf("its ref: %v", got)
+	}
 }

@@ -52,7 +52,8 @@ type pending struct {
 	// Under durables.mu.
 	withdrawn error
 	sent      bool
-	stop      func() bool // of the watch over its ctx
+	stop      func() bool   // of the watch over its ctx
+	over      chan struct{} // closed when it is stored or refused; nil unless somebody waits for that
 }
 
 // sharing is a function whose consumer is being made, or is there.
@@ -355,6 +356,7 @@ func (d *durables) end(p *pending, err error) {
 	d.mu.Lock()
 	_, known := d.pending[p.id]
 	delete(d.pending, p.id)
+	over := p.over
 	d.mu.Unlock()
 	if !known {
 		return
@@ -362,7 +364,39 @@ func (d *durables) end(p *pending, err error) {
 	if err != nil {
 		d.results.settle(p.id, &objstore.Outcome{Err: err})
 	}
+	if over != nil {
+		close(over)
+	}
 	d.underway.Done()
+}
+
+// submitted waits until a task is stored or refused.
+func (d *durables) submitted(ctx context.Context, o *objstore.Object) error {
+	if !o.ID().Durable() {
+		if out := d.store.Look(o); out != nil && out.Err != nil {
+			return out.Err
+		}
+		return fmt.Errorf("%s is no durable task's: submit it with task.Durable()", o.ID())
+	}
+	d.mu.Lock()
+	p := d.pending[o.ID()]
+	if p != nil && p.over == nil {
+		p.over = make(chan struct{})
+	}
+	d.mu.Unlock()
+	if p != nil {
+		select {
+		case <-p.over:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	if out := d.store.Look(o); out != nil && out.Err != nil {
+		if _, ran := errors.AsType[*Error](out.Err); !ran && !errors.Is(out.Err, ErrWorkerLost) {
+			return out.Err
+		}
+	}
+	return nil
 }
 
 // deleteBlobs removes arguments that nobody will read again.
