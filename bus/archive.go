@@ -26,8 +26,9 @@ func (c *Conn) OpenArchive(ctx context.Context, name, announce string) (*Archive
 func (c *Conn) openArchive(ctx context.Context, name, announce string) (*Archive, error) {
 	stream, err := c.js.Stream(ctx, "KV_"+name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		storage, replicas := c.asObjects(ctx)
 		_, err = c.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket: name, History: 1, Storage: c.storage, LimitMarkerTTL: markerTTL, Replicas: c.replicas,
+			Bucket: name, History: 1, Storage: storage, LimitMarkerTTL: markerTTL, Replicas: replicas,
 			RePublish: &jetstream.RePublish{Source: "$KV." + name + ".>", Destination: announce + ">"},
 		})
 		if err == nil || errors.Is(err, jetstream.ErrBucketExists) {

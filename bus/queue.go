@@ -37,8 +37,9 @@ func (c *Conn) OpenQueue(ctx context.Context, name, prefix string) (*Queue, erro
 func (c *Conn) openQueue(ctx context.Context, name, prefix string) (*Queue, error) {
 	stream, err := c.js.Stream(ctx, name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		storage, replicas := c.asObjects(ctx)
 		stream, err = c.js.CreateStream(ctx, jetstream.StreamConfig{
-			Name: name, Subjects: []string{prefix + ">"}, Retention: jetstream.WorkQueuePolicy, Storage: c.storage, Replicas: c.replicas,
+			Name: name, Subjects: []string{prefix + ">"}, Retention: jetstream.WorkQueuePolicy, Storage: storage, Replicas: replicas,
 			Discard: jetstream.DiscardNew, DiscardNewPerSubject: true, MaxMsgsPerSubject: 1, // what is sent again after a reconnect is refused while the first copy is there
 		})
 	}
@@ -50,6 +51,17 @@ func (c *Conn) openQueue(ctx context.Context, name, prefix string) (*Queue, erro
 	}
 	c.raiseReplicas(ctx, name)
 	return &Queue{conn: c, name: name, stream: stream}, nil
+}
+
+// asObjects is how what must not be lost is kept: as large objects are, whose bucket every node opens. The first durable task may be a client's,
+// which is not configured as the nodes are.
+func (c *Conn) asObjects(ctx context.Context) (storage jetstream.StorageType, replicas int) {
+	objects, err := c.js.Stream(ctx, "OBJ_"+c.ObjectsBucket())
+	if err != nil {
+		return c.storage, c.replicas
+	}
+	config := objects.CachedInfo().Config
+	return config.Storage, max(c.replicas, config.Replicas)
 }
 
 // FindQueue opens a work queue if it is there; else it returns nil.
