@@ -53,6 +53,8 @@ type Blob struct {
 	ID    string // of its chunks: the owner's name, a dot, and what is unique; two tokens of their subject
 	Size  int64  // bytes
 	Chunk int    // bytes a chunk, the last one less
+
+	TTL time.Duration // how long it is kept, in whole seconds; 0: until it is deleted. It is the writer's alone and does not travel
 }
 
 // NewBlob names a blob that is yet to be written. Its id begins with the owner's name, a subject token of its own: so all
@@ -99,6 +101,9 @@ func (c *Conn) openBucket(ctx context.Context, name string) (*Bucket, error) {
 		return nil, err
 	}
 	stream, err := c.js.Stream(ctx, "OBJ_"+name)
+	if err == nil {
+		stream, err = c.allowTTL(ctx, stream)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot open bucket %s: %w", name, err)
 	}
@@ -175,6 +180,7 @@ func (b *Bucket) chunk(blob Blob, index int, data []byte) *nats.Msg {
 	msg.Data = data
 	msg.Header.Set(chunkHeader, strconv.Itoa(index))
 	msg.Header.Set(checksumHeader, checksum(data))
+	expire(msg, blob.TTL)
 	return msg
 }
 
@@ -207,6 +213,7 @@ func (b *Bucket) Describe(ctx context.Context, name string, blob Blob, value Val
 	msg := nats.NewMsg(b.metaSubject(name))
 	msg.Data = meta
 	msg.Header.Set(jetstream.MsgRollup, jetstream.MsgRollupSubject)
+	expire(msg, blob.TTL)
 	_, err = b.conn.js.PublishMsg(ctx, msg)
 	return err
 }

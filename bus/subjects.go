@@ -87,6 +87,36 @@ func (s Subjects) ActorsTable() string { return s.bucket("actors") }
 // ObjectsBucket names the object store bucket.
 func (s Subjects) ObjectsBucket() string { return s.bucket("objects") }
 
+// Durable is where the durable tasks of a function are stored: key is two tokens, the task's name.
+func (s Subjects) Durable(function, key string) string {
+	return s.DurablePrefix() + function + "." + key
+}
+
+// DurablePrefix begins every Durable.
+func (s Subjects) DurablePrefix() string { return s.prefix + "durable." }
+
+// ParseDurable takes apart what Durable made.
+func (s Subjects) ParseDurable(subject string) (function, key string, ok bool) {
+	rest, ok := strings.CutPrefix(subject, s.DurablePrefix())
+	if !ok {
+		return "", "", false
+	}
+	function, key, ok = strings.Cut(rest, ".")
+	return function, key, ok && strings.Count(key, ".") == 1
+}
+
+// Holders reaches every node that takes durable tasks: which one has a certain task is nobody's knowledge but its own.
+func (s Subjects) Holders() string { return s.prefix + "holders" }
+
+// Result is where JetStream announces the result of a durable task once it is stored.
+func (s Subjects) Result(key string) string { return s.prefix + "result." + key }
+
+// DurableQueue names the stream of durable tasks.
+func (s Subjects) DurableQueue() string { return s.bucket("durable") }
+
+// ResultsTable names the bucket of the results of durable tasks.
+func (s Subjects) ResultsTable() string { return s.bucket("results") }
+
 func (s Subjects) bucket(name string) string { return "manta_" + s.namespace + "_" + name }
 
 // LastToken returns what follows the last dot of a subject: a function's or a method's name.

@@ -139,7 +139,7 @@ func (n *Node) join(ctx context.Context) (err error) {
 	}
 	n.group = member.NewGroup(ctx)
 	n.group.Go(n.lease.Serve)
-	if err := errors.Join(n.tasks.Open(), n.actors.Open(), n.self.Conn.Flush(ctx)); err != nil {
+	if err := errors.Join(n.tasks.Open(ctx), n.actors.Open(), n.self.Conn.Flush(ctx)); err != nil {
 		return err
 	}
 	return n.self.Members.Await(ctx, func(members []member.Info) bool {

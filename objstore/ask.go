@@ -72,6 +72,10 @@ func ReadOutcome(r *bus.Reader) (o Outcome) {
 // follow asks an object's owner until it has a settled outcome. The question makes this node a holder. What the value names is the
 // owner's to keep as long as this node holds the object, so the handle stays until the owners of that know of this node.
 func (s *Store) follow(o *Object, st *state) {
+	if o.id.Durable() {
+		s.archive.Await(o.id, func(out *Outcome) { st.settle(out) })
+		return
+	}
 	started := s.group.Go(func(ctx context.Context) {
 		version := s.asking(o)
 		out, err := s.ask(ctx, o.id.Owner(), bus.AppendUint(s.question(askFrame, o.id), version))

@@ -16,6 +16,9 @@ func (s *Store) SetRefTTL(d time.Duration) { s.refTTL = d }
 // give is called when the object's name goes where nobody says when it is dropped: to a plain NATS client, or into text. The object
 // is kept for the RefTTL from then on.
 func (o *Object) give() {
+	if o.id.Durable() { // nobody keeps it
+		return
+	}
 	interned.Lock()
 	stores := interned.stores
 	interned.Unlock()

@@ -62,7 +62,7 @@ func (s *Store) Arrive(all ...*bus.Refs) *Arrival {
 		for i, id := range refs.IDs {
 			o := intern(id)
 			held[i] = o
-			if o.id.Owner() != s.node.ID {
+			if o.id.Owner() != s.node.ID && !o.id.Durable() {
 				objects = append(objects, o)
 			}
 		}

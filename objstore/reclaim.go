@@ -27,6 +27,9 @@ type collected struct {
 // own remembers a blob as this node's to delete: when the last ref in this process is collected and nobody else wants the object,
 // when it is freed, or when the store closes.
 func (s *Store) own(o *Object, blob string, madeBy member.ID) {
+	if nobodys(blob) {
+		return
+	}
 	s.mu.Lock()
 	s.blobs[blob] = o.id
 	s.mu.Unlock()
@@ -49,7 +52,7 @@ func (s *Store) own(o *Object, blob string, madeBy member.ID) {
 // has come again.
 func (s *Store) Discard(id ID, out Outcome) {
 	s.Decline(out.Refs())
-	if out.Blob == nil {
+	if out.Blob == nil || nobodys(out.Blob.Blob.ID) {
 		return
 	}
 	s.mu.Lock()
@@ -134,6 +137,8 @@ func (s *Store) free(ctx context.Context, o *Object) error {
 		return ErrNoObject
 	case o.failure() != nil:
 		return nil
+	case o.id.Durable():
+		return s.freeDurable(ctx, o.id)
 	case o.home == s:
 		return s.freeOwn(ctx, o)
 	}

@@ -35,6 +35,7 @@ type Store struct {
 	cache *cache
 
 	unhear func() // ends what OnReconnect began
+	archive Archive // of durable tasks
 
 	mu        sync.Mutex
 	entries   map[ID]*entry       // of this node's objects that have left it, or are pinned
@@ -116,7 +117,7 @@ func (s *Store) Settle(o *Object, out *Outcome) {
 	if out.Err != nil {
 		s.watchUnread(o, out)
 	}
-	if !o.settle(out) && out.Blob != nil {
+	if !o.settle(out) && out.Blob != nil && !nobodys(out.Blob.Blob.ID) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.collect(o.id, out.Blob.Blob.ID)

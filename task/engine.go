@@ -2,6 +2,7 @@ package task
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"manta/internal/member"
@@ -12,8 +13,9 @@ var part = member.NewPart[*Engine]()
 // Engine is one node's share of running tasks: the owner of those that it submitted, and the host of those that it runs.
 // Package node makes it.
 type Engine struct {
-	owner *owner
-	host  *host // nil on a node that only submits
+	owner    *owner
+	host     *host // nil on a node that only submits
+	durables *durables
 
 	maxPending int
 }
@@ -35,10 +37,19 @@ func Start(ctx context.Context, node *member.Node, cfg Config) (*Engine, error) 
 	if e.owner, err = startOwner(ctx, node, cfg); err != nil {
 		return nil, err
 	}
+	if e.durables, err = startDurables(ctx, node); err != nil {
+		e.owner.close()
+		return nil, err
+	}
 	part.Set(node, e)
 	if cfg.Serve {
 		if e.host, err = startHost(ctx, node, e.owner, cfg); err != nil {
 			e.owner.close()
+			e.durables.close()
+			return nil, err
+		}
+		if e.durables.adopter, err = startAdopter(e.durables, e.owner, cfg.Registry); err != nil {
+			_ = e.Close() // the error of the start says more
 			return nil, err
 		}
 	}
@@ -53,18 +64,24 @@ func (e *Engine) Functions() []string {
 	return e.host.served.names()
 }
 
-// Open lets tasks knock here. It is for a node that has joined: what came before would be cut short if it could not.
-func (e *Engine) Open() error {
+// Open lets tasks knock here, and takes durable ones. It is for a node that has joined: what came before would be cut short if it could not.
+func (e *Engine) Open(ctx context.Context) error {
 	if e.host == nil {
 		return nil
 	}
-	return e.host.openDoors(e.maxPending)
+	if err := e.host.openDoors(e.maxPending); err != nil {
+		return err
+	}
+	return e.durables.adopter.start(ctx)
 }
 
 // Retire takes no more tasks, but for those that this node submits.
-func (e *Engine) Retire(context.Context) error {
+func (e *Engine) Retire(ctx context.Context) error {
 	if e.host == nil {
 		return nil
+	}
+	if err := e.durables.adopter.retire(ctx); err != nil {
+		return err
 	}
 	return e.host.retire()
 }
@@ -72,18 +89,28 @@ func (e *Engine) Retire(context.Context) error {
 // Drain takes no more tasks, but for those that this node submits, and waits for those that are here and those that it submitted.
 func (e *Engine) Drain(ctx context.Context) error {
 	if e.host == nil {
-		return e.owner.drain(ctx)
+		return errors.Join(e.owner.drain(ctx), e.durables.drain(ctx))
 	}
-	return e.host.drain(ctx)
+	if err := e.durables.adopter.drain(ctx); err != nil {
+		return err
+	}
+	if err := e.host.drain(ctx); err != nil {
+		return err
+	}
+	return e.durables.drain(ctx)
 }
 
 // Close cancels what runs here, waits for it, and fails what this node submitted. The error names functions that go on
 // although their ctx has ended.
 func (e *Engine) Close() (err error) {
+	if e.durables.adopter != nil {
+		e.durables.adopter.close()
+	}
 	if e.host != nil {
 		err = e.host.close()
 	}
 	e.owner.close()
+	e.durables.close()
 	return err
 }
 

@@ -214,7 +214,11 @@ func (h *host) returned(j *job, value bus.Value, err error, a *objstore.Arrival,
 // answerLater stores a result if it is large, waits until what the arguments name is registered, and answers.
 func (h *host) answerLater(ctx context.Context, j *job, out objstore.Outcome, a *objstore.Arrival) {
 	if out.Err == nil {
-		out = h.store.Seal(ctx, j.id(), out.Value)
+		if keep, durable, _ := j.entry.Args.Keep(); durable {
+			out = h.store.SealDurable(ctx, keep.ID, out.Value, keep.For+blobGrace)
+		} else {
+			out = h.store.Seal(ctx, j.id(), out.Value)
+		}
 	}
 	select {
 	case <-a.Done():

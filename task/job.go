@@ -61,7 +61,12 @@ type asked struct {
 	retaken chan struct{} // not nil while it stands in line for its CPUs; closed when it has them
 }
 
-func (j *job) id() objstore.ID { return objstore.NewID(j.guest.owner, j.entry.Number) }
+func (j *job) id() objstore.ID {
+	if keep, durable, _ := j.entry.Args.Keep(); durable {
+		return keep.ID
+	}
+	return objstore.NewID(j.guest.owner, j.entry.Number)
+}
 
 // more returns the part that is made when it is asked for; mu is locked.
 func (j *job) more() *asked {

@@ -115,6 +115,9 @@ func submit(ctx context.Context, t *call.Target, args call.Args) *objstore.Objec
 	if err != nil {
 		return objstore.FailedObject(fmt.Errorf("%s: %w", t.Name, err))
 	}
+	if t.Options.Durable {
+		return part.Of(scope.Node).durables.submit(ctx, t, args)
+	}
 	return part.Of(scope.Node).owner.submit(ctx, t, args, false)
 }
 

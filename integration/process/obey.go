@@ -32,6 +32,8 @@ func obey(ctx context.Context, n *node.Node, commands io.Reader) {
 			os.Exit(2)
 		case c.Do == "submit":
 			go submit(ctx, c)
+		case c.Do == "fetch":
+			go fetch(ctx, c)
 		case c.Do == "enough":
 			close(enoughOf(c.Tag))
 		case c.Do == "members":
@@ -82,6 +84,9 @@ func submit(ctx context.Context, c line.Command) {
 	}
 	if len(c.Resources) > 0 {
 		f = f.With(task.Resources(c.Resources))
+	}
+	if c.Durable {
+		f = f.With(task.Durable())
 	}
 	s := submission{Command: c, begun: time.Now()}
 	switch {
@@ -150,6 +155,9 @@ func (s *submission) atOnce(ctx context.Context, f task.Func[job, int]) {
 		jobs[n] = s.job(n)
 	}
 	refs := f.Map(ctx, jobs)
+	if s.Durable {
+		s.stored(ctx, refs)
+	}
 	numbers := make(map[objstore.Ref[int]]int, len(refs))
 	for n, ref := range refs {
 		numbers[ref] = n

@@ -1,6 +1,8 @@
 package call
 
 import (
+	"time"
+
 	"manta/bus"
 	"manta/objstore"
 )
@@ -8,6 +10,8 @@ import (
 const (
 	argValue  = 'v'
 	argObject = 'r'
+	argBlob   = 'b'
+	argKeep   = 'd' // no argument: what stands before those of a durable task
 )
 
 // maxArgs is how many arguments a call can have.
@@ -65,6 +69,13 @@ func Ref[T any](r objstore.Ref[T]) Arg { return Arg{object: r.Object()} }
 type WireArg struct {
 	Value  bus.Value // if it has a Format
 	Object objstore.ID
+	Blob   *objstore.StoredBlob // of a durable task: in the bucket, and nobody's
+}
+
+// Keep is what stands before the arguments of a durable task: the name of its result, and how long that is kept.
+type Keep struct {
+	ID  objstore.ID
+	For time.Duration
 }
 
 // WireArgs are a call's arguments as they travel: each with its kind before it. The zero WireArgs are none.
@@ -75,12 +86,37 @@ func (w WireArgs) AppendArg(a WireArg) WireArgs {
 	if a.Value.Format != 0 {
 		return a.Value.AppendTo(append(w, argValue))
 	}
+	if b := a.Blob; b != nil {
+		return b.Blob.AppendTo(append(w, argBlob, byte(b.Format)))
+	}
 	return append(append(w, argObject), a.Object[:]...)
 }
 
+// AppendKeep begins the arguments of a durable task.
+func (w WireArgs) AppendKeep(k Keep) WireArgs {
+	return bus.AppendUint(append(append(w, argKeep), k.ID[:]...), uint64(k.For))
+}
+
+// Keep returns what stands before the arguments of a durable task, and false if they are of another; then the arguments.
+func (w WireArgs) Keep() (k Keep, durable bool, args WireArgs) {
+	if len(w) == 0 || w[0] != argKeep {
+		return k, false, w
+	}
+	r := bus.ReadFields(w[1:])
+	copy(k.ID[:], r.Raw(len(k.ID)))
+	if k.For = time.Duration(r.Uint()); r.Err() != nil {
+		return Keep{}, false, w // which is no argument either
+	}
+	return k, true, w[len(w)-r.Left():]
+}
+
+// Wired returns an argument that stands for all arguments of a call, as they travel.
+func Wired(w WireArgs) Arg { return Arg{wire: string(w)} }
+
 // List returns the arguments, which are views, or an error if they are malformed.
 func (w WireArgs) List() (args []WireArg, err error) {
-	r := bus.ReadFields(w)
+	_, _, rest := w.Keep()
+	r := bus.ReadFields(rest)
 	for r.Left() > 0 {
 		if a := readArg(&r); r.Err() == nil {
 			args = append(args, a)
@@ -98,6 +134,9 @@ func readArg(r *bus.Reader) (a WireArg) {
 		}
 	case argObject:
 		copy(a.Object[:], r.Raw(len(a.Object)))
+	case argBlob:
+		format := bus.Format(r.Byte())
+		a.Blob = &objstore.StoredBlob{Blob: r.ReadBlob(), Format: format}
 	default:
 		r.Fail("unknown kind of argument")
 	}

@@ -103,7 +103,8 @@ const maxAttempt = 1<<16 - 1
 
 // check reads the arguments and forgets them.
 func (w WireArgs) check() error {
-	r := bus.ReadFields(w)
+	_, _, rest := w.Keep()
+	r := bus.ReadFields(rest)
 	for r.Left() > 0 && r.Err() == nil {
 		readArg(&r)
 	}

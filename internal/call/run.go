@@ -58,10 +58,15 @@ func (w *Work) Run(ctx context.Context, store *objstore.Store) (bus.Value, error
 func (w *Work) run(ctx context.Context, store *objstore.Store) (value bus.Value, err error) {
 	args := w.values[:0]
 	var nested []*bus.Refs
-	r := bus.ReadFields(w.Entry.Args)
+	_, _, rest := w.Entry.Args.Keep()
+	r := bus.ReadFields(rest)
 	for i := 1; r.Left() > 0 && r.Err() == nil; i++ {
 		a := readArg(&r)
-		if a.Value.Format == 0 {
+		if a.Blob != nil {
+			if a.Value, err = store.OpenBlob(ctx, *a.Blob); err != nil {
+				return value, Hopeless(fmt.Errorf("argument %d: %w", i, err))
+			}
+		} else if a.Value.Format == 0 {
 			if a.Value, err = store.Open(ctx, a.Object); err != nil {
 				return value, Hopeless(fmt.Errorf("argument %d: %w", i, err))
 			}

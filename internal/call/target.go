@@ -25,6 +25,9 @@ type Options struct {
 	Placing  Placing // which nodes
 	PlaceKey string  // Placing in words: equal for equal ones
 
+	Durable bool          // the call outlives its owner
+	KeepFor time.Duration // how long the result of one that does is kept
+
 	Ahead, AheadBytes int // of a stream: how far its producer may be ahead of its consumer; 0 means the default
 }
 

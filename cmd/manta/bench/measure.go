@@ -11,7 +11,7 @@ import (
 // families are all measures, in the order in which they run and are printed.
 var families = [][]Measure{
 	rawMeasures, throughputMeasures, latencyMeasures, objectMeasures, queueMeasures,
-	poolMeasures, floodMeasures, mixMeasures, placementMeasures, groupMeasures,
+	durableMeasures, poolMeasures, floodMeasures, mixMeasures, placementMeasures, groupMeasures,
 }
 
 // A Measure is one thing that is measured, once a round.

@@ -4,9 +4,9 @@ package line
 
 // A Command asks a process to do something.
 type Command struct {
-	// Do is "submit", "enough" (end a submission of which Width is given), "members" (wait until Count nodes serve tasks), "echo" (all
-	// that was said before stands before it), "churn" (make Count objects and drop them), "clear" (drop what was kept of others'),
-	// "memory", "drain" or "quit" (close the node and end with 0).
+	// Do is "submit", "fetch" (wait for the results of the durable tasks in IDs), "enough" (end a submission of which Width is given),
+	// "members" (wait until Count nodes serve tasks), "echo" (all that was said before stands before it), "churn" (make Count objects and
+	// drop them), "clear" (drop what was kept of others'), "memory", "drain" or "quit" (close the node and end with 0).
 	Do string `json:"do"`
 
 	// What to submit: Count tasks of the function Func. Each gets its number, from 0, and is to return it.
@@ -20,6 +20,8 @@ type Command struct {
 	Width     int                `json:"width,omitempty"`     // so many are under way at any time, until "enough" with the same tag; no Count
 	InTurn    bool               `json:"in_turn,omitempty"`   // each is submitted when the one before has its result
 	Quiet     bool               `json:"quiet,omitempty"`     // no event for each result, only the one when all are done
+	Durable   bool               `json:"durable,omitempty"`   // durable ones, of each of which Stored is said; not with Width or InTurn
+	IDs       []string           `json:"ids,omitempty"`       // of what is to be fetched, as Stored has them
 }
 
 // The kinds of events.
@@ -27,6 +29,7 @@ const (
 	Ready   = "ready"   // the node has started
 	Start   = "start"   // a task starts here: it has what it needs
 	End     = "end"     // a task ends here: it has still what it needs
+	Stored  = "stored"  // a durable task that was submitted here is stored
 	Result  = "result"  // a task that was submitted here has its result
 	Done    = "done"    // all tasks of a command have their results
 	Members = "members" // as many nodes as asked for serve tasks

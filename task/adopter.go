@@ -1,0 +1,594 @@
+package task
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"manta/bus"
+	"manta/internal/call"
+	"manta/internal/member"
+	"manta/objstore"
+)
+
+// What reaches every node that takes durable tasks: only the one that has the task does something.
+const (
+	endFrame = 'e' // the task has its outcome: stop
+	whyFrame = 'y' // what keeps it? Answered in words
+)
+
+const (
+	// endedFor is how long a node remembers that a task was ended: it may just be on its way here.
+	endedFor = 10 * time.Second
+	// recordsWaiting is how many outcomes may wait to be recorded before a node takes no more tasks.
+	recordsWaiting = 4096
+	// looksHere bounds how many records are looked for at a time.
+	looksHere = 32
+	// policiesKept bounds the policies that are remembered in decoded form.
+	policiesKept = 1024
+)
+
+// adopter takes durable tasks on, as an owner would who had submitted them here: so they go through the lanes and slots of all tasks, run here if
+// there is room, else wherever there is, and stand in line with the rest. What this node has of them is bounded by the room that it has.
+type adopter struct {
+	d       *durables
+	owner   *owner
+	served  *Registry
+	created *bus.Subscription // of consumers
+	asked   *bus.Subscription
+	unhear  func() // ends what OnReconnect began
+	woken   chan struct{}
+	looking chan struct{} // tokens of those who look for records
+	left    member.Tally  // of adoptions
+
+	mu        sync.Mutex
+	stopped   bool
+	trades    map[string]*trade
+	adoptions map[string]*adoption
+	ended     map[string]time.Time // keys of tasks that were ended
+}
+
+// trade is what this node has to do with the durable tasks of one function.
+type trade struct {
+	function function
+	name     string
+	pull     *bus.Pull
+	held     int // without an outcome
+	lanes    map[*lane]struct{}
+	policies map[string]*adoptedPolicy // as they are stored
+}
+
+// adoptedPolicy is a policy in decoded form, with the target that tasks with it are made for.
+type adoptedPolicy struct {
+	policy
+	target *call.Target
+}
+
+// adoption is a durable task that this node has.
+type adoption struct {
+	key      string
+	trade    *trade
+	delivery bus.Delivery
+	deposit  deposit
+	policy   *adoptedPolicy
+	handed   handed
+	task     *submission // nil until it is submitted here
+	extended time.Time   // when JetStream was last told that it is still here
+	over     bool        // it has an outcome
+}
+
+func startAdopter(d *durables, o *owner, served *Registry) (*adopter, error) {
+	a := &adopter{
+		d: d, owner: o, served: served, woken: make(chan struct{}, 1), looking: make(chan struct{}, looksHere),
+		trades: make(map[string]*trade), adoptions: make(map[string]*adoption), ended: make(map[string]time.Time),
+	}
+	conn := d.node.Conn
+	var err error
+	if a.asked, err = conn.Subscribe(conn.Holders(), "", a.hear); err != nil {
+		return nil, err
+	}
+	if a.created, err = conn.OnConsumer(conn.DurableQueue(), a.consumerCreated); err != nil {
+		return nil, err
+	}
+	a.unhear = conn.OnReconnect(a.reconnected)
+	d.group.Go(a.serve)
+	return a, nil
+}
+
+// start takes on what there is, and makes consumers for the functions that say themselves that they are durable.
+func (a *adopter) start(ctx context.Context) error {
+	for _, name := range a.served.names() {
+		if f, _ := a.served.lookup(name); f.target.Options.Durable {
+			if err := a.d.share(ctx, name); err != nil {
+				return err
+			}
+		}
+	}
+	return a.takeUp(ctx)
+}
+
+// takeUp begins to take tasks of every function that has a consumer and is served here.
+func (a *adopter) takeUp(ctx context.Context) error {
+	there, err := a.d.find(ctx)
+	if !there || err != nil {
+		return err
+	}
+	queue, _ := a.d.stores()
+	if queue == nil {
+		return nil
+	}
+	names, err := queue.Consumers(ctx)
+	for _, name := range names {
+		a.begin(queue, name)
+	}
+	return err
+}
+
+// begin takes tasks of a function from here on, if it is served here.
+func (a *adopter) begin(queue *bus.Queue, name string) {
+	f, served := a.served.lookup(name)
+	if !served {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.stopped {
+		return
+	}
+	if t := a.trades[name]; t != nil { // it was made again
+		t.pull.Reset()
+		a.wake()
+		return
+	}
+	t := &trade{function: f, name: name, lanes: make(map[*lane]struct{}), policies: make(map[string]*adoptedPolicy)}
+	var err error
+	if t.pull, err = queue.Pull(name, func(d bus.Delivery) { a.take(t, d) }, a.wake); err != nil {
+		a.d.node.Log.Warn("durable tasks are not taken", zap.String("task", name), zap.Error(err))
+		return
+	}
+	a.trades[name] = t
+	a.wake()
+}
+
+// consumerCreated hears that a function has its first durable task.
+func (a *adopter) consumerCreated(name string) {
+	if _, served := a.served.lookup(name); served {
+		a.d.group.Go(a.takeUpAgain)
+	}
+}
+
+// reconnected asks anew: JetStream may have forgotten what was asked for.
+func (a *adopter) reconnected() {
+	a.mu.Lock()
+	for _, t := range a.trades {
+		t.pull.Reset()
+	}
+	a.mu.Unlock()
+	a.wake()
+	a.d.group.Go(a.takeUpAgain)
+}
+
+func (a *adopter) takeUpAgain(ctx context.Context) {
+	if err := a.takeUp(ctx); err != nil && ctx.Err() == nil {
+		a.d.node.Log.Warn("durable tasks may have to wait for another node", zap.Error(err))
+	}
+}
+
+func (a *adopter) wake() {
+	select {
+	case a.woken <- struct{}{}:
+	default:
+	}
+}
+
+// serve asks for as many tasks as there is room for, and tells JetStream what is still here.
+func (a *adopter) serve(ctx context.Context) {
+	tick := time.NewTicker(bus.ExtendEvery / 4)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.woken:
+		case now := <-tick.C:
+			a.extend(now)
+		}
+		a.ask()
+	}
+}
+
+// ask asks for tasks.
+func (a *adopter) ask() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.stopped || a.d.publisher.Left() > recordsWaiting {
+		return
+	}
+	for _, t := range a.trades {
+		asked := t.pull.Asked()
+		if room := a.room(t); room > asked && room-asked >= asked { // a few at a time would cost a request each
+			t.pull.Ask(room - asked)
+		}
+	}
+}
+
+// room is how many more of a function's tasks this node has room for: what the lanes that have some may send here, nothing while one
+// of them waits, and one where nobody knows.
+func (a *adopter) room(t *trade) int {
+	if !a.d.node.Capacity.Could(t.function.target.Options.Need) {
+		return 0
+	}
+	if len(t.lanes) == 0 {
+		if t.held > 0 {
+			return 0
+		}
+		return max(1, a.d.node.Capacity.Slots(t.function.target.Options.Need, aheadLimit))
+	}
+	room, waits := a.owner.roomHere(t.lanes)
+	switch {
+	case t.held == 0:
+		return max(1, room)
+	case waits:
+		return 0
+	}
+	return room
+}
+
+// roomHere is how many more tasks of lanes this node would take, and whether one of them has some that wait.
+func (o *owner) roomHere(lanes map[*lane]struct{}) (room int, waits bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for l := range lanes {
+		waits = waits || !l.backlog.empty()
+		if p := l.peers[o.node.ID]; p != nil {
+			room += max(0, p.room())
+		}
+	}
+	return room, waits
+}
+
+// extend keeps what is here from being handed to somebody else.
+func (a *adopter) extend(now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, ad := range a.adoptions {
+		if now.Sub(ad.extended) >= bus.ExtendEvery {
+			ad.extended = now
+			_ = ad.delivery.Extend() // without it the task may run twice, as when this node dies
+		}
+	}
+	for key, at := range a.ended {
+		if now.Sub(at) > endedFor {
+			delete(a.ended, key)
+		}
+	}
+}
+
+// take takes in a task that was handed over.
+func (a *adopter) take(t *trade, d bus.Delivery) {
+	_, key, ok := a.d.node.Conn.ParseDurable(d.Msg.Subject)
+	if !ok {
+		return
+	}
+	ad := &adoption{key: key, trade: t, delivery: d, extended: time.Now()}
+	ad.handed = handed{attempt: d.Attempt, repeated: d.Repeated()}
+	if !a.keeps(ad) {
+		return
+	}
+	if err := a.read(ad); err != nil {
+		a.record(ad, &objstore.Outcome{Err: fmt.Errorf("durable task %s of %q: %w", key, t.name, err)})
+		return
+	}
+	a.proceed(ad)
+}
+
+// keeps says whether a task that was handed over is taken on.
+func (a *adopter) keeps(ad *adoption) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, ended := a.ended[ad.key]
+	switch here := a.adoptions[ad.key]; {
+	case here != nil: // this node was slow to say that it has it
+		here.delivery = ad.delivery
+	case a.stopped:
+		_ = ad.delivery.GiveBack(0) // if it is lost the task is handed over again a little later
+	case ended:
+		_ = ad.delivery.Ack() // it was taken out of the stream already
+	default:
+		a.adoptions[ad.key] = ad
+		a.left.Add()
+		ad.trade.held++
+		return true
+	}
+	return false
+}
+
+// read decodes what was stored.
+func (a *adopter) read(ad *adoption) (err error) {
+	ad.policy = &adoptedPolicy{}
+	msg := ad.delivery.Msg
+	if len(msg.Data) == 0 || msg.Data[0] != bus.FrameMark {
+		ad.deposit, ad.policy.policy, err = plainDeposit(ad.trade.function, ad.key, msg)
+	} else if ad.deposit, err = readDeposit(msg.Data); err == nil {
+		a.mu.Lock()
+		known := ad.trade.policies[string(ad.deposit.policy)]
+		a.mu.Unlock()
+		if known != nil {
+			ad.policy = known
+			return nil
+		}
+		ad.policy.policy, err = readPolicy(ad.deposit.policy)
+	}
+	if err != nil {
+		return err
+	}
+	ad.policy.target = ad.policy.policy.target(ad.trade.name, a.d.node.ID)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(ad.trade.policies) >= policiesKept {
+		clear(ad.trade.policies)
+	}
+	ad.trade.policies[string(ad.deposit.policy)] = ad.policy
+	return nil
+}
+
+// proceed does what is to be done with a task next.
+func (a *adopter) proceed(ad *adoption) {
+	what, err := ad.handed.judge(ad.trade.name, &ad.deposit, ad.policy.retries, time.Now())
+	switch what {
+	case runIt:
+		a.run(ad)
+	case recordIt:
+		a.record(ad, &objstore.Outcome{Err: err})
+	case dropIt:
+		a.finish(ad)
+	case lookFirst:
+		if !a.d.group.Go(func(ctx context.Context) { a.look(ctx, ad) }) {
+			a.giveBack(ad, 0)
+		}
+	}
+}
+
+// look looks for the record of a task that somebody else has had before.
+func (a *adopter) look(ctx context.Context, ad *adoption) {
+	select {
+	case a.looking <- struct{}{}:
+		defer func() { <-a.looking }()
+	case <-ctx.Done():
+	}
+	looking, cancel := context.WithTimeout(ctx, lookAgain)
+	defer cancel()
+	_, archive := a.d.stores()
+	if archive == nil {
+		a.giveBack(ad, time.Second)
+		return
+	}
+	msg, err := archive.Get(looking, ad.key)
+	if err != nil {
+		a.d.node.Log.Warn("a durable task is given back: whether it has a result is not known", zap.String("task", ad.key), zap.Error(err))
+		a.giveBack(ad, time.Second)
+		return
+	}
+	ad.handed.looked, ad.handed.recorded = true, msg != nil
+	a.proceed(ad)
+}
+
+// run submits a task here.
+func (a *adopter) run(ad *adoption) {
+	ctx := a.d.group.Context()
+	release := func() {}
+	if ad.deposit.deadline != 0 {
+		ctx, release = context.WithDeadline(ctx, time.Unix(0, ad.deposit.deadline))
+	}
+	s := a.owner.adopt(ctx, ad.policy.target, ad.deposit.args, uint16(min(ad.handed.attempt, lastAttempt)), ad.deposit.plain)
+	a.mu.Lock()
+	ad.task = s
+	if l := s.lane; l != nil && !ad.over {
+		ad.trade.lanes[l] = struct{}{}
+	}
+	_, ended := a.ended[ad.key]
+	a.mu.Unlock()
+	if ended {
+		s.Cancel()
+	}
+	a.d.store.When(s.Object, func(out objstore.Outcome) {
+		release()
+		a.concluded(ad, out)
+	})
+}
+
+// adopt is submit for a task that somebody else submitted, for one attempt.
+func (o *owner) adopt(ctx context.Context, t *call.Target, args call.WireArgs, attempt uint16, plain bool) *submission {
+	s := &submission{}
+	s.Init(o.store, t, call.ArgsOf(call.Wired(args)))
+	s.Attempt, s.Plain = attempt, plain
+	s.Object.PromisedBy(s)
+	o.watches.Bind(ctx, s)
+	o.enqueue(s)
+	return s
+}
+
+// concluded takes in the outcome of an attempt.
+func (a *adopter) concluded(ad *adoption, out objstore.Outcome) {
+	if wait, giveBack := ad.policy.conclude(ad.handed.attempt, out.Err, rand.Float64()); giveBack {
+		a.giveBack(ad, wait)
+		return
+	}
+	if ad.deposit.plain && out.Blob != nil {
+		if !a.d.group.Go(func(ctx context.Context) { a.record(ad, a.fetched(ctx, ad, out)) }) {
+			a.giveBack(ad, 0)
+		}
+		return
+	}
+	a.record(ad, &out)
+}
+
+// fetched is a plain client's large result as a value, if it fits into a message.
+func (a *adopter) fetched(ctx context.Context, ad *adoption, out objstore.Outcome) *objstore.Outcome {
+	keep, _, _ := ad.deposit.args.Keep()
+	ctx = member.NewContext(ctx, &member.Scope{Node: a.d.node})
+	value, err := a.d.store.OpenBlob(ctx, *out.Blob)
+	if room := a.d.node.Conn.MaxPayload() - plainRoom; err == nil && int64(len(value.Data)) > room {
+		err = fmt.Errorf("the result has %d bytes, the server takes records of %d", len(value.Data), room)
+	}
+	if deleted := a.d.store.DeleteBlob(ctx, keep.ID, out.Blob.Blob); deleted != nil {
+		a.d.node.Log.Debug("the blob of a result stays until its time is over", zap.String("task", ad.key), zap.Error(deleted))
+	}
+	return &objstore.Outcome{Value: value, Err: err}
+}
+
+// ease notes that a task of a trade has its outcome; the adopter is locked.
+func (a *adopter) ease(ad *adoption) {
+	if !ad.over {
+		ad.over = true
+		ad.trade.held--
+		a.wake()
+	}
+}
+
+// record stores an outcome, unless somebody was faster, and then has the task removed from the stream.
+func (a *adopter) record(ad *adoption, out *objstore.Outcome) {
+	a.mu.Lock()
+	a.ease(ad)
+	a.mu.Unlock()
+	_, archive := a.d.stores()
+	if archive == nil {
+		a.giveBack(ad, time.Second)
+		return
+	}
+	var msg *bus.Msg
+	if ad.deposit.plain {
+		msg = archive.First(ad.key, nil, ad.policy.keep)
+		fillPlainly(msg, out)
+	} else {
+		msg = archive.First(ad.key, recordOf(out), max(ad.policy.keep, time.Second))
+	}
+	blob := out.Blob
+	a.d.publisher.Publish(msg, nil, func(err error, again bool) { a.recorded(ad, blob, err, again) })
+}
+
+// recorded takes in JetStream's word on a record.
+func (a *adopter) recorded(ad *adoption, blob *objstore.StoredBlob, err error, again bool) {
+	switch {
+	case err == nil:
+	case err == bus.ErrExists: //nolint:errorlint // as Publisher documents
+		if blob != nil && !again { // it is the value of no record; of one that was sent twice, nobody knows
+			keep, _, _ := ad.deposit.args.Keep()
+			a.d.group.Go(func(ctx context.Context) { _ = a.d.store.DeleteBlob(ctx, keep.ID, blob.Blob) }) // else it goes when its time is over
+		}
+	default:
+		a.d.node.Log.Warn("the outcome of a durable task was not recorded: it will run again", zap.String("task", ad.key), zap.Error(err))
+		if errorIsNoStream(err) {
+			a.d.reopen()
+		}
+		a.giveBack(ad, time.Second)
+		return
+	}
+	a.finish(ad)
+}
+
+// finish acknowledges a task whose outcome is recorded.
+func (a *adopter) finish(ad *adoption) {
+	a.d.deleteBlobs(ad.deposit.blobs())
+	a.mu.Lock()
+	a.ease(ad)
+	_ = ad.delivery.Ack() // if it is lost the task is handed over again, and found to be over
+	a.forget(ad)
+	a.mu.Unlock()
+}
+
+// giveBack has a task handed over again.
+func (a *adopter) giveBack(ad *adoption, after time.Duration) {
+	a.mu.Lock()
+	a.ease(ad)
+	_ = ad.delivery.GiveBack(after) // if it is lost the task is handed over again a little later
+	a.forget(ad)
+	a.mu.Unlock()
+}
+
+// forget ends an adoption; the adopter is locked.
+func (a *adopter) forget(ad *adoption) {
+	if a.adoptions[ad.key] == ad {
+		delete(a.adoptions, ad.key)
+		a.left.Done()
+	}
+}
+
+// hear takes in what reaches every node that takes durable tasks.
+func (a *adopter) hear(msg *bus.Msg) {
+	r, kind := bus.ReadFrame(msg.Data)
+	key := string(r.Raw(r.Left()))
+	a.mu.Lock()
+	ad := a.adoptions[key]
+	if kind == endFrame {
+		a.ended[key] = time.Now()
+	}
+	var task *submission
+	if ad != nil {
+		task = ad.task
+	}
+	a.mu.Unlock()
+	switch {
+	case ad == nil:
+	case kind == endFrame && task != nil:
+		task.Cancel()
+	case kind == whyFrame:
+		words := fmt.Sprintf("durable, at node %s, attempt %d: ", a.d.node.ID, ad.handed.attempt)
+		if task == nil {
+			words += "about to run"
+		} else if why := a.owner.reason(task.Number()); why != "" {
+			words += why
+		} else {
+			words += "its outcome is being recorded"
+		}
+		if err := a.d.node.Conn.Publish(msg.Reply, "", []byte(words)); err != nil {
+			a.d.node.Log.Debug("an answer to why was not sent", zap.Error(err))
+		}
+	}
+}
+
+// retire takes no more tasks. What JetStream has handed over already is taken.
+func (a *adopter) retire(ctx context.Context) error {
+	a.mu.Lock()
+	var pulls []*bus.Pull
+	for _, t := range a.trades {
+		pulls = append(pulls, t.pull)
+	}
+	clear(a.trades)
+	a.mu.Unlock()
+	for _, p := range pulls {
+		if err := p.Drain(ctx); err != nil {
+			return err
+		}
+	}
+	a.mu.Lock()
+	a.stopped = true
+	a.mu.Unlock()
+	return nil
+}
+
+// drain waits until what was taken is over.
+func (a *adopter) drain(ctx context.Context) error {
+	if err := a.left.Await(ctx); err != nil {
+		return fmt.Errorf("%d durable tasks are not over: %w", a.left.Left(), err)
+	}
+	return a.d.node.Conn.Flush(ctx)
+}
+
+// close takes no more. What is here is given back as its owner ends it.
+func (a *adopter) close() {
+	a.unhear()
+	for _, sub := range []*bus.Subscription{a.created, a.asked} {
+		_ = sub.Unsubscribe() // its one error is that the connection is closed
+	}
+	a.mu.Lock()
+	a.stopped = true
+	for _, t := range a.trades {
+		t.pull.Close()
+	}
+	a.mu.Unlock()
+}

@@ -1,0 +1,432 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"manta/bus"
+	"manta/internal/call"
+	"manta/internal/member"
+	"manta/objstore"
+)
+
+// durables is one node's share of durable tasks: what it submits and awaits, and what its host takes on. The stream and the bucket are made when
+// the first durable task needs them.
+type durables struct {
+	node      *member.Node
+	store     *objstore.Store
+	group     *member.Group
+	publisher *bus.Publisher
+	results   *results
+	adopter   *adopter // nil on a node that only submits
+
+	opening sync.Mutex // held while the stream and the bucket are opened
+	queue   *bus.Queue
+	archive *bus.Archive
+
+	mu       sync.Mutex
+	closed   bool
+	pending  map[objstore.ID]*pending // submitted and not stored yet
+	shared   map[string]*sharing      // functions whose tasks can be stored
+	latest   *call.Target             // and its policy: most tasks are of the function of the one before
+	policy   []byte
+	keep     time.Duration
+	underway member.Tally // of pending
+}
+
+// pending is a durable task until it is stored.
+//
+//	arguments awaited ─► stream opened ─► under way ─► stored
+//	       └──────────────────┴── withdrawn
+type pending struct {
+	id      objstore.ID
+	target  *call.Target
+	deposit deposit
+	blobs   []bus.Blob // of its large arguments
+
+	// Under durables.mu.
+	withdrawn error
+	sent      bool
+	stop      func() bool   // of the watch over its ctx
+	over      chan struct{} // closed when it is stored or refused; nil unless somebody waits for that
+}
+
+// sharing is a function whose consumer is being made, or is there.
+type sharing struct {
+	ready   bool
+	waiting []*pending // for that
+}
+
+func startDurables(ctx context.Context, node *member.Node) (*durables, error) {
+	d := &durables{
+		node: node, store: objstore.StoreOf(node), group: member.NewGroup(ctx),
+		pending: make(map[objstore.ID]*pending), shared: make(map[string]*sharing),
+	}
+	var err error
+	if d.publisher, err = node.Conn.NewPublisher("durable"); err != nil {
+		return nil, err
+	}
+	d.results = newResults(d)
+	d.store.SetArchive(d.results)
+	d.group.Go(d.publisher.Serve)
+	d.group.Go(d.results.serve)
+	return d, nil
+}
+
+// open opens the stream and the bucket, and makes them if they are not there.
+func (d *durables) open(ctx context.Context) (err error) {
+	d.opening.Lock()
+	defer d.opening.Unlock()
+	if d.queue == nil {
+		conn := d.node.Conn
+		archive, err := conn.OpenArchive(ctx, conn.ResultsTable(), conn.Result(""))
+		if err != nil {
+			return err
+		}
+		queue, err := conn.OpenQueue(ctx, conn.DurableQueue(), conn.DurablePrefix())
+		if err != nil {
+			return err
+		}
+		d.mu.Lock()
+		d.archive, d.queue = archive, queue
+		d.mu.Unlock()
+	}
+	return nil
+}
+
+// find opens the stream and the bucket if they are there.
+func (d *durables) find(ctx context.Context) (there bool, err error) {
+	if _, archive := d.stores(); archive != nil {
+		return true, nil
+	}
+	queue, err := d.node.Conn.FindQueue(ctx, d.node.Conn.DurableQueue())
+	if queue == nil {
+		return false, err
+	}
+	return true, d.open(ctx)
+}
+
+// stores returns the stream and the bucket, nil before they are open.
+func (d *durables) stores() (*bus.Queue, *bus.Archive) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.queue, d.archive
+}
+
+// reopen forgets the stream and the bucket, which are gone, and what was known of them.
+func (d *durables) reopen() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.queue, d.archive = nil, nil
+	for name, s := range d.shared {
+		if s.ready {
+			delete(d.shared, name)
+		}
+	}
+}
+
+// share makes sure that there is a consumer of a function's tasks.
+func (d *durables) share(ctx context.Context, function string) error {
+	if err := d.open(ctx); err != nil {
+		return err
+	}
+	queue, _ := d.stores()
+	if queue == nil {
+		return errors.New("the stream has just vanished")
+	}
+	return queue.Share(ctx, function, d.node.Conn.Durable(function, ">"))
+}
+
+// submit is what Submit is for a durable target.
+func (d *durables) submit(ctx context.Context, t *call.Target, args call.Args) *objstore.Object {
+	o := d.store.PromiseDurable()
+	p := &pending{id: o.ID(), target: t}
+	d.mu.Lock()
+	err := d.prepare(p)
+	if err == nil {
+		d.pending[p.id] = p
+		d.underway.Add()
+	}
+	d.mu.Unlock()
+	if err != nil {
+		return objstore.FailedObject(err)
+	}
+	d.store.Expect(o)
+	if t.Options.Timeout > 0 {
+		d.results.expireAt(p.id, t, time.Unix(0, p.deposit.deadline))
+	}
+	wire, small := args.Small()
+	if small {
+		p.deposit.args = append(p.deposit.args, wire...)
+		if err := contextError(ctx, t.Name); err != nil {
+			d.end(p, err)
+			return o
+		}
+		d.deposit(p)
+		return o
+	}
+	stop := context.AfterFunc(ctx, func() { d.withdraw(p, contextError(ctx, t.Name)) })
+	d.mu.Lock()
+	p.stop = stop
+	d.mu.Unlock()
+	args.WhenSettled(d.store, func() {
+		if !d.group.Go(func(ctx context.Context) { d.persist(ctx, p, &args) }) {
+			d.end(p, fmt.Errorf("%s: %w", t.Name, bus.ErrClosed))
+		}
+	})
+	return o
+}
+
+// prepare writes what all tasks of a target have in common; durables is locked.
+func (d *durables) prepare(p *pending) error {
+	t := p.target
+	if d.closed {
+		return fmt.Errorf("%s: %w", t.Name, bus.ErrClosed)
+	}
+	if t != d.latest {
+		policy, err := policyOf(&t.Options)
+		if err != nil {
+			return fmt.Errorf("%s: %w", t.Name, err)
+		}
+		d.latest, d.policy, d.keep = t, policy.appendTo(nil), policy.keep
+	}
+	p.deposit.policy = d.policy
+	p.deposit.args = make(call.WireArgs, 0, 64).AppendKeep(call.Keep{ID: p.id, For: d.keep})
+	if timeout := t.Options.Timeout; timeout > 0 {
+		p.deposit.deadline = time.Now().Add(timeout).UnixNano()
+	}
+	return nil
+}
+
+// contextError is the outcome of a task whose submission ctx has ended, nil if it has not, or if that is no reason to end the task.
+func contextError(ctx context.Context, function string) error {
+	switch err := ctx.Err(); {
+	case err == nil, errors.Is(context.Cause(ctx), call.ErrReturned):
+		return nil
+	case errors.Is(context.Cause(ctx), bus.ErrClosed):
+		return fmt.Errorf("%s: %w", function, bus.ErrClosed)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s: %w", function, ErrDeadline)
+	}
+	return fmt.Errorf("%s: %w", function, ErrCancelled)
+}
+
+// persist writes arguments that do not live anywhere else: small ones into the submission, large ones into the bucket.
+func (d *durables) persist(ctx context.Context, p *pending, args *call.Args) {
+	ctx = member.NewContext(ctx, &member.Scope{Node: d.node})
+	values, err := args.Values(ctx, d.store)
+	for i := 0; err == nil && i < len(values); i++ {
+		arg := call.WireArg{Value: values[i]}
+		if len(values[i].Data) > objstore.InlineLimit {
+			if arg.Blob, err = d.store.KeepArgument(ctx, values[i]); err != nil {
+				err = fmt.Errorf("%s: argument %d was not stored: %w", p.target.Name, i+1, err)
+				break
+			}
+			arg.Value = bus.Value{}
+			p.blobs = append(p.blobs, arg.Blob.Blob)
+		}
+		p.deposit.args = p.deposit.args.AppendArg(arg)
+	}
+	d.mu.Lock()
+	p.stop()
+	if err == nil {
+		err = p.withdrawn
+	}
+	d.mu.Unlock()
+	if err != nil {
+		d.end(p, err)
+		d.deleteBlobs(p.blobs)
+		return
+	}
+	d.deposit(p)
+}
+
+// withdraw ends a task that is not stored yet and not on its way; false if it is.
+func (d *durables) withdraw(p *pending, err error) bool {
+	if err == nil {
+		return false
+	}
+	d.mu.Lock()
+	sent := p.sent
+	if !sent && p.withdrawn == nil {
+		p.withdrawn = err
+	}
+	d.mu.Unlock()
+	if !sent {
+		d.end(p, err)
+	}
+	return !sent
+}
+
+// deposit stores a task, as soon as its function has a consumer.
+func (d *durables) deposit(p *pending) {
+	name := p.target.Name
+	d.mu.Lock()
+	s := d.shared[name]
+	if s != nil && s.ready {
+		d.mu.Unlock()
+		d.send(p)
+		return
+	}
+	first := s == nil
+	if first {
+		s = &sharing{}
+		d.shared[name] = s
+	}
+	s.waiting = append(s.waiting, p)
+	d.mu.Unlock()
+	if !first {
+		return
+	}
+	if !d.group.Go(func(ctx context.Context) { d.shareAndSend(ctx, name, s) }) {
+		d.sendAll(name, s, bus.ErrClosed)
+	}
+}
+
+func (d *durables) shareAndSend(ctx context.Context, function string, s *sharing) {
+	d.sendAll(function, s, d.share(ctx, function))
+}
+
+// sendAll sends what has waited for a function's consumer, or fails it.
+func (d *durables) sendAll(function string, s *sharing, err error) {
+	d.mu.Lock()
+	waiting := s.waiting
+	s.waiting, s.ready = nil, err == nil
+	if err != nil {
+		delete(d.shared, function)
+	} else {
+		for _, p := range waiting { // in order, before those that find it ready
+			d.sendLocked(p)
+		}
+	}
+	d.mu.Unlock()
+	if err != nil {
+		for _, p := range waiting {
+			d.stored(p, err)
+		}
+	}
+}
+
+func (d *durables) send(p *pending) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.sendLocked(p)
+}
+
+func (d *durables) sendLocked(p *pending) {
+	msg := bus.NewMsg(d.node.Conn.Durable(p.target.Name, keyOf(p.id)), p.deposit.frame())
+	d.publisher.Publish(msg, func() error { return d.leaves(p) }, func(err error, _ bool) { d.stored(p, err) })
+}
+
+// leaves says that a task is about to be sent, or why it is not to be.
+func (d *durables) leaves(p *pending) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p.sent = p.withdrawn == nil
+	return p.withdrawn
+}
+
+// stored takes in JetStream's word on a task.
+func (d *durables) stored(p *pending, err error) {
+	switch {
+	case errors.Is(err, bus.ErrTaken): // sent again, and the first copy had come
+		err = nil
+	case errors.Is(err, bus.ErrNoStream): // its server has lost it
+		d.reopen()
+		err = fmt.Errorf("%s: the durable task was not stored and did not run: %w: the stream was deleted or lost; submit it again, and it is made anew", p.target.Name, err)
+	case errors.Is(err, bus.ErrFull):
+		err = fmt.Errorf("%s: the durable task was not stored and will not run: stream %s: %w: raise its limits, or serve its functions on more nodes",
+			p.target.Name, d.node.Conn.DurableQueue(), err)
+	case err != nil:
+		err = fmt.Errorf("%s: the durable task was not stored: %w", p.target.Name, err)
+	}
+	d.end(p, err)
+	if err != nil {
+		d.deleteBlobs(p.blobs)
+	}
+}
+
+// end takes a task out of those that are not stored: with nil it is, else the error is its outcome.
+func (d *durables) end(p *pending, err error) {
+	d.mu.Lock()
+	_, known := d.pending[p.id]
+	delete(d.pending, p.id)
+	over := p.over
+	d.mu.Unlock()
+	if !known {
+		return
+	}
+	if err != nil {
+		d.results.settle(p.id, &objstore.Outcome{Err: err})
+	}
+	if over != nil {
+		close(over)
+	}
+	d.underway.Done()
+}
+
+// submitted waits until a task is stored or refused.
+func (d *durables) submitted(ctx context.Context, o *objstore.Object) error {
+	if !o.ID().Durable() {
+		if out := d.store.Look(o); out != nil && out.Err != nil {
+			return out.Err
+		}
+		return fmt.Errorf("%s is no durable task's: submit it with task.Durable()", o.ID())
+	}
+	d.mu.Lock()
+	p := d.pending[o.ID()]
+	if p != nil && p.over == nil {
+		p.over = make(chan struct{})
+	}
+	d.mu.Unlock()
+	if p != nil {
+		select {
+		case <-p.over:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	if out := d.store.Look(o); out != nil && out.Err != nil {
+		if _, ran := errors.AsType[*Error](out.Err); !ran && !errors.Is(out.Err, ErrWorkerLost) {
+			return out.Err
+		}
+	}
+	return nil
+}
+
+// deleteBlobs removes arguments that nobody will read again.
+func (d *durables) deleteBlobs(blobs []bus.Blob) {
+	if len(blobs) == 0 {
+		return
+	}
+	d.group.Go(func(ctx context.Context) {
+		for _, b := range blobs {
+			if err := d.store.DropArgument(ctx, b); err != nil && ctx.Err() == nil {
+				d.node.Log.Warn("a large argument of a durable task stays in the bucket", zap.String("blob", b.ID), zap.Error(err))
+			}
+		}
+	})
+}
+
+// drain waits until all that was submitted here is stored.
+func (d *durables) drain(ctx context.Context) error {
+	if err := d.underway.Await(ctx); err != nil {
+		return fmt.Errorf("%d durable tasks are not stored yet: %w", d.underway.Left(), err)
+	}
+	return nil
+}
+
+// close fails what is not stored, and what waits for results.
+func (d *durables) close() {
+	d.mu.Lock()
+	d.closed = true
+	d.mu.Unlock()
+	d.group.Stop(bus.ErrClosed)
+	d.group.Wait()
+	d.results.close()
+}

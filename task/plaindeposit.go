@@ -1,0 +1,56 @@
+package task
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"strings"
+
+	"manta/bus"
+	"manta/internal/call"
+	"manta/objstore"
+)
+
+// plainRoom is what the headers of a plain client's record may take of a message.
+const plainRoom = 4 << 10
+
+// plainDeposit reads a durable task that a plain client has stored: the payload is the argument, as in a request, and the function's own
+// options hold.
+func plainDeposit(f function, key string, msg *bus.Msg) (d deposit, p policy, err error) {
+	d.plain = true
+	if p, err = policyOf(&f.target.Options); err != nil {
+		return d, p, err
+	}
+	if f.target.Options.KeepFor == 0 {
+		p.keep = keepFor
+	}
+	d.policy = append([]byte("plain "), p.appendTo(nil)...)
+	d.args = call.WireArgs{}.AppendKeep(call.Keep{ID: idOf(key), For: p.keep})
+	format := bus.JSON
+	if msg.Header.Get(contentType) == msgpackType {
+		return d, p, fmt.Errorf("%w: a durable task of a plain client takes JSON", ErrArgument)
+	}
+	values, err := plainArgs(format, f.arity, msg.Data)
+	if err != nil {
+		return d, p, fmt.Errorf("%w: %w", ErrArgument, err)
+	}
+	for _, v := range values {
+		d.args = d.args.AppendArg(call.WireArg{Value: v})
+	}
+	return d, p, nil
+}
+
+// idOf is the id of a durable task whose key is not made of one: equal for equal keys.
+func idOf(key string) objstore.ID {
+	if id, err := objstore.ParseID(strings.Replace(key, ".", "", 1)); err == nil && keyOf(id) == key {
+		return id
+	}
+	sum := fnv.New128a()
+	_, _ = sum.Write([]byte(key)) // never fails
+	id := objstore.ID(sum.Sum(nil))
+	id[8] |= 0x80 // durable
+	return id
+}
+
+// errorIsNoStream says whether a record could not be stored because its bucket is gone.
+func errorIsNoStream(err error) bool { return errors.Is(err, bus.ErrNoStream) }

@@ -1,0 +1,451 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"manta/bus"
+	"manta/internal/call"
+	"manta/internal/member"
+	"manta/objstore"
+)
+
+const (
+	// lookAgain is how often a result is looked for that is awaited: its announcement may have been lost on the way. absentFor is how long
+	// there must be neither a result nor a task before nobody waits any more: a submission takes a moment.
+	resultsTick = time.Second
+	lookAgain   = 5 * time.Second
+	absentFor   = 2 * time.Second
+	// looksAtOnce is how many results are looked for at a time, looksEach in one tick.
+	looksAtOnce = 16
+	looksEach   = 1024
+	// freedFor is how long a result that was freed is known to be: until those who run the task have heard.
+	freedFor = 2 * time.Minute
+)
+
+// results is what this process waits for of durable tasks. JetStream announces each when it is stored; what the announcement does not reach,
+// because the connection was away or the result older, is looked for in the bucket.
+type results struct {
+	d       *durables
+	woken   chan struct{} // holds one: somebody is to be looked for at once
+	stopped chan struct{}
+
+	mu       sync.Mutex
+	awaited  map[objstore.ID]*awaitedResult
+	heard    map[string]*owned // by the first token of their keys
+	shutDown bool
+}
+
+type awaitedResult struct {
+	settle []func(*objstore.Outcome)
+	next   time.Time   // when it is to be looked for
+	absent time.Time   // since when there is neither a result nor a task; zero: not as far as is known
+	timer  *time.Timer // at which its time is over; nil if it has no end
+}
+
+// owned is the announcements of one owner's tasks.
+type owned struct {
+	sub     *bus.Subscription
+	awaited int
+}
+
+func newResults(d *durables) *results {
+	return &results{
+		d: d, woken: make(chan struct{}, 1), awaited: make(map[objstore.ID]*awaitedResult), heard: make(map[string]*owned),
+	}
+}
+
+var _ objstore.Archive = (*results)(nil)
+
+// Await implements objstore.Archive.
+func (r *results) Await(id objstore.ID, settle func(*objstore.Outcome)) {
+	r.d.mu.Lock()
+	_, fresh := r.d.pending[id] // nobody can have a result of it yet
+	r.d.mu.Unlock()
+	r.mu.Lock()
+	if r.shutDown {
+		r.mu.Unlock()
+		settle(&objstore.Outcome{Err: bus.ErrClosed})
+		return
+	}
+	a := r.awaited[id]
+	if a == nil {
+		a = &awaitedResult{}
+		if fresh {
+			a.next = time.Now().Add(lookAgain)
+		}
+		r.awaited[id] = a
+		r.listen(id)
+	}
+	a.settle = append(a.settle, settle)
+	r.mu.Unlock()
+	if !fresh {
+		r.wake()
+	}
+}
+
+// listen hears of an owner's results; results is locked.
+func (r *results) listen(id objstore.ID) {
+	token := keyOf(id)[:keyTokens]
+	o := r.heard[token]
+	if o == nil {
+		o = &owned{}
+		r.heard[token] = o
+		sub, err := r.d.node.Conn.Subscribe(r.d.node.Conn.Result(token+".*"), "", r.announced)
+		if err != nil {
+			r.d.node.Log.Warn("results of durable tasks are only looked for", zap.Error(err))
+		}
+		o.sub = sub
+	}
+	o.awaited++
+}
+
+// forget ends what is known of a result that is awaited no more; results is locked.
+func (r *results) forget(id objstore.ID) {
+	delete(r.awaited, id)
+	token := keyOf(id)[:keyTokens]
+	o := r.heard[token]
+	if o.awaited--; o.awaited > 0 || id.Owner() == r.d.node.ID { // this node may submit more
+		return
+	}
+	delete(r.heard, token)
+	if o.sub != nil {
+		_ = o.sub.Unsubscribe() // its one error is that the connection is closed
+	}
+}
+
+// announced takes in a result.
+func (r *results) announced(msg *bus.Msg) {
+	key := strings.TrimPrefix(msg.Subject, r.d.node.Conn.Result(""))
+	id, err := objstore.ParseID(strings.Replace(key, ".", "", 1))
+	if err != nil || bus.Ended(msg) {
+		return
+	}
+	r.mu.Lock()
+	_, wanted := r.awaited[id]
+	r.mu.Unlock()
+	if wanted {
+		out := readRecord(msg)
+		r.settle(id, &out)
+	}
+}
+
+// settle gives those who wait for a result an outcome.
+func (r *results) settle(id objstore.ID, out *objstore.Outcome) {
+	r.mu.Lock()
+	a := r.awaited[id]
+	if a != nil {
+		r.forget(id)
+		if a.timer != nil {
+			a.timer.Stop()
+		}
+	}
+	r.mu.Unlock()
+	if a != nil {
+		for _, settle := range a.settle {
+			settle(out)
+		}
+	}
+}
+
+func (r *results) wake() {
+	select {
+	case r.woken <- struct{}{}:
+	default:
+	}
+}
+
+// serve looks for results that may have been missed.
+func (r *results) serve(ctx context.Context) {
+	stop := r.d.node.Conn.OnReconnect(r.lookForAll)
+	defer stop()
+	tick := time.NewTicker(resultsTick)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.woken:
+		case <-tick.C:
+		}
+		r.lookForDue(ctx)
+	}
+}
+
+// lookForAll has everything looked for soon.
+func (r *results) lookForAll() {
+	r.mu.Lock()
+	for _, a := range r.awaited {
+		a.next = time.Time{}
+	}
+	r.mu.Unlock()
+	r.wake()
+}
+
+func (r *results) lookForDue(ctx context.Context) {
+	now := time.Now()
+	var due []objstore.ID
+	r.mu.Lock()
+	for id, a := range r.awaited {
+		if now.After(a.next) {
+			if due = append(due, id); len(due) == looksEach {
+				r.wake()
+				break
+			}
+		}
+	}
+	r.mu.Unlock()
+	ids := make(chan objstore.ID)
+	var looking sync.WaitGroup
+	for range min(looksAtOnce, len(due)) {
+		looking.Go(func() {
+			for id := range ids {
+				r.lookFor(ctx, id)
+			}
+		})
+	}
+	for _, id := range due {
+		ids <- id
+	}
+	close(ids)
+	looking.Wait()
+}
+
+// lookFor looks for one result. It is not to be had if there is none, and no task that could make it, for a while.
+func (r *results) lookFor(ctx context.Context, id objstore.ID) {
+	ctx, cancel := context.WithTimeout(ctx, lookAgain)
+	defer cancel()
+	out, task, err := r.fetch(ctx, id)
+	if out != nil {
+		r.settle(id, out)
+		return
+	}
+	r.d.mu.Lock()
+	_, pending := r.d.pending[id]
+	r.d.mu.Unlock()
+	now := time.Now()
+	r.mu.Lock()
+	a := r.awaited[id]
+	expired := false
+	switch {
+	case a == nil:
+	case task || pending || err != nil:
+		a.absent, a.next = time.Time{}, now.Add(lookAgain)
+	case a.absent.IsZero():
+		a.absent, a.next = now, now.Add(absentFor)
+	default:
+		expired = now.Sub(a.absent) >= absentFor
+		a.next = now.Add(absentFor)
+	}
+	r.mu.Unlock()
+	if expired {
+		r.settle(id, &objstore.Outcome{Err: fmt.Errorf("%w: %s", objstore.ErrExpired, id)})
+	}
+}
+
+// fetch returns a result if there is one, else whether there is the task.
+func (r *results) fetch(ctx context.Context, id objstore.ID) (out *objstore.Outcome, task bool, err error) {
+	there, err := r.d.find(ctx)
+	if !there || err != nil {
+		return nil, false, err
+	}
+	queue, archive := r.d.stores()
+	if archive == nil { // forgotten meanwhile
+		return nil, true, nil
+	}
+	msg, err := archive.Get(ctx, keyOf(id))
+	if err != nil {
+		return nil, false, err
+	}
+	if msg != nil {
+		out := readRecord(msg)
+		return &out, false, nil
+	}
+	stored, err := queue.Find(ctx, r.d.node.Conn.Durable("*", keyOf(id)))
+	return nil, stored != nil, err
+}
+
+// expireAt ends a task when its time is over, whether a node has it or not.
+func (r *results) expireAt(id objstore.ID, t *call.Target, at time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if a := r.awaited[id]; a != nil {
+		a.timer = time.AfterFunc(time.Until(at), func() {
+			r.d.group.Go(func(ctx context.Context) {
+				err := fmt.Errorf("%s: %w", t.Name, ErrDeadline)
+				if ended := r.end(ctx, id, err); ended != nil && ctx.Err() == nil { // whoever has it, or gets it, finds that its time is over
+					r.d.node.Log.Warn("a durable task whose time is over was not ended", zap.Stringer("task", id), zap.Error(ended))
+				}
+			})
+		})
+	}
+}
+
+// Cancel implements objstore.Archive.
+func (r *results) Cancel(ctx context.Context, id objstore.ID) error {
+	return r.end(ctx, id, fmt.Errorf("durable task %s: %w", id, ErrCancelled))
+}
+
+// end records an error as the outcome of a task, unless it has one, and takes it from whoever has it.
+func (r *results) end(ctx context.Context, id objstore.ID, why error) error {
+	r.d.mu.Lock()
+	p := r.d.pending[id]
+	r.d.mu.Unlock()
+	if p != nil && r.d.withdraw(p, why) {
+		return nil
+	}
+	out, task, err := r.fetch(ctx, id)
+	switch {
+	case err != nil:
+		return err
+	case out != nil && errors.Is(out.Err, objstore.ErrFreed):
+		return objstore.ErrFreed
+	case out != nil:
+		return nil
+	case !task && p == nil:
+		return fmt.Errorf("%w: %s", objstore.ErrExpired, id)
+	}
+	_, archive := r.d.stores()
+	record := recordOf(&objstore.Outcome{Err: why})
+	if err := r.d.publisher.Store(ctx, archive.First(keyOf(id), record, keepFor)); err != nil && !errors.Is(err, bus.ErrExists) {
+		return err
+	}
+	return r.remove(ctx, id)
+}
+
+// remove takes a task out of the stream, with its large arguments, and from the node that has it.
+func (r *results) remove(ctx context.Context, id objstore.ID) error {
+	key := keyOf(id)
+	queue, _ := r.d.stores()
+	subject := r.d.node.Conn.Durable("*", key)
+	stored, err := queue.Find(ctx, subject)
+	if err != nil || stored == nil {
+		return err
+	}
+	if err := queue.Purge(ctx, stored.Subject); err != nil {
+		return err
+	}
+	if dep, err := readDeposit(stored.Data); err == nil {
+		r.d.deleteBlobs(dep.blobs())
+	}
+	return r.d.node.Conn.Publish(r.d.node.Conn.Holders(), "", append(bus.AppendFrame(nil, endFrame), key...))
+}
+
+// Free implements objstore.Archive.
+func (r *results) Free(ctx context.Context, id objstore.ID) error {
+	r.d.mu.Lock()
+	p := r.d.pending[id]
+	r.d.mu.Unlock()
+	if p != nil && r.d.withdraw(p, objstore.ErrFreed) {
+		return nil
+	}
+	if there, err := r.d.find(ctx); err != nil || !there {
+		return err
+	}
+	_, archive := r.d.stores()
+	msg, err := archive.Get(ctx, keyOf(id))
+	if err != nil {
+		return err
+	}
+	freed := recordOf(&objstore.Outcome{Err: objstore.ErrFreed})
+	if err := r.d.publisher.Store(ctx, archive.Put(keyOf(id), freed, freedFor)); err != nil {
+		return err
+	}
+	if msg == nil {
+		return r.remove(ctx, id)
+	}
+	if out := readRecord(msg); out.Blob != nil {
+		return r.d.store.DeleteBlob(ctx, id, out.Blob.Blob)
+	}
+	return nil
+}
+
+// close fails what is awaited.
+func (r *results) close() {
+	r.mu.Lock()
+	r.shutDown = true
+	left := r.awaited
+	r.awaited = make(map[objstore.ID]*awaitedResult)
+	for _, o := range r.heard {
+		if o.sub != nil {
+			_ = o.sub.Unsubscribe() // its one error is that the connection is closed
+		}
+	}
+	r.mu.Unlock()
+	for _, a := range left {
+		if a.timer != nil {
+			a.timer.Stop()
+		}
+		for _, settle := range a.settle {
+			settle(&objstore.Outcome{Err: bus.ErrClosed})
+		}
+	}
+}
+
+// why says what is known of a durable task.
+func (d *durables) why(ctx context.Context, id objstore.ID) (string, error) {
+	d.mu.Lock()
+	p := d.pending[id]
+	d.mu.Unlock()
+	if p != nil {
+		return "durable, and not stored yet: its arguments are awaited, or JetStream's word", nil
+	}
+	out, task, err := d.results.fetch(ctx, id)
+	switch {
+	case err != nil:
+		return "", err
+	case out != nil && out.Err != nil:
+		return "failed: " + out.Err.Error(), nil
+	case out != nil:
+		return "has its result", nil
+	case !task:
+		return objstore.ErrExpired.Error(), nil
+	}
+	return d.whyStored(ctx, id)
+}
+
+// holderAnswers bounds the wait for the node that has a task: only that one answers.
+const holderAnswers = 500 * time.Millisecond
+
+// whyStored says what keeps a task that is in the stream.
+func (d *durables) whyStored(ctx context.Context, id objstore.ID) (string, error) {
+	conn := d.node.Conn
+	asking, cancel := context.WithTimeout(ctx, holderAnswers)
+	msg, err := conn.Request(asking, conn.Holders(), append(bus.AppendFrame(nil, whyFrame), keyOf(id)...))
+	cancel()
+	if err == nil {
+		return string(msg.Data), nil
+	}
+	queue, _ := d.stores()
+	stored, err := queue.Find(ctx, conn.Durable("*", keyOf(id)))
+	if err != nil || stored == nil {
+		return "has just had its outcome", err
+	}
+	function, _, _ := conn.ParseDurable(stored.Subject)
+	serving := 0
+	for _, m := range d.node.Members.All() {
+		if contains(m, function) {
+			serving++
+		}
+	}
+	if serving == 0 {
+		return fmt.Sprintf("stored, and no node serves %q: it waits for one", function), nil
+	}
+	held, waiting, err := queue.Held(ctx, function)
+	return fmt.Sprintf("stored, and waits for one of %d nodes that serve %q: they have %d of its tasks, %d wait", serving, function, held, waiting), err
+}
+
+func contains(m member.Info, function string) bool {
+	for _, f := range m.Functions {
+		if f == function {
+			return true
+		}
+	}
+	return false
+}
