@@ -35,6 +35,8 @@ func (s *Store) answer(msg *bus.Msg) {
 		s.answerFree(msg, e.object)
 	case q.kind == cancelFrame:
 		s.answerCancel(msg, e.object)
+	case q.kind == lostFrame:
+		s.answerLost(msg, e.object, q.blob)
 	default:
 		s.answerWhenPortable(msg, e.object)
 	}
@@ -45,6 +47,7 @@ type question struct {
 	kind byte
 	id   ID
 	from member.ID
+	blob string // that is lost
 }
 
 func readQuestion(data []byte) (q question, err error) {
@@ -52,7 +55,9 @@ func readQuestion(data []byte) (q question, err error) {
 	q.kind = kind
 	copy(q.id[:], r.Raw(len(q.id)))
 	copy(q.from[:], r.Raw(len(q.from)))
-	if kind != askFrame && kind != freeFrame && kind != cancelFrame && kind != goneFrame {
+	if kind == lostFrame {
+		q.blob = r.String()
+	} else if kind != askFrame && kind != freeFrame && kind != cancelFrame && kind != goneFrame {
 		r.Fail("no question about an object")
 	}
 	return q, r.Err()
@@ -118,7 +123,7 @@ func (s *Store) answerOutcome(msg *bus.Msg, o *Object) {
 	out := *o.outcome.Load()
 	out.notice()
 	if out.Blob != nil {
-		out.Value = bus.Value{} // the asking node reads the blob
+		out.Value, out.Err = bus.Value{}, out.Blob.lost // the asking node reads the blob
 	}
 	s.reply(msg, out.AppendTo(append(bus.AppendFrame(nil, answerFrame), answerOutcome)))
 }

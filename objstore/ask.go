@@ -16,6 +16,7 @@ import (
 const (
 	askFrame    = 'a' // to the owner → outcome, pending or gone
 	freeFrame   = 'f' // to the owner → gone
+	lostFrame   = 'l' // to the owner: a copy cannot be read → another copy, pending, or why there is none; the blob's id follows
 	cancelFrame = 'x' // to the owner: what it is to be the result of is not wanted → done, gone or why not
 	goneFrame   = 'g' // from the owner, to a node that asked: it is freed → gone
 	answerFrame = 'o'

@@ -26,23 +26,19 @@ func read(ctx context.Context, o *Object) (bus.Value, error) {
 	if err != nil {
 		return bus.Value{}, err
 	}
-	out, err := s.await(ctx, scope, o)
-	if err != nil {
-		return bus.Value{}, err
-	}
-	return s.open(ctx, scope, out)
+	return s.valueOf(ctx, scope, o)
 }
 
 // await waits for an object's outcome.
 func (s *Store) await(ctx context.Context, scope *member.Scope, o *Object) (*Outcome, error) {
-	if out := s.look(o); out != nil {
-		return out, nil
+	for {
+		if out := s.look(o); out != nil {
+			return out, nil
+		}
+		if err := scope.Await(ctx, s.stateOf(o).settled()); err != nil {
+			return nil, err
+		}
 	}
-	st := s.stateOf(o)
-	if err := scope.Await(ctx, st.settled()); err != nil {
-		return nil, err
-	}
-	return st.outcome.Load(), nil
 }
 
 // Open returns the value of the object that an argument names, for the node that runs the task.

@@ -40,6 +40,8 @@ type Store struct {
 	blobs     map[string]ID       // the blobs of objects that this node owns
 	collected []collected         // objects whose last ref in this process is gone
 
+	lineage Lineage // nil until there is one
+
 	unread      int   // failures that nobody has read, since the last report
 	firstUnread error // of them
 }
@@ -153,10 +155,16 @@ func (s *Store) entry(o *Object) *export {
 
 // look returns the outcome of an object if there is one on this node.
 func (s *Store) look(o *Object) *Outcome {
+	st := &noObject.state
 	if o != nil && o.home == s {
-		return o.outcome.Load()
+		st = &o.state
+	} else {
+		st = s.stateOf(o)
 	}
-	return s.stateOf(o).outcome.Load()
+	if out := st.outcome.Load(); !out.pending() {
+		return out
+	}
+	return nil
 }
 
 // stateOf returns what this node knows of an object, and starts to ask its owner if that is another node.

@@ -16,7 +16,7 @@ const maxArgs = 2
 // Arg is an argument: a value, or an object that will have one.
 type Arg struct {
 	wire   string    // a small value as it travels
-	large  bus.Value // one above objstore.InlineLimit, which travels as an object
+	large  bus.Value // one above objstore.InlineLimit, which travels as the object that is made of it
 	object *objstore.Object
 	err    error
 }
