@@ -304,6 +304,9 @@ func nextMsg(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
 	if err != nil && ctx.Err() == nil && bounded.Err() != nil {
 		return nil, errStalled
 	}
+	if errors.Is(err, nats.ErrNoResponders) { // the bucket has no leader, or its server has lost it
+		return nil, ErrNoBucket
+	}
 	return msg, err
 }
 

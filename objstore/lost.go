@@ -134,13 +134,18 @@ func (s *Store) answerLost(msg *bus.Msg, o *Object, blob string) {
 // examine looks whether a copy of an object of this node is lost, and has the object computed again if it is.
 func (s *Store) examine(ctx context.Context, o *Object, lost StoredBlob) {
 	data, err := s.bucket.Read(ctx, lost.Blob, nil)
+	if errors.Is(err, bus.ErrNoBucket) { // a server that has lost it has lost all that was in it
+		if _, err = s.node.Conn.OpenBucket(ctx, s.node.Conn.ObjectsBucket()); err == nil {
+			data, err = s.bucket.Read(ctx, lost.Blob, nil)
+		}
+	}
 	value := o.outcome.Load().Value
 	switch {
 	case err == nil:
 		s.cache.keep(lost.Blob, bus.Value{Format: lost.Format, Data: data})
 		o.settle(&Outcome{Value: value, Blob: &lost})
 		return
-	case !errors.Is(err, bus.ErrBlobGone) && !errors.Is(err, bus.ErrChecksum): // who has read it in vain reads again, or gives up
+	case !gone(err): // who has read it in vain reads again, or gives up
 		s.node.Log.Info("whether an object is lost cannot be told", zap.Stringer("object", o.id), zap.Error(err))
 		o.settle(&Outcome{Value: value, Blob: &lost})
 		return
@@ -154,6 +159,9 @@ func (s *Store) examine(ctx context.Context, o *Object, lost StoredBlob) {
 		o.settle(&Outcome{Err: lostBecause(why, err)})
 	}
 }
+
+// gone says whether an error of reading a blob means that it will never be read.
+func gone(err error) bool { return errors.Is(err, bus.ErrBlobGone) || errors.Is(err, bus.ErrChecksum) }
 
 func lostBecause(why, found error) error { return fmt.Errorf("%w: %w: %w", ErrLost, why, found) }
 

@@ -81,7 +81,7 @@ func (s *Store) open(ctx context.Context, scope *member.Scope, out *Outcome) (bu
 
 func (s *Store) download(ctx context.Context, e *cached, blob StoredBlob) {
 	data, err := s.bucket.Read(ctx, blob.Blob, nil)
-	if errors.Is(err, bus.ErrBlobGone) || errors.Is(err, bus.ErrChecksum) {
+	if gone(err) || errors.Is(err, bus.ErrNoBucket) {
 		err = fmt.Errorf("%w: %w", ErrLost, err)
 	}
 	if err == nil {
