@@ -155,16 +155,16 @@ func (s *Store) entry(o *Object) *export {
 
 // look returns the outcome of an object if there is one on this node.
 func (s *Store) look(o *Object) *Outcome {
-	st := &noObject.state
+	var out *Outcome
 	if o != nil && o.home == s {
-		st = &o.state
+		out = o.outcome.Load()
 	} else {
-		st = s.stateOf(o)
+		out = s.stateOf(o).outcome.Load()
 	}
-	if out := st.outcome.Load(); !out.pending() {
-		return out
+	if out.pending() {
+		return nil
 	}
-	return nil
+	return out
 }
 
 // stateOf returns what this node knows of an object, and starts to ask its owner if that is another node.
