@@ -61,8 +61,8 @@ func TestAStateThatBecomesPendingAgainCallsWhoWaits(t *testing.T) {
 			},
 			"doubt": func(t *rapid.T) {
 				copyOf := name()
-				if rapid.Bool().Draw(t, "an old copy") {
-					copyOf = "another"
+				if rapid.IntRange(0, 3).Draw(t, "an old copy") == 0 {
+					copyOf = "an old copy"
 				}
 				lost, want := st.doubt(copyOf), !pending && !over && copyOf == name()
 				if (lost != nil) != want {
@@ -70,7 +70,10 @@ func TestAStateThatBecomesPendingAgainCallsWhoWaits(t *testing.T) {
 				}
 				pending = pending || want
 			},
-			"free": func(*rapid.T) {
+			"free": func(t *rapid.T) {
+				if rapid.IntRange(0, 9).Draw(t, "really") > 0 {
+					t.Skip("it ends all")
+				}
 				st.free()
 				over = true
 				settled("freed")

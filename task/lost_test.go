@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"runtime"
 	"slices"
 	"strings"
@@ -638,6 +639,83 @@ func TestALostResultWaitsForTheSameCPUs(t *testing.T) {
 		t.Errorf("got %v", v[:2])
 	}
 	wantAllFree(t, l.Node(1))
+}
+
+func TestTheNodeThatComputesALostResultAgainDies(t *testing.T) {
+	t.Parallel()
+	l, r, read := losing(t)
+	at := 1
+	if l.run(1).Node == l.Node(2).ID() {
+		at = 2
+	}
+	l.Kill(at)
+	l.again.await(1)
+	l.again.open()
+	l.want(r, 3-at, 1)
+	if at == 2 {
+		wantFrom(t, read, nil)
+	}
+	if info := l.run(2); info.Attempt != 3 || info.Node != l.Node(3-at).ID() {
+		t.Errorf("it ran as %+v, want the third attempt on the node that is left", info)
+	}
+	l.wantRuns(1, 3)
+}
+
+// Blobs are lost all the time while a graph of tasks is computed and read on all nodes: nothing fails, and nothing is wrong.
+func TestWhateverIsLostMeanwhileAllResultsAreRight(t *testing.T) {
+	const width, depth, losses = 4, 5, 40
+	l := newLoss(t, 3)
+	often := task.Retries(10_000)
+	var refs [depth][width]objstore.Ref[[]float64]
+	for i := range width {
+		refs[0][i] = source.With(often).Go(l.ctx, [2]float64{l.id, 1})
+	}
+	for d := 1; d < depth; d++ {
+		for i := range width {
+			if refs[d][i] = follow.With(often).On(l.ctx, refs[d-1][i]); d == 2 && i > 0 {
+				refs[d][i] = meet.With(often).On(l.ctx, refs[d-1][i], refs[d-1][i-1])
+			}
+		}
+	}
+	var reading, losing sync.WaitGroup
+	done := make(chan struct{})
+	lost := 0
+	losing.Go(func() {
+		for lost < losses {
+			select {
+			case <-done:
+				return
+			default:
+			}
+			if ids := l.blobs(); len(ids) > 0 {
+				id := ids[rand.IntN(len(ids))]
+				if err := l.stream().Purge(t.Context(), jetstream.WithPurgeSubject("$O.manta_default_objects.C."+id)); err == nil {
+					lost++
+				}
+			}
+		}
+	})
+	for n := range 3 {
+		reading.Go(func() {
+			for d := depth - 1; d >= 0; d-- {
+				for i := range width {
+					want := float64(d + 1)
+					if d >= 2 && i > 0 {
+						want = float64(100*(2+2) + d - 2)
+					}
+					if v := get(t, l.Context(n), refs[d][i]); len(v) != bulky || v[0] != l.id || v[1] != want {
+						t.Errorf("node %d reads %v of task %d, %d, want %v", n, v[:2], d, i, want)
+					}
+				}
+			}
+		})
+	}
+	reading.Wait()
+	close(done)
+	losing.Wait()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t.Logf("%d blobs were lost, %d runs of %d tasks", lost, len(l.of), width*depth)
 }
 
 func TestAnOldCopyThatIsComplainedOfCostsNothing(t *testing.T) {
