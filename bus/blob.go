@@ -209,7 +209,8 @@ func (b *Bucket) Describe(ctx context.Context, name string, blob Blob, value Val
 }
 
 // Read returns a blob's bytes in memory that room makes once the first chunk has proved that the blob is there; nil makes it on
-// the heap. It fails with [ErrBlobGone] if a chunk is missing and with [ErrChecksum] if one was changed.
+// the heap. It fails with [ErrBlobGone] if a chunk is missing, with [ErrChecksum] if one was changed, and with
+// [ErrNoBucket] if there is no bucket to look in.
 // When nothing comes for a while, or a chunk is left out, it asks again, and gives up after three times without a chunk between.
 func (b *Bucket) Read(ctx context.Context, blob Blob, room func(size int64) ([]byte, error)) ([]byte, error) {
 	if room == nil {

@@ -154,7 +154,7 @@ func (s *Store) examine(ctx context.Context, o *Object, lost StoredBlob) {
 		o.settle(&Outcome{Value: value, Blob: &lost})
 		return
 	}
-	s.node.Log.Info("an object is lost", zap.Stringer("object", o.id), zap.String("blob", lost.Blob.ID), zap.Error(err))
+	s.node.Log.Warn("an object is lost", zap.Stringer("object", o.id), zap.String("blob", lost.Blob.ID), zap.Error(err))
 	if why := s.recompute(ctx, o, lost); why != nil {
 		o.settle(&Outcome{Err: lostBecause(why, err)})
 	}

@@ -499,9 +499,21 @@ func TestAnInputThatIsGoneForGoodMakesAResultLost(t *testing.T) {
 	a := l.make(10)
 	b := follow.On(l.ctx, a)
 	l.want(b, 0, 11)
+	collected := make(chan struct{})
+	runtime.AddCleanup(a.Object(), func(c chan struct{}) { close(c) }, collected)
 	if err := objstore.Free(l.ctx, a); err != nil {
 		t.Fatal(err)
 	}
+	a = b
+	l.Await("the freed object to be collected", func() bool {
+		runtime.GC()
+		select {
+		case <-collected:
+			return true
+		default:
+			return false
+		}
+	})
 	l.purge()
 	l.wantLost(b, 1, "freed")
 	l.wantRuns(10, 1)
