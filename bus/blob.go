@@ -219,7 +219,8 @@ func (b *Bucket) Describe(ctx context.Context, name string, blob Blob, value Val
 }
 
 // Read returns a blob's bytes in memory that room makes once the first chunk has proved that the blob is there; nil makes it on
-// the heap. It fails with [ErrBlobGone] if a chunk is missing and with [ErrChecksum] if one was changed.
+// the heap. It fails with [ErrBlobGone] if a chunk is missing, with [ErrChecksum] if one was changed, and with
+// [ErrNoBucket] if there is no bucket to look in.
 // When nothing comes for a while, or a chunk is left out, it asks again, and gives up after three times without a chunk between.
 func (b *Bucket) Read(ctx context.Context, blob Blob, room func(size int64) ([]byte, error)) ([]byte, error) {
 	if room == nil {
@@ -313,6 +314,9 @@ func nextMsg(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
 	msg, err := sub.NextMsgWithContext(bounded)
 	if err != nil && ctx.Err() == nil && bounded.Err() != nil {
 		return nil, errStalled
+	}
+	if errors.Is(err, nats.ErrNoResponders) { // the bucket has no leader, or its server has lost it
+		return nil, ErrNoBucket
 	}
 	return msg, err
 }

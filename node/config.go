@@ -53,6 +53,9 @@ type Config struct {
 	// InfeasibleAfter is how long a task of this node that no node could ever run waits for one to join before it fails with
 	// task.ErrInfeasible. 0 means 10 s; negative means that it waits for ever, as Ray's does.
 	InfeasibleAfter time.Duration
+	// LineageBudget is how many bytes this node takes to remember how the large results of its tasks came about, so that those that are lost
+	// can be computed again. The oldest are forgotten first. 0 means 64 MiB, -1 that nothing is remembered.
+	LineageBudget int64
 	// Storage of large objects when this node is the first to make their bucket: jetstream.FileStorage, the default, or
 	// jetstream.MemoryStorage.
 	Storage jetstream.StorageType
@@ -127,6 +130,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("Config.CacheBytes is %d: want a number from 0, where 0 means 1 GiB", c.CacheBytes)
 	case c.ObjectQuota < 0:
 		return fmt.Errorf("Config.ObjectQuota is %d: want a number of bytes, or 0 to leave it as it is", c.ObjectQuota)
+	case c.LineageBudget < -1:
+		return fmt.Errorf("Config.LineageBudget is %d: want bytes, 0 for 64 MiB or -1 for none", c.LineageBudget)
 	case c.Replicas < 0 || c.Replicas > 5:
 		return fmt.Errorf("Config.Replicas is %d: want 1 to 5, or 0 for 1", c.Replicas)
 	case c.RefTTL < 0:

@@ -30,6 +30,7 @@ func TestAWrongConfigIsAnErrorThatNamesTheField(t *testing.T) {
 		{"a label's value with a space", node.Config{Labels: map[string]string{"zone": "e u"}}, []string{"Config.Labels", "zone", `"e u"`}},
 		{"a negative cache", node.Config{CacheBytes: -1}, []string{"Config.CacheBytes", "-1"}},
 		{"a negative quota", node.Config{ObjectQuota: -1}, []string{"Config.ObjectQuota", "-1"}},
+		{"a lineage budget below none", node.Config{LineageBudget: -2}, []string{"Config.LineageBudget", "-2"}},
 		{"negative replicas", node.Config{Replicas: -1}, []string{"Config.Replicas", "-1"}},
 		{"more replicas than NATS has", node.Config{Replicas: 6}, []string{"Config.Replicas", "6"}},
 		{"a negative drain timeout", node.Config{DrainTimeout: -time.Second}, []string{"Config.DrainTimeout", "-1s"}},

@@ -39,6 +39,8 @@ func (s *Store) answer(msg *bus.Msg) {
 		s.answerFree(msg, o)
 	case q.kind == cancelFrame:
 		s.answerCancel(msg, o)
+	case q.kind == lostFrame:
+		s.answerLost(msg, o, q.blob)
 	default:
 		s.answerWhenPortable(msg, o)
 	}
@@ -51,6 +53,7 @@ type question struct {
 	from member.ID
 
 	version uint64 // of from's hold, if it asks for the value
+	blob    string // that is lost, if it says so
 }
 
 func readQuestion(data []byte) (q question, err error) {
@@ -58,10 +61,13 @@ func readQuestion(data []byte) (q question, err error) {
 	q.kind = kind
 	copy(q.id[:], r.Raw(len(q.id)))
 	copy(q.from[:], r.Raw(len(q.from)))
-	if kind == askFrame {
+	switch kind {
+	case askFrame:
 		q.version = r.Uint()
-	}
-	if kind != askFrame && kind != freeFrame && kind != cancelFrame && kind != goneFrame {
+	case lostFrame:
+		q.blob = r.String()
+	case freeFrame, cancelFrame, goneFrame:
+	default:
 		r.Fail("no question about an object")
 	}
 	return q, r.Err()
@@ -130,7 +136,7 @@ func (s *Store) answerOutcome(msg *bus.Msg, o *Object) {
 	out := *o.outcome.Load()
 	out.notice()
 	if out.Blob != nil {
-		out.Value = bus.Value{} // the asking node reads the blob
+		out.Value, out.Err = bus.Value{}, out.Blob.lost // the asking node reads the blob
 	}
 	s.reply(msg, out.AppendTo(append(bus.AppendFrame(nil, answerFrame), answerOutcome)))
 }

@@ -17,6 +17,7 @@ import (
 const (
 	askFrame    = 'a' // to the owner → outcome, pending or gone
 	freeFrame   = 'f' // to the owner → gone
+	lostFrame   = 'l' // to the owner: a copy cannot be read → another copy, pending, or why there is none; the blob's id follows
 	cancelFrame = 'x' // to the owner: what it is to be the result of is not wanted → done, gone or why not
 	goneFrame   = 'g' // from the owner, to a node that holds it: it is freed → gone
 	notesFrame  = 'n' // between any two: what each has to know of handles, see post → done
@@ -70,7 +71,7 @@ func ReadOutcome(r *bus.Reader) (o Outcome) {
 }
 
 // follow asks an object's owner until it has a settled outcome. The question makes this node a holder. What the value names is the
-// owner's to keep as long as this node holds the object, so the handle stays until the owners of that know of this node.
+// owner's to keep as long as this node holds the object, so the handle stays until the owners of that know of this node: see accept.
 func (s *Store) follow(o *Object, st *state) {
 	if o.id.Durable() {
 		s.archive.Await(o.id, func(out *Outcome) { st.settle(out) })
@@ -83,18 +84,23 @@ func (s *Store) follow(o *Object, st *state) {
 			out = Outcome{Err: err}
 		}
 		s.answered(o.id, version)
-		s.copied(o.id, out.Blob)
-		arrival := s.Arrive(out.Refs())
-		st.settle(&out)
-		select {
-		case <-arrival.Done():
-		case <-ctx.Done():
-		}
-		runtime.KeepAlive(o)
+		s.accept(ctx, o, st, &out)
 	})
 	if !started {
 		st.settle(&Outcome{Err: bus.ErrClosed})
 	}
+}
+
+// accept settles what this node knows of another's object, and returns when the owners of what the value names know of this node.
+func (s *Store) accept(ctx context.Context, o *Object, st *state, out *Outcome) {
+	s.copied(o.id, out.Blob)
+	arrival := s.Arrive(out.Refs())
+	st.settle(out)
+	select {
+	case <-arrival.Done():
+	case <-ctx.Done():
+	}
+	runtime.KeepAlive(o)
 }
 
 func (s *Store) askFree(ctx context.Context, id ID) error {

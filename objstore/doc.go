@@ -25,4 +25,15 @@
 //
 // A read returns the bytes that were written (each chunk's checksum is verified) or an error. Get and Wait obey their ctx
 // and lend the CPUs of the task that calls them to others while they wait.
+//
+// # Lost bytes
+//
+// The bytes of a large object can be lost while its owner lives: a server that had them in memory is gone, or a disk is damaged. A reader
+// that finds out tells the owner, which looks itself, and has what is truly lost computed again if it is the result of a task that may run
+// again (package task says when). The object has no value meanwhile, on any node that has noticed: Get, Wait and tasks that depend on it
+// wait as they did for the first one. Else they fail with [ErrLost], and why. What was Put, actor calls' results and items of streams are
+// never made again: Put them again, or keep the bucket on several servers (node.Config.Replicas).
+//
+// A value that is computed again may differ from the one before, if the function is not a function of its arguments alone. Who has
+// read the old one keeps it. A single read never mixes the two.
 package objstore

@@ -13,7 +13,8 @@ var (
 	// ErrOwnerDead is returned by reads of an object whose owner has left the cluster.
 	ErrOwnerDead = bus.RegisterError("owner_dead", errors.New("the object's owner has left the cluster"))
 
-	// ErrLost is returned by reads of an object whose bytes are gone or damaged though its owner lives; the message has the reason.
+	// ErrLost is returned by reads of an object whose bytes are gone or damaged though its owner lives, and which could not be computed again;
+	// the message has the reason. Package task says what is computed again.
 	ErrLost = bus.RegisterError("object_lost", errors.New("object is lost"))
 
 	// ErrNoObject is returned by reads of the zero Ref.

@@ -16,6 +16,8 @@ func (s *Store) Fate(id ID) string {
 	switch out := o.outcome.Load(); {
 	case out == nil:
 		return "has no outcome yet, and is no task that waits: an actor's call, or a task that has just ended"
+	case out.doubted():
+		return "its result could not be read: whether it is lost is being found out"
 	case out.Err != nil:
 		return "failed: " + out.Err.Error()
 	default:

@@ -28,24 +28,20 @@ func read(ctx context.Context, o *Object) (bus.Value, error) {
 	if err != nil {
 		return bus.Value{}, err
 	}
-	out, err := s.await(ctx, scope, o)
-	if err != nil {
-		return bus.Value{}, err
-	}
 	defer runtime.KeepAlive(o) // a reader is a holder
-	return s.open(ctx, scope, out)
+	return s.valueOf(ctx, scope, o)
 }
 
 // await waits for an object's outcome.
 func (s *Store) await(ctx context.Context, scope *member.Scope, o *Object) (*Outcome, error) {
-	if out := s.look(o); out != nil {
-		return out, nil
+	for {
+		if out := s.look(o); out != nil {
+			return out, nil
+		}
+		if err := scope.Await(ctx, s.stateOf(o).settled()); err != nil {
+			return nil, err
+		}
 	}
-	st := s.stateOf(o)
-	if err := scope.Await(ctx, st.settled()); err != nil {
-		return nil, err
-	}
-	return st.outcome.Load(), nil
 }
 
 // Open returns the value of the object that an argument names, for the node that runs the task.
@@ -79,7 +75,7 @@ func (s *Store) download(ctx context.Context, e *cached, blob StoredBlob) {
 	data, err := s.bucket.Read(ctx, blob.Blob, nil)
 	if errors.Is(err, bus.ErrBlobGone) && s.ownerGone(blob.Blob) {
 		err = fmt.Errorf("%w: %w", ErrOwnerDead, err)
-	} else if errors.Is(err, bus.ErrBlobGone) || errors.Is(err, bus.ErrChecksum) {
+	} else if gone(err) || errors.Is(err, bus.ErrNoBucket) {
 		err = fmt.Errorf("%w: %w", ErrLost, err)
 	}
 	if err == nil {

@@ -165,7 +165,9 @@ func (s *Store) freeOwn(ctx context.Context, o *Object) error {
 			return context.Cause(ctx)
 		}
 	}
+	stop := s.endLineage(o)
 	blob := o.state.free()
+	stop()
 	s.mu.Lock()
 	e := s.entries[o.id]
 	delete(s.entries, o.id)

@@ -17,12 +17,16 @@ type Outcome struct {
 	unread *unread // of a failure that is reported if nobody reads it
 }
 
-// StoredBlob is a value in the bucket.
+// StoredBlob is a value in the bucket: one copy of it. What does not travel is for the owner alone.
 type StoredBlob struct {
-	Blob   bus.Blob
-	Format bus.Format
-	Refs   *bus.Refs // inside the value
-	From   member.ID // the node that made it, and so has it at hand, if that is known and not the owner; it does not travel
+	Blob    bus.Blob
+	Format  bus.Format
+	Refs    *bus.Refs // inside the value
+	From    member.ID // the node that made it, and so has it at hand, if that is known and not the owner; it does not travel
+	Attempt int       // of the task whose result it is, 0 if it is no task's; it does not travel
+
+	doubt chan struct{} // not nil while it is found out whether the copy is lost; closed when that is over
+	lost  error         // why others will never read it; its owner still has the value
 }
 
 // Refs returns what the value holds, nil if it holds no refs.
@@ -39,7 +43,8 @@ func (out *Outcome) Refs() *bus.Refs {
 //	pending ─────────► settled (readable here) ─────────► portable (readable anywhere)
 //	   └───────────────────────┴─── free ──► settled with ErrFreed
 //
-// For small values, blobs and errors both steps are one; a large Put is portable when its upload is done.
+// For small values, blobs and errors both steps are one; a large Put is portable when its upload is done. An object whose copy
+// seems to be lost is pending once more (lost.go).
 type state struct {
 	outcome atomic.Pointer[Outcome] // nil while pending; what it points to does not change. Written under mu, read without
 	mu      sync.Mutex
@@ -69,7 +74,7 @@ var freed = &Outcome{Err: ErrFreed}
 // settle records the outcome. It returns false if there is one already: the first one stays.
 func (st *state) settle(out *Outcome) bool {
 	st.mu.Lock()
-	if st.outcome.Load() != nil {
+	if old := st.outcome.Load(); old != nil && !old.doubted() {
 		st.mu.Unlock()
 		return false
 	}
@@ -84,7 +89,7 @@ func (st *state) stored(b *StoredBlob, err error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	if out := st.outcome.Load(); out.Err == nil {
-		st.outcome.Store(&Outcome{Value: out.Value, Blob: b, Err: err})
+		st.replace(&Outcome{Value: out.Value, Blob: b, Err: err})
 	}
 	close(st.rare.upload.stored)
 }
@@ -103,9 +108,14 @@ func (st *state) free() (blob *StoredBlob) {
 
 // become sets the outcome and returns the waiters to call once the state is unlocked.
 func (st *state) become(out *Outcome) (fire *waiter) {
-	st.outcome.Store(out)
+	st.replace(out)
 	fire, st.waiters = st.waiters, nil
-	st.promiser = nil
+	for w := fire; w != nil; w = w.next {
+		w.prev = nil // it has left the list, to which others may come
+	}
+	if _, put := st.promiser.(keeper); !put {
+		st.promiser = nil
+	}
 	if r := st.rare; r != nil {
 		if r.settled != nil {
 			close(r.settled)
@@ -122,8 +132,10 @@ func (st *state) become(out *Outcome) (fire *waiter) {
 func (st *state) settled() <-chan struct{} {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if st.outcome.Load() != nil {
+	if out := st.outcome.Load(); !out.pending() {
 		return past
+	} else if out != nil {
+		return out.Blob.doubt
 	}
 	r := st.needRare()
 	if r.settled == nil {
@@ -134,6 +146,9 @@ func (st *state) settled() <-chan struct{} {
 
 // portable returns a channel that is closed once every node can read the outcome.
 func (st *state) portable() <-chan struct{} {
+	if out := st.outcome.Load(); out.doubted() {
+		return out.Blob.doubt
+	}
 	if u := st.upload(); u != nil {
 		return u.stored
 	}

@@ -34,7 +34,7 @@ type Store struct {
 	asked *bus.Subscription
 	cache *cache
 
-	unhear func() // ends what OnReconnect began
+	unhear  func()  // ends what OnReconnect began
 	archive Archive // of durable tasks
 
 	mu        sync.Mutex
@@ -55,6 +55,8 @@ type Store struct {
 	copies   copies
 
 	absent map[member.ID]time.Time // holders that the roster does not know, and since when; for the sweep alone
+
+	lineage Lineage // nil until there is one
 
 	unread      int   // failures that nobody has read, since the last report
 	firstUnread error // of them
@@ -126,10 +128,16 @@ func (s *Store) Settle(o *Object, out *Outcome) {
 
 // look returns the outcome of an object if there is one on this node.
 func (s *Store) look(o *Object) *Outcome {
+	var out *Outcome
 	if o != nil && o.home == s {
-		return o.outcome.Load()
+		out = o.outcome.Load()
+	} else {
+		out = s.stateOf(o).outcome.Load()
 	}
-	return s.stateOf(o).outcome.Load()
+	if out.pending() {
+		return nil
+	}
+	return out
 }
 
 // stateOf returns what this node knows of an object, and starts to ask its owner if that is another node.

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"manta/bus"
+	"manta/internal/member"
 )
 
 // GetAll waits for all values and returns them in the order of refs. The first failure, in time, is returned promptly.
@@ -36,7 +37,7 @@ func GetAll[T any](ctx context.Context, refs []Ref[T]) ([]T, error) {
 	}
 	values := make([]T, len(refs))
 	for i, r := range refs {
-		value, err := s.open(ctx, scope, s.look(r.object))
+		value, err := s.valueOf(ctx, scope, r.object)
 		if err != nil {
 			return nil, err
 		}
@@ -65,15 +66,26 @@ func Wait[T any](ctx context.Context, refs []Ref[T], n int) (ready, rest []Ref[T
 	if err := checkDistinct(refs); err != nil {
 		return nil, refs, err
 	}
-	if pending, enough := countPending(s, refs, n); !enough {
-		w := watch(scope, pending)
-		defer w.close()
-		watchPending(s, w, refs)
-		// What settled between the two looks is not watched, and counts all the same.
-		err = w.await(ctx, n-(len(refs)-len(w.waiters)))
+	for {
+		err = awaitPending(ctx, s, scope, refs, n)
+		ready, rest = split(s, refs, n)
+		if err != nil || len(ready) == n { // else one was found lost meanwhile
+			return ready, rest, err
+		}
 	}
-	ready, rest = split(s, refs, n)
-	return ready, rest, err
+}
+
+// awaitPending waits until n refs have settled.
+func awaitPending[T any](ctx context.Context, s *Store, scope *member.Scope, refs []Ref[T], n int) error {
+	pending, enough := countPending(s, refs, n)
+	if enough {
+		return nil
+	}
+	w := watch(scope, pending)
+	defer w.close()
+	watchPending(s, w, refs)
+	// What settled between the two looks is not watched, and counts all the same.
+	return w.await(ctx, n-(len(refs)-len(w.waiters)))
 }
 
 // countPending counts the refs that have not settled, or finds that n of them have.
@@ -89,10 +101,11 @@ func countPending[T any](s *Store, refs []Ref[T], n int) (pending int, enough bo
 	return pending, len(refs)-pending >= n
 }
 
-// watchPending watches the refs that have not settled, of which there are no more than w has room for.
+// watchPending watches the refs that have not settled. What is found lost after they were counted may be one more than w has room
+// for: whoever waits looks again.
 func watchPending[T any](s *Store, w *watching, refs []Ref[T]) {
 	for i, r := range refs {
-		if st := s.stateOf(r.object); st.outcome.Load() == nil {
+		if st := s.stateOf(r.object); st.outcome.Load().pending() && len(w.waiters) < cap(w.waiters) {
 			w.add(st, i)
 		}
 	}

@@ -13,12 +13,12 @@ type waiter struct {
 // wait puts w into its state's list. If that has an outcome it returns that instead.
 func (w *waiter) wait() *Outcome {
 	st := w.state
-	if out := st.outcome.Load(); out != nil {
+	if out := st.outcome.Load(); !out.pending() {
 		return out
 	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if out := st.outcome.Load(); out != nil {
+	if out := st.outcome.Load(); !out.pending() {
 		return out
 	}
 	if first := st.waiters; first == nil {
@@ -33,12 +33,12 @@ func (w *waiter) wait() *Outcome {
 // forget takes w out of the list, unless it was called already, is being called, or left before.
 func (w *waiter) forget() {
 	st := w.state
-	if st.outcome.Load() != nil {
+	if !st.outcome.Load().pending() {
 		return
 	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if st.outcome.Load() != nil || w.prev == nil {
+	if w.prev == nil {
 		return
 	}
 	first := st.waiters
@@ -78,7 +78,7 @@ type Watch struct{ waiter *waiter }
 func (s *Store) When(o *Object, f func(Outcome)) Watch {
 	st := s.stateOf(o)
 	out := st.outcome.Load()
-	if out == nil {
+	if out.pending() {
 		w := &waiter{state: st, f: f}
 		if out = w.wait(); out == nil {
 			return Watch{w}

@@ -14,7 +14,7 @@
 // # Delivery
 //
 // A task whose node is lost is sent again, three times by default ([Retries]): at-least-once. With Retries(0) it runs
-// at most once and fails with [ErrWorkerLost], which means that it may have run. A ref gets exactly one outcome.
+// at most once and fails with [ErrWorkerLost], which means that it may have run. A ref gets exactly one outcome, unless that is lost.
 //
 // A function's own error is its outcome, unless somebody says that another attempt may succeed: the caller, of some errors or all
 // ([RetryOn]), or the function, of this one ([RetryAfter]). [Permanent] forbids it. Such attempts and those after a loss are counted
@@ -23,6 +23,19 @@
 // A message that is lost between two living nodes, because a connection broke at that moment, costs a moment and no attempt: owners ask
 // nodes what they have, and what never arrived, or arrived and was answered in vain, is known for certain. It is sent, or answered, again;
 // no task runs twice because of it. A task runs twice only if its node was taken for dead.
+//
+// # Lost results
+//
+// A result above 64 KiB is in the object store. If it is lost there its task runs again when somebody reads it, as one more attempt under the
+// same ref: with the arguments, the needs and the strategy that it had, and a Timeout that begins anew. Arguments that are lost or collected
+// are computed before it, each once, however many depend on them. The submitting node remembers what that takes in
+// node.Config.LineageBudget bytes: the values that were given, which results were arguments, and no results.
+//
+// Each time costs one of the task's [Retries]. A result fails with objstore.ErrLost, and says why, if none are left, if the task
+// was pushed out of the budget, if an argument that was Put is gone or was freed, or if the next attempt is lost too. What was freed or
+// cancelled is not computed again. [Cancel] and objstore.Free end a task that runs again as they end any other; the ctx in which it was
+// submitted does not, which may have ended long ago. A function that gives something else the second time gives that to those who read
+// from then on.
 //
 // # Cancellation
 //
@@ -59,7 +72,7 @@
 //
 // The decisions are plain state machines: lane and peer (an owner's side; placing is what a strategy changes there), desk, slots and
 // guest (a node's side), outbox and receipts (replies on their way), pace (how much a node takes on ahead), retry (what is tried again) and
-// pauses (when), emission and intake (the ends of a stream). owner and host are the clocks, goroutines and connections around them.
+// pauses (when), ledger (what is remembered of lost results), emission and intake (the ends of a stream). owner and host are the clocks, goroutines and connections around them.
 //
 // # What you must do
 //

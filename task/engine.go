@@ -27,6 +27,7 @@ type Config struct {
 	MaxPending int       // how many requests of plain clients may wait here
 	MaxBatch   int       // how many tasks or results travel in one message at most
 
+	LineageBudget   int64         // bytes of what is remembered to compute lost results again; 0: 64 MiB, negative: nothing is
 	InfeasibleAfter time.Duration // how long tasks that no node could ever run wait for one; 0: 10 s, negative: for ever
 }
 

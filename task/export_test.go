@@ -62,3 +62,15 @@ func Pausing(ctx context.Context) int {
 	defer o.mu.Unlock()
 	return len(o.pauses.of)
 }
+
+// LineageRecords is how many lineage records the node that ctx belongs to keeps.
+func LineageRecords(ctx context.Context) int {
+	scope, err := member.FromContext(ctx)
+	if err != nil {
+		return -1
+	}
+	l := part.Of(scope.Node).owner.lineages
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.ledger.records)
+}

@@ -34,7 +34,7 @@ func Resources(quantities map[string]float64) Option {
 }
 
 // Retries is how often a task is tried again after its node was lost, or after an error that [RetryOn] or [RetryAfter] is about; 3 by
-// default, for both together. With 0 a task runs at most once.
+// default, for both together. It runs again as well when its large result is lost, which counts as another. With 0 a task runs at most once.
 func Retries(n int) Option {
 	return func(o *call.Options) error {
 		if n < 0 {

@@ -35,6 +35,7 @@ type owner struct {
 	replies  *bus.Subscription
 	asked    *bus.Subscription // why a task has no outcome yet
 	streams  *consumers
+	lineages *lineages
 	origin   time.Time
 	maxBatch int
 
@@ -87,6 +88,8 @@ func startOwner(ctx context.Context, node *member.Node, cfg Config) (*owner, err
 		departed: make(map[member.ID]bool), lostAt: make(map[*submission]member.ID),
 	}
 	o.alarm.Stop()
+	o.lineages = newLineages(o, cfg.LineageBudget)
+	o.store.SetLineage(o.lineages)
 	var err error
 	if o.replies, err = node.Conn.Subscribe(node.Conn.Inbox("task.>"), "", o.heard); err != nil {
 		return nil, err
@@ -126,14 +129,19 @@ func (o *owner) submit(ctx context.Context, t *call.Target, args call.Args, plai
 	s.Init(o.store, t, args)
 	s.Plain = plain
 	s.Object.PromisedBy(s)
+	o.launch(ctx, s)
+	return s.Object
+}
+
+// launch has a task run as soon as its arguments have values, unless ctx ends before.
+func (o *owner) launch(ctx context.Context, s *submission) {
 	o.watches.Bind(ctx, s)
 	if s.Ready() {
 		o.enqueue(s)
-		return s.Object
+		return
 	}
-	object := s.Object
 	if !o.await(s) {
-		return object
+		return
 	}
 	s.WhenReady(func(err error) {
 		if err != nil {
@@ -142,7 +150,6 @@ func (o *owner) submit(ctx context.Context, t *call.Target, args call.Args, plai
 		}
 		o.enqueue(s)
 	})
-	return object
 }
 
 // await notes a task that waits for arguments, unless it has ended already: its ctx may have, and the owner may be closed.
@@ -192,7 +199,9 @@ func (o *owner) enqueue(s *submission) {
 func (o *owner) count(s *submission) {
 	if !s.counted {
 		s.counted = true
-		o.submitted++
+		if !s.again {
+			o.submitted++
+		}
 		o.underway.Add()
 	}
 }
@@ -276,6 +285,9 @@ func (o *owner) end(s *submission, out *objstore.Outcome) {
 	s.ended = true
 	if s.Attempt > 1 {
 		delete(o.lostAt, s)
+	}
+	if s.again && out.Err != nil {
+		out = &objstore.Outcome{Err: o.lineages.failedAgain(s, out.Err)}
 	}
 	if s.counted {
 		o.underway.Done()

@@ -56,6 +56,9 @@ func (o *owner) finish(s *submission, out *objstore.Outcome) {
 	if out.Err != nil && o.failed(s, out.Err) {
 		return
 	}
+	if out.Blob != nil {
+		o.lineages.keep(s, out.Blob)
+	}
 	o.end(s, out)
 }
 
@@ -85,7 +88,7 @@ func (o *owner) failAll(l *lane, err error) {
 		switch {
 		case s.failed:
 			failed = fmt.Errorf("task %q, attempt %d, ran before and failed, and then: %w", l.function, s.Attempt, err)
-		case s.Attempt > 1:
+		case s.Attempt > 1 && !s.again:
 			failed = fmt.Errorf("task %q, attempt %d, may have run before: %w, and then: %w", l.function, s.Attempt, ErrWorkerLost, err)
 		}
 		o.end(s, &objstore.Outcome{Err: failed})

@@ -14,6 +14,7 @@ type submission struct {
 
 	counted bool // it is among those that its owner counts
 	failed  bool // an attempt of it ran and failed
+	again   bool // its result was there, and lost
 	ended   bool // it has its outcome; where it runs it is still to end
 }
 

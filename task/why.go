@@ -74,7 +74,7 @@ func (o *owner) reason(number uint64) string {
 	defer o.unlock()
 	for s := range o.waiting {
 		if s.Number() == number {
-			return awaits(s)
+			return o.attempt(s) + awaits(s)
 		}
 	}
 	for _, l := range o.numbered {
@@ -112,6 +112,8 @@ func (o *owner) attempt(s *submission) string {
 		return ""
 	}
 	switch lostAt, lost := o.lostAt[s]; {
+	case !lost && s.again:
+		return fmt.Sprintf("its result was lost and is computed again, attempt %d: ", s.Attempt)
 	case !lost:
 		return fmt.Sprintf("attempt %d: ", s.Attempt)
 	case lostAt == member.ID{}:

@@ -20,7 +20,7 @@ const maxArgs = 2
 // Arg is an argument: a value, or an object that will have one.
 type Arg struct {
 	wire   string    // a small value as it travels
-	large  bus.Value // one above objstore.InlineLimit, which travels as an object; of a small one only the refs in it
+	large  bus.Value // one above objstore.InlineLimit, which travels as the object that is made of it; of a small one only the refs in it
 	object *objstore.Object
 	err    error
 }

@@ -66,7 +66,11 @@ func New(node *member.Node, t *Target, args Args) *Call {
 
 // Init is New in place.
 func (c *Call) Init(store *objstore.Store, t *Target, args Args) {
-	c.Target, c.Object, c.Attempt = t, store.Promise(), 1
+	c.init(store.Promise(), t, args, 1)
+}
+
+func (c *Call) init(o *objstore.Object, t *Target, args Args, attempt uint16) {
+	c.Target, c.Object, c.Attempt = t, o, attempt
 	for i := range args.n {
 		if a := &args.list[i]; a.wire == "" || a.large.Refs != nil { // what refs inside it name is kept until the call ends
 			c.awaited = &awaited{args: args}
@@ -95,7 +99,7 @@ func (c *Call) WhenReady(f func(error)) {
 	for i := range w.args.n {
 		a := &w.args.list[i]
 		if a.large.Format != 0 {
-			a.object, a.large = store.Keep(a.large), bus.Value{}
+			a.object = store.Keep(a.large)
 		}
 		if a.object != nil || a.wire == "" {
 			w.missing++
