@@ -17,9 +17,22 @@
 // # What you must do
 //
 // Treat values as read-only: Put hands its value over, and Get may hand out the same memory to every reader in the process.
-// [Free] what is large and no longer needed. What you do not free is deleted when the last Ref in the owner's process
-// is collected, if no Ref to it ever travelled inside another value, else when the owner's node closes.
-// Values live no longer than their owner.
+// Drop Refs that you do not need, or [Free] what is large and no longer needed: see below.
+//
+// # How long values live
+//
+// A value lives as long as somebody has a Ref to it: a variable in any process of the cluster, a call under way that has it as an argument, or
+// another value that holds the Ref and lives itself, also in the bucket. The owner knows which nodes hold its objects; a
+// node tells it when Go's collector has found that the last Ref in the process is gone. So an object is deleted a collection and about a
+// second after the last Ref to it was dropped, wherever that was.
+//
+// A Ref that is given to somebody who is no node (a reply to a plain NATS client, JSON or MessagePack that you encode yourself,
+// [Ref.ID]) keeps its object for node.Config.RefTTL, an hour by default: nobody can say when it is dropped.
+//
+// Values live no longer than their owner. Reads of what a node owned that is gone fail with [ErrOwnerDead], and its large objects leave
+// the bucket a few seconds later. A node that dies holds nothing any more after some ten seconds.
+//
+// Cycles are not collected: two tasks that return each other's Refs keep both results, until one is freed.
 //
 // # Guarantees
 //

@@ -183,10 +183,15 @@ func (s *Store) left(node member.ID) {
 	}
 }
 
-// absentFor is how long a node that the roster does not know may be a holder: it may have just come.
-const absentFor = 10 * time.Second
+const (
+	// absentFor is how long a node that the roster does not know may be a holder: it may have just come, or come back.
+	absentFor = 10 * time.Second
+	// absentEvery is every how many sweeps the roster is asked.
+	absentEvery = 5
+)
 
-// forgetAbsent forgets holders that have not been in the roster for a while: a word of a node that died may come after its death is known.
+// forgetAbsent forgets holders that have not been in the roster for a while: they are dead, or have left. A word of theirs may come after
+// that, so the roster is asked again and again.
 func (s *Store) forgetAbsent(now time.Time) {
 	s.mu.Lock()
 	seen := make(map[member.ID]bool)

@@ -6,7 +6,7 @@ import (
 	"manta/internal/member"
 )
 
-// heed follows who comes and goes.
+// heed follows who comes and goes. What a node that left holds is forgotten a while later, by forgetAbsent: it may come back.
 func (s *Store) heed() {
 	var away atomic.Bool // this node itself was taken for dead
 	s.node.Members.Watch(member.Watcher{
@@ -20,7 +20,6 @@ func (s *Store) heed() {
 				away.Store(true)
 				return
 			}
-			s.left(id)
 			s.bury(id)
 		},
 	})

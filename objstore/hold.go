@@ -184,9 +184,9 @@ func (s *Store) holdAnew() {
 
 // loan is refs that were sent to a node and are kept here until it has registered with their owners.
 type loan struct {
-	refs  *bus.Refs
-	to    member.ID
-	since int64 // tick of the sweep
+	refs *bus.Refs
+	to   member.ID
+	age  int // in sweeps
 }
 
 // loanName is what a loan is called between two nodes.
@@ -207,7 +207,7 @@ func (s *Store) Lend(out *Outcome, to member.ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lastLoan++
-	s.loans[s.lastLoan] = &loan{refs: refs, to: to, since: s.ticks}
+	s.loans[s.lastLoan] = &loan{refs: refs, to: to}
 	refs.Lender, refs.Loan = s.node.ID, s.lastLoan
 }
 
@@ -234,7 +234,7 @@ func (s *Store) Decline(refs *bus.Refs) {
 // forgetLoans ends loans that have lasted too long; the store is locked.
 func (s *Store) forgetLoans() {
 	for n, l := range s.loans {
-		if s.ticks-l.since > loanTicks {
+		if l.age++; l.age > loanTicks {
 			delete(s.loans, n)
 		}
 	}

@@ -2,11 +2,16 @@ package objstore_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"runtime"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
+	"manta/internal/member"
 	"manta/node"
 	"manta/node/nodetest"
 	"manta/objstore"
@@ -53,10 +58,11 @@ var (
 	boxes = task.Define("box", func(ctx context.Context, n int) (box, error) {
 		return box{objstore.Put(ctx, floats(mebibyte)), make([]byte, n)}, nil
 	})
-	openBox = task.Define("open_box", func(ctx context.Context, b box) (int, error) { return length(b.Ref.Get(ctx)) })
-	failBox = task.Define("fail_box", func(ctx context.Context, b box) (int, error) { return 0, errors.New("no") })
-	sameBox = task.Define("same_box", func(_ context.Context, b box) (box, error) { return b, nil })
-	chain   task.Func[link, int]
+	openBox  = task.Define("open_box", func(ctx context.Context, b box) (int, error) { return length(b.Ref.Get(ctx)) })
+	echoRefs = task.Define("echo_refs", func(_ context.Context, refs []objstore.Ref[int]) ([]objstore.Ref[int], error) { return refs, nil })
+	failBox  = task.Define("fail_box", func(ctx context.Context, b box) (int, error) { return 0, errors.New("no") })
+	sameBox  = task.Define("same_box", func(_ context.Context, b box) (box, error) { return b, nil })
+	chain    task.Func[link, int]
 )
 
 func length(v []float64, err error) (int, error) { return len(v), err }
@@ -191,4 +197,112 @@ func TestANestedRefLivesToTheTailOfAChainOfTasksAndNoLonger(t *testing.T) {
 	chainAndDrop(t, c.Context(0))
 	bucket.awaitEmpty()
 	awaitNothing(t, c, 0, 1, 2)
+}
+
+// startWithClient starts a cluster whose node 0 only submits, and connects a plain client with it.
+func startWithClient(t *testing.T, n int) (*nodetest.Cluster, *nats.Conn) {
+	t.Helper()
+	var inside []nats.Option
+	c := nodetest.Start(t, n, nodetest.Configure(func(i int, cfg *node.Config) {
+		if cfg.ClientOnly = i == 0; i == 0 {
+			inside = cfg.Options
+		}
+	}))
+	nc, err := nats.Connect(nats.DefaultURL, inside...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	return c, nc
+}
+
+// stranger is an owner that is no node: it hears what is said to it, and answers when the test says so.
+type stranger struct {
+	id    objstore.ID // of an object of its own
+	heard chan *nats.Msg
+}
+
+// meetStranger has a stranger listen at a cluster's server.
+func meetStranger(t *testing.T, nc *nats.Conn) stranger {
+	t.Helper()
+	s := stranger{objstore.NewID(member.NewID(), 1), make(chan *nats.Msg, 100)}
+	sub, err := nc.ChanSubscribe("manta.default.node."+s.id.Owner().String()+".object", s.heard)
+	if err == nil {
+		err = nc.Flush()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = sub.Unsubscribe() })
+	return s
+}
+
+// ref is a ref to the stranger's object.
+func (s stranger) ref(t *testing.T) (r objstore.Ref[int]) {
+	t.Helper()
+	if err := json.Unmarshal(fmt.Appendf(nil, `{"$ref":%q}`, s.id), &r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// hear waits for what is said to the stranger.
+func (s stranger) hear(t *testing.T) *nats.Msg {
+	t.Helper()
+	select {
+	case msg := <-s.heard:
+		return msg
+	case <-time.After(patience):
+		t.Fatal("nothing is said to the owner")
+	}
+	return nil
+}
+
+// nod answers what was said: it is taken note of.
+func nod(t *testing.T, msg *nats.Msg) {
+	t.Helper()
+	if err := msg.Respond([]byte{0xc1, 1, 'o', 'd'}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var glances = task.Define("glance", func(_ context.Context, refs []objstore.Ref[int]) (int, error) { return len(refs), nil })
+
+func TestATaskIsNotAnsweredBeforeTheRefsInItsArgumentsAreRegistered(t *testing.T) {
+	c, nc := startWithClient(t, 2)
+	ctx := c.Context(0)
+	s := meetStranger(t, nc)
+	registered := glances.Go(ctx, []objstore.Ref[int]{s.ref(t)})
+	said := s.hear(t)
+	for range 10 { // they come after it, and are answered
+		if n := get(t, ctx, glances.Go(ctx, nil)); n != 0 {
+			t.Errorf("got %d", n)
+		}
+	}
+	over, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := registered.Get(over); !errors.Is(err, context.Canceled) {
+		t.Errorf("it was answered before the owner knew of the refs: %v", err)
+	}
+	nod(t, said)
+	if n := get(t, ctx, registered); n != 1 {
+		t.Errorf("the task saw %d refs", n)
+	}
+}
+
+func TestALoanLastsUntilTheRefsInAResultAreRegistered(t *testing.T) {
+	c, nc := startWithClient(t, 2)
+	ctx := c.Context(0)
+	s := meetStranger(t, nc)
+	var r []objstore.Ref[int]
+	result := echoRefs.Go(ctx, []objstore.Ref[int]{s.ref(t)})
+	nod(t, s.hear(t)) // the node that runs the task
+	r = get(t, ctx, result)
+	said := s.hear(t) // the node that gets the result
+	if lent := storeOf(t, c.Context(1)).Bookkeeping().Lent; lent != 1 {
+		t.Errorf("%d values are lent while its owner does not know that one is kept, want 1", lent)
+	}
+	nod(t, said)
+	c.Await("the loan is over", func() bool { return storeOf(t, c.Context(1)).Bookkeeping().Lent == 0 })
+	runtime.KeepAlive(r)
 }

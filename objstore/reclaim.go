@@ -93,11 +93,14 @@ func (s *Store) sweep(ctx context.Context) {
 
 // tidy does what the clock asks for.
 func (s *Store) tidy(now time.Time) {
+	s.ticks++
 	s.takeDropped()
-	s.forgetAbsent(now)
+	s.nudge()
+	if s.ticks%absentEvery == 0 {
+		s.forgetAbsent(now)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ticks++
 	s.forgetLoans()
 	s.forgetGiven(now)
 	s.forgetCopies()

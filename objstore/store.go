@@ -50,11 +50,13 @@ type Store struct {
 	dropped  []ID                // whose handles were collected
 	loans    map[uint64]*loan    // what was sent and is not known to be kept
 	lastLoan uint64              // number of the newest one
-	ticks    int64               // of the sweep
 	posts    map[member.ID]*post // to other nodes, not acknowledged
 	copies   copies
 
-	absent map[member.ID]time.Time // holders that the roster does not know, and since when; for the sweep alone
+	// For the sweep alone:
+	absent map[member.ID]time.Time // holders that the roster does not know, and since when
+	ticks  int64                   // sweeps so far
+	lull   lull
 
 	lineage Lineage // nil until there is one
 

@@ -189,17 +189,15 @@ func (h *host) work(w *call.Work, j *job) {
 func (h *host) returned(j *job, value bus.Value, err error, a *objstore.Arrival, took time.Duration, now moment) (next *job) {
 	held := j.end()
 	h.ran.Add(1)
-	out := objstore.Outcome{Value: value, Err: err}
 	later := err == nil && len(value.Data) > objstore.InlineLimit || a.Pending()
 	switch {
 	case err != nil && h.group.Context().Err() != nil: // cut short by Close: that is no outcome, its owner sends it elsewhere
 		later = true
 	case later: // its slot is free while it is stored, and while its arguments' refs are registered
-		if len(value.Data) <= smallRoom {
-			out.Value = value.Clone() // it lies in the room of the next result
-		}
-		defer h.group.Go(func(ctx context.Context) { h.answerLater(ctx, j, out, a) })
-	default:
+		defer h.answerOnceStored(j, value, err, a)
+	}
+	out := objstore.Outcome{Value: value, Err: err}
+	if !later {
 		h.store.Lend(&out, j.guest.owner)
 	}
 	h.mu.Lock()
@@ -209,6 +207,15 @@ func (h *host) returned(j *job, value bus.Value, err error, a *objstore.Arrival,
 		h.desk.answerSoon(j, out, next == nil, now)
 	}
 	return next
+}
+
+// answerOnceStored has answerLater called, on a goroutine of its own.
+func (h *host) answerOnceStored(j *job, value bus.Value, err error, a *objstore.Arrival) {
+	if len(value.Data) <= smallRoom {
+		value = value.Clone() // it lies in the room of the next result
+	}
+	out := objstore.Outcome{Value: value, Err: err}
+	h.group.Go(func(ctx context.Context) { h.answerLater(ctx, j, out, a) })
 }
 
 // answerLater stores a result if it is large, waits until what the arguments name is registered, and answers.

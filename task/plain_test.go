@@ -23,10 +23,10 @@ type plain struct {
 	nc *nats.Conn
 }
 
-func startWithPlainClient(t *testing.T, n int) (*nodetest.Cluster, plain) {
+func startWithPlainClient(t *testing.T, n int, opts ...nodetest.Option) (*nodetest.Cluster, plain) {
 	t.Helper()
 	var inside []nats.Option
-	c := nodetest.Start(t, n, nodetest.Configure(func(_ int, cfg *node.Config) { inside = cfg.Options }))
+	c := nodetest.Start(t, n, append(opts, nodetest.Configure(func(_ int, cfg *node.Config) { inside = cfg.Options }))...)
 	nc, err := nats.Connect(nats.DefaultURL, inside...)
 	if err != nil {
 		t.Fatal(err)

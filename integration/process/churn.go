@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"sync"
 
@@ -25,6 +26,7 @@ const (
 	largeOne  = 50      // one object in so many is large
 	inParcel  = 20      // refs in a parcel
 	together  = 16      // parcels under way
+	lookAtOne = 10      // of so many parcels one is looked at again
 	shelfRoom = 8 << 10 // refs that a process keeps of what came to it
 )
 
@@ -33,9 +35,12 @@ var shelf struct {
 	sync.Mutex
 	parcels []parcel
 	refs    int
+	kept    int // parcels so far
 }
 
-func keepOnShelf(p parcel) {
+// keepOnShelf keeps a parcel and returns the oldest one, of which nobody else may have anything any more, and now and then says that it
+// is to be looked at.
+func keepOnShelf(p parcel) (oldest parcel, look bool) {
 	shelf.Lock()
 	defer shelf.Unlock()
 	shelf.parcels = append(shelf.parcels, p)
@@ -45,6 +50,8 @@ func keepOnShelf(p parcel) {
 		shelf.parcels[0] = parcel{}
 		shelf.parcels = shelf.parcels[1:]
 	}
+	shelf.kept++
+	return shelf.parcels[0], shelf.kept%lookAtOne == 0
 }
 
 func clearShelf() {
@@ -55,7 +62,11 @@ func clearShelf() {
 
 var (
 	weigh = task.Define("weigh", func(ctx context.Context, p parcel) (int, error) {
-		keepOnShelf(p)
+		if old, look := keepOnShelf(p); look {
+			if _, err := count(ctx, old); err != nil && !errors.Is(err, objstore.ErrOwnerDead) {
+				return 0, fmt.Errorf("what is kept here: %w", err)
+			}
+		}
 		return count(ctx, p)
 	})
 	repack = task.Define("repack", func(ctx context.Context, p parcel) (parcel, error) {
