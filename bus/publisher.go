@@ -193,6 +193,9 @@ func (p *Publisher) repeat(after time.Duration) {
 	}
 	p.mu.Unlock()
 	for _, out := range late {
+		if out.msg.Header == nil {
+			out.msg.Header = make(nats.Header)
+		}
 		out.msg.Header.Set(repeatedHeader, "1")
 		_ = p.conn.PublishMsg(out.msg)
 	}
