@@ -49,6 +49,9 @@ func (r Ref[T]) target(expression any) *call.Target {
 		if err != nil {
 			return objstore.FailedObject(fmt.Errorf("%s: %w", t.Name, err))
 		}
+		if t.Options.Durable {
+			return objstore.FailedObject(fmt.Errorf("%s: an actor's call cannot be durable: only tasks of task.Define are", t.Name))
+		}
 		return part.Of(scope.Node).callers.submit(ctx, r.handle, name, call.New(scope.Node, t, args))
 	}
 	return t

@@ -106,12 +106,16 @@ func (p *Publisher) Serve(ctx context.Context) {
 	tick := time.NewTicker(publishAgain / 5)
 	defer tick.Stop()
 	for {
+		clock := tick.C
+		if p.idle() {
+			clock = nil
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-p.woken:
 			p.pump()
-		case <-tick.C:
+		case <-clock:
 			p.repeat(publishAgain)
 		}
 	}
@@ -189,6 +193,9 @@ func (p *Publisher) repeat(after time.Duration) {
 	}
 	p.mu.Unlock()
 	for _, out := range late {
+		if out.msg.Header == nil {
+			out.msg.Header = make(nats.Header)
+		}
 		out.msg.Header.Set(repeatedHeader, "1")
 		_ = p.conn.PublishMsg(out.msg)
 	}
@@ -237,6 +244,13 @@ func readAck(msg *nats.Msg) (refused error, pass bool) {
 }
 
 var errorField = []byte(`"error"`)
+
+// idle says whether nothing is under way.
+func (p *Publisher) idle() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.sent) == 0
+}
 
 // Left is how many messages have no acknowledgement yet.
 func (p *Publisher) Left() int {

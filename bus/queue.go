@@ -141,17 +141,18 @@ type Delivery struct {
 // deliveryOf reads what the reply subject of a delivered message says: $JS.ACK, stream, consumer, how often, …; newer servers put a domain and
 // an account before the stream.
 func (c *Conn) deliveryOf(msg *Msg) (Delivery, error) {
-	tokens := strings.Split(msg.Reply, ".")
-	at := 4
-	if len(tokens) > 9 {
-		at = 6
+	skip := 4
+	if strings.Count(msg.Reply, ".") > 8 {
+		skip = 6
 	}
-	if len(tokens) <= at || tokens[1] != "ACK" {
+	rest, ok := strings.CutPrefix(msg.Reply, "$JS.ACK.")
+	token := ""
+	for i := 2; ok && i <= skip; i++ {
+		token, rest, ok = strings.Cut(rest, ".")
+	}
+	n, err := strconv.Atoi(token)
+	if !ok || err != nil {
 		return Delivery{}, fmt.Errorf("%w: a message on %s with the reply subject %q", ErrMalformed, msg.Subject, msg.Reply)
-	}
-	n, err := strconv.Atoi(tokens[at])
-	if err != nil {
-		return Delivery{}, fmt.Errorf("%w: delivered %q times", ErrMalformed, tokens[at])
 	}
 	return Delivery{conn: c, Msg: msg, Attempt: n}, nil
 }

@@ -190,15 +190,26 @@ func (a *adopter) serve(ctx context.Context) {
 	tick := time.NewTicker(bus.ExtendEvery / 4)
 	defer tick.Stop()
 	for {
+		clock := tick.C
+		if a.idle() {
+			clock = nil
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-a.woken:
-		case now := <-tick.C:
+		case now := <-clock:
 			a.extend(now)
 		}
 		a.ask()
 	}
+}
+
+// idle says whether there are no durable tasks that concern this node.
+func (a *adopter) idle() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.trades)+len(a.adoptions) == 0
 }
 
 // ask asks for tasks.

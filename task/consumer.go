@@ -63,6 +63,9 @@ func openStream(ctx context.Context, t *call.Target, arg call.Arg, plain bool) (
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", t.Name, err)
 	}
+	if t.Options.Durable {
+		return nil, nil, fmt.Errorf("%s: a streaming task cannot be durable: its items go to a reader that is there", t.Name)
+	}
 	cs := part.Of(scope.Node).owner.streams
 	c := &consumer{streams: cs, function: t.Name, ready: make(chan struct{}, 1)}
 	c.in.window = windowOf(&t.Options)

@@ -68,11 +68,27 @@
 // produce the same items again. It waits while its reader is [Ahead] items behind, and lends its CPUs meanwhile. A reader that leaves, or is gone,
 // ends the function's ctx: at once, or after at most ten seconds of its silence once an item is on its way.
 //
+// # Durable tasks
+//
+//	ref := bill.With(task.Durable()).Go(ctx, order)
+//	err := task.Submitted(ctx, ref)                    // from here on this process may die
+//	receipt, err := task.Result[Receipt](ctx, ref.ID()) // in any process, for 24 hours
+//
+// A durable task ([Durable]) outlives its owner: it is stored in a JetStream stream until its outcome is stored too. Nodes that serve the function
+// take as many as they have room for, and submit them to themselves, so they stand in line with all other tasks. It runs at least once, and exactly
+// one outcome is recorded, the first. An attempt ends with the node that has the task, or when a failure is to be tried again; the next one is JetStream's
+// to hand over, so attempts are counted whatever dies. A node that closes without a drain gives back what it has, which counts as an attempt.
+// What was submitted in a ctx is not cancelled with it once it is stored; [Cancel] and [Timeout] end it.
+//
+// What survives is what JetStream keeps: the stream and the bucket of results have the storage and the replicas of the bucket of large objects
+// (node.Config.Storage, Replicas). In memory, or with one replica, a NATS server that is lost takes its durable tasks with it.
+//
 // # In a file each
 //
 // The decisions are plain state machines: lane and peer (an owner's side; placing is what a strategy changes there), desk, slots and
 // guest (a node's side), outbox and receipts (replies on their way), pace (how much a node takes on ahead), retry (what is tried again) and
-// pauses (when), ledger (what is remembered of lost results), emission and intake (the ends of a stream). owner and host are the clocks, goroutines and connections around them.
+// pauses (when), ledger (what is remembered of lost results), emission and intake (the ends of a stream), verdict (what a node does with a
+// durable task that it was handed). owner and host are the clocks, goroutines and connections around them.
 //
 // # What you must do
 //

@@ -319,7 +319,7 @@ func (d *durables) send(p *pending) {
 }
 
 func (d *durables) sendLocked(p *pending) {
-	msg := bus.NewMsg(d.node.Conn.Durable(p.target.Name, keyOf(p.id)), p.deposit.frame())
+	msg := &bus.Msg{Subject: d.node.Conn.Durable(p.target.Name, keyOf(p.id)), Data: p.deposit.frame()}
 	d.publisher.Publish(msg, func() error { return d.leaves(p) }, func(err error, _ bool) { d.stored(p, err) })
 }
 

@@ -14,7 +14,8 @@ var (
 	// infeasible one. It did not run.
 	ErrNotRegistered = bus.RegisterError("not_registered", errors.New("no node serves the function"))
 
-	// ErrWorkerLost is the outcome of a task whose node was lost, after all retries. It may have run.
+	// ErrWorkerLost is the outcome of a task whose node was lost, after all retries; of a durable task, when it was handed to as many nodes as it has
+	// attempts, and none recorded an outcome. It may have run.
 	ErrWorkerLost = bus.RegisterError("worker_lost", errors.New("the node that ran the task was lost"))
 
 	// ErrInfeasible is the outcome of a task that no node could ever run: none has what it needs, or where its strategy allows it, for as

@@ -273,3 +273,20 @@ func ExampleCancel() {
 	// true
 	// HELLO! <nil> <nil>
 }
+
+func ExampleDurable() {
+	n, ctx, err := embedded.Start(context.Background(), embedded.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer n.Close()
+
+	ref := shout.With(task.Durable(task.KeepResult(time.Hour))).Go(ctx, "hello")
+	if err := task.Submitted(ctx, ref); err != nil { // from here on this process may die
+		log.Fatal(err)
+	}
+	id := ref.ID() // to be kept, and given to task.Result in any process
+	s, err := task.Result[string](ctx, id)
+	fmt.Println(s, err)
+	// Output: HELLO! <nil>
+}

@@ -32,9 +32,8 @@ const (
 // results is what this process waits for of durable tasks. JetStream announces each when it is stored; what the announcement does not reach,
 // because the connection was away or the result older, is looked for in the bucket.
 type results struct {
-	d       *durables
-	woken   chan struct{} // holds one: somebody is to be looked for at once
-	stopped chan struct{}
+	d     *durables
+	woken chan struct{} // holds one: somebody is to be looked for at once
 
 	mu       sync.Mutex
 	awaited  map[objstore.ID]*awaitedResult
@@ -84,8 +83,9 @@ func (r *results) Await(id objstore.ID, settle func(*objstore.Outcome)) {
 		r.listen(id)
 	}
 	a.settle = append(a.settle, settle)
+	first := len(r.awaited) == 1
 	r.mu.Unlock()
-	if !fresh {
+	if !fresh || first {
 		r.wake()
 	}
 }
@@ -168,14 +168,25 @@ func (r *results) serve(ctx context.Context) {
 	tick := time.NewTicker(resultsTick)
 	defer tick.Stop()
 	for {
+		clock := tick.C
+		if r.idle() {
+			clock = nil
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-r.woken:
-		case <-tick.C:
+		case <-clock:
 		}
 		r.lookForDue(ctx)
 	}
+}
+
+// idle says whether nothing is awaited.
+func (r *results) idle() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.awaited) == 0
 }
 
 // lookForAll has everything looked for soon.
