@@ -87,8 +87,8 @@
 //
 // The decisions are plain state machines: lane and peer (an owner's side; placing is what a strategy changes there), desk, slots and
 // guest (a node's side), outbox and receipts (replies on their way), pace (how much a node takes on ahead), retry (what is tried again) and
-// pauses (when), ledger (what is remembered of lost results), emission and intake (the ends of a stream), verdict (what a node does with a
-// durable task that it was handed). owner and host are the clocks, goroutines and connections around them.
+// pauses (when), ledger (what is remembered of results that may be lost), emission and intake (the ends of a stream), verdict (what a node
+// does with a durable task that it was handed). owner and host are the clocks, goroutines and connections around them.
 //
 // # What you must do
 //

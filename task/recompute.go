@@ -247,7 +247,8 @@ func (o *owner) resubmit(r *rerun) {
 	if !s.Object.PromisedAgain(s) {
 		return
 	}
-	o.node.Log.Info("a lost result is computed again", zap.String("task", r.target.Name), zap.Stringer("object", r.object.ID()), zap.Uint16("attempt", r.attempt))
+	o.node.Log.Info("a lost result is computed again",
+		zap.String("task", r.target.Name), zap.Stringer("object", r.object.ID()), zap.Uint16("attempt", r.attempt))
 	o.launch(context.Background(), s)
 }
 
