@@ -19,7 +19,8 @@ const (
 	// readPatience without a chunk the read fails.
 	readSilence  = time.Second
 	readPatience = 15 * time.Second
-	// replicaPatience is how long a chunk may be missing, or wrong, at a server of several that have it.
+	// replicaPatience is how long a chunk may be missing, or wrong, at a server of several that have it, and how long the one
+	// server of a bucket may be away.
 	replicaPatience = 2 * time.Second
 )
 
@@ -40,7 +41,7 @@ func (b *Bucket) Read(ctx context.Context, blob Blob, room func(size int64) ([]b
 
 // Fill reads what an assembly lacks, by JetStream's direct get: no consumer has to be made or kept. It fails with [ErrBlobGone] if
 // a chunk is missing and with [ErrChecksum] if one was changed, in which case the assembly has got the others; with
-// [ErrStalled] when nothing has come for 15 s, having asked again meanwhile.
+// [ErrStalled] when nothing has come for 15 s, having asked again meanwhile; and with [ErrNoBucket] when no server has the bucket.
 func (b *Bucket) Fill(ctx context.Context, a *Assembly) error {
 	if a.Whole() {
 		return nil
@@ -94,7 +95,12 @@ func (r *blobReader) readAll(ctx context.Context) error {
 		switch {
 		case errors.Is(err, errSilent):
 			r.silence *= 2
-		case errors.Is(err, errInterrupted), errors.Is(err, errUnserved):
+		case errors.Is(err, errUnserved):
+			if !r.bucket.replicated() && silent > replicaPatience || silent > readPatience {
+				return fmt.Errorf("%w: %s", ErrNoBucket, r.bucket.name)
+			}
+			pause(ctx, tryAgain)
+		case errors.Is(err, errInterrupted):
 			pause(ctx, tryAgain)
 		case errors.Is(err, ErrBlobGone), errors.Is(err, ErrChecksum):
 			if !r.bucket.replicated() || silent > replicaPatience {

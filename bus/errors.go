@@ -18,6 +18,10 @@ var (
 	// ErrBlobGone is returned by Bucket.Read when the blob, or a part of it, is not in the bucket.
 	ErrBlobGone = errors.New("blob is not in the bucket")
 
+	// ErrNoBucket is returned by Bucket.Read when JetStream does not serve the bucket: for a moment, or because its server has lost it.
+	// Conn.OpenBucket waits for it, or makes it again.
+	ErrNoBucket = errors.New("JetStream does not serve the bucket")
+
 	// ErrChecksum is returned by Bucket.Read when a chunk's bytes differ from what was written.
 	ErrChecksum = errors.New("checksum mismatch")
 

@@ -24,7 +24,7 @@ func (s *Store) answer(msg *bus.Msg) {
 	}
 	s.mu.Lock()
 	e := s.exported[q.id]
-	if e != nil && q.kind == askFrame {
+	if e != nil && (q.kind == askFrame || q.kind == storedFrame) {
 		e.asked(q.from)
 	}
 	s.mu.Unlock()
@@ -35,6 +35,8 @@ func (s *Store) answer(msg *bus.Msg) {
 		s.answerFree(msg, e.object)
 	case q.kind == cancelFrame:
 		s.answerCancel(msg, e.object)
+	case q.kind == askFrame && e.object.rises():
+		s.answerRises(msg, e.object)
 	default:
 		s.answerWhenPortable(msg, e.object)
 	}
@@ -52,7 +54,7 @@ func readQuestion(data []byte) (q question, err error) {
 	q.kind = kind
 	copy(q.id[:], r.Raw(len(q.id)))
 	copy(q.from[:], r.Raw(len(q.from)))
-	if kind != askFrame && kind != freeFrame && kind != cancelFrame && kind != goneFrame {
+	if kind != askFrame && kind != storedFrame && kind != freeFrame && kind != cancelFrame && kind != goneFrame {
 		r.Fail("no question about an object")
 	}
 	return q, r.Err()

@@ -15,6 +15,7 @@ import (
 // a dead owner is noticed, whatever happens.
 const (
 	askFrame    = 'a' // to the owner → outcome, pending or gone
+	storedFrame = 's' // the same of an object whose blob goes up: → outcome once it is stored
 	freeFrame   = 'f' // to the owner → gone
 	cancelFrame = 'x' // to the owner: what it is to be the result of is not wanted → done, gone or why not
 	goneFrame   = 'g' // from the owner, to a node that asked: it is freed → gone
@@ -34,6 +35,7 @@ const (
 const (
 	outcomeValue = 'v'
 	outcomeBlob  = 'b'
+	outcomeRises = 'u'
 	outcomeError = 'e'
 )
 
@@ -43,7 +45,11 @@ func (o Outcome) AppendTo(b []byte) []byte {
 	case o.Err != nil:
 		return bus.EncodeFailure(o.Err).AppendTo(append(b, outcomeError))
 	case o.Blob != nil:
-		return o.Blob.Blob.AppendTo(append(b, outcomeBlob, byte(o.Blob.Format)))
+		kind := byte(outcomeBlob)
+		if o.Blob.Rising {
+			kind = outcomeRises
+		}
+		return o.Blob.Blob.AppendTo(append(b, kind, byte(o.Blob.Format)))
 	default:
 		return o.Value.AppendTo(append(b, outcomeValue))
 	}
@@ -51,14 +57,14 @@ func (o Outcome) AppendTo(b []byte) []byte {
 
 // ReadOutcome reads what AppendTo wrote; values are views into the frame.
 func ReadOutcome(r *bus.Reader) (o Outcome) {
-	switch r.Byte() {
+	switch kind := r.Byte(); kind {
 	case outcomeValue:
 		if o.Value = r.ReadValue(); o.Value.Format == 0 {
 			r.Fail("value without a format")
 		}
-	case outcomeBlob:
+	case outcomeBlob, outcomeRises:
 		format := bus.Format(r.Byte())
-		o.Blob = &StoredBlob{Blob: r.ReadBlob(), Format: format}
+		o.Blob = &StoredBlob{Blob: r.ReadBlob(), Format: format, Rising: kind == outcomeRises}
 	case outcomeError:
 		o.Err = r.ReadFailure().Err()
 	default:

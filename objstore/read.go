@@ -2,8 +2,6 @@ package objstore
 
 import (
 	"context"
-	"errors"
-	"fmt"
 
 	"manta/bus"
 	"manta/internal/member"
@@ -30,7 +28,7 @@ func read(ctx context.Context, o *Object) (bus.Value, error) {
 	if err != nil {
 		return bus.Value{}, err
 	}
-	return s.open(ctx, scope, out)
+	return s.open(ctx, scope, o.ID(), out)
 }
 
 // await waits for an object's outcome.
@@ -64,8 +62,8 @@ func (s *Store) named(id ID) *Object {
 	return FailedObject(ErrFreed)
 }
 
-// open returns the value of an outcome, from the bucket if that is where it is.
-func (s *Store) open(ctx context.Context, scope *member.Scope, out *Outcome) (bus.Value, error) {
+// open returns the value of an object's outcome, from the bucket if that is where it is.
+func (s *Store) open(ctx context.Context, scope *member.Scope, id ID, out *Outcome) (bus.Value, error) {
 	switch {
 	case out.Err != nil:
 		out.notice()
@@ -74,7 +72,7 @@ func (s *Store) open(ctx context.Context, scope *member.Scope, out *Outcome) (bu
 		return out.Value, nil
 	}
 	e, fresh := s.cache.entry(out.Blob.Blob)
-	if fresh && !s.group.Go(func(ctx context.Context) { s.download(ctx, e, *out.Blob) }) {
+	if fresh && !s.group.Go(func(ctx context.Context) { s.download(ctx, id, e, *out.Blob) }) {
 		s.cache.fill(e, bus.Value{}, bus.ErrClosed)
 	}
 	if err := scope.Await(ctx, e.done); err != nil {
@@ -83,11 +81,8 @@ func (s *Store) open(ctx context.Context, scope *member.Scope, out *Outcome) (bu
 	return e.value, e.err
 }
 
-func (s *Store) download(ctx context.Context, e *cached, blob StoredBlob) {
-	data, err := s.bucket.Read(ctx, blob.Blob, nil)
-	if errors.Is(err, bus.ErrBlobGone) || errors.Is(err, bus.ErrChecksum) {
-		err = fmt.Errorf("%w: %w", ErrLost, err)
-	}
+func (s *Store) download(ctx context.Context, id ID, e *cached, blob StoredBlob) {
+	data, err := s.fetch(ctx, id, blob, nil)
 	if err == nil {
 		s.stats.downloads.Add(1)
 		s.stats.downloadedBytes.Add(blob.Blob.Size)

@@ -21,6 +21,7 @@ type Outcome struct {
 type StoredBlob struct {
 	Blob   bus.Blob
 	Format bus.Format
+	Rising bool      // it goes up still: its owner gives chunks of it meanwhile
 	From   member.ID // the node that made it, and so has it at hand, if that is known and not the owner; it does not travel
 }
 

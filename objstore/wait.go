@@ -36,7 +36,7 @@ func GetAll[T any](ctx context.Context, refs []Ref[T]) ([]T, error) {
 	}
 	values := make([]T, len(refs))
 	for i, r := range refs {
-		value, err := s.open(ctx, scope, s.look(r.object))
+		value, err := s.open(ctx, scope, r.object.ID(), s.look(r.object))
 		if err != nil {
 			return nil, err
 		}
