@@ -227,8 +227,18 @@ func (r *blobReader) takeEnds(ends map[string]*nats.Msg) (err error) {
 	return err
 }
 
+// byServer returns a header that the server has set: it stands behind one of that name which the message was stored with, as it is
+// when somebody has copied it from another stream.
+func byServer(msg *nats.Msg, header string) string {
+	values := msg.Header[header]
+	if len(values) == 0 {
+		return ""
+	}
+	return values[len(values)-1]
+}
+
 func sequenceOf(msg *nats.Msg) (uint64, error) {
-	seq, err := strconv.ParseUint(msg.Header.Get(jetstream.SequenceHeader), 10, 64)
+	seq, err := strconv.ParseUint(byServer(msg, jetstream.SequenceHeader), 10, 64)
 	if err != nil || seq == 0 {
 		return 0, fmt.Errorf("%w: a chunk without its place in the stream", errGap)
 	}
@@ -297,7 +307,7 @@ func (r *blobReader) takeAt(msg *nats.Msg, index int, subject string) error {
 	if err := r.statusOf(msg, index); err != nil {
 		return err
 	}
-	if msg.Header.Get(jetstream.SubjectHeader) != subject || msg.Header.Get(chunkHeader) != strconv.Itoa(index) {
+	if byServer(msg, jetstream.SubjectHeader) != subject || msg.Header.Get(chunkHeader) != strconv.Itoa(index) {
 		return r.assembly.gap(index)
 	}
 	return r.assembly.take(msg)

@@ -29,6 +29,7 @@ func TestAWrongConfigIsAnErrorThatNamesTheField(t *testing.T) {
 		{"a label with a space", node.Config{Labels: map[string]string{"my zone": "eu"}}, []string{"Config.Labels", `"my zone"`}},
 		{"a label's value with a space", node.Config{Labels: map[string]string{"zone": "e u"}}, []string{"Config.Labels", "zone", `"e u"`}},
 		{"a negative cache", node.Config{CacheBytes: -1}, []string{"Config.CacheBytes", "-1"}},
+		{"a small upload window", node.Config{UploadWindow: 1000}, []string{"Config.UploadWindow", "1000", "65536"}},
 		{"negative replicas", node.Config{Replicas: -1}, []string{"Config.Replicas", "-1"}},
 		{"more replicas than NATS has", node.Config{Replicas: 6}, []string{"Config.Replicas", "6"}},
 		{"a negative drain timeout", node.Config{DrainTimeout: -time.Second}, []string{"Config.DrainTimeout", "-1s"}},

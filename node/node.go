@@ -84,6 +84,7 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 	conn, err := bus.Connect(ctx, bus.Config{
 		URL: n.config.URL, Name: "manta " + n.config.Name, Namespace: n.config.Namespace, User: "node",
 		Options: n.config.Options, Storage: n.config.Storage, Replicas: n.config.Replicas, Log: log,
+		UploadWindow: n.config.UploadWindow,
 	})
 	if err != nil {
 		return err

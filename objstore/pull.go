@@ -30,7 +30,7 @@ const (
 // Why a node does not give a chunk.
 var (
 	errUploaded = errors.New("the blob is stored")
-	errNotHere  = errors.New("the node does not have the blob")
+	errNotHere  = errors.New("no node has the blob in memory")
 )
 
 type elsewhereError struct{ node member.ID }
@@ -63,7 +63,7 @@ func (s *Store) fetch(ctx context.Context, id ID, blob StoredBlob, room func(siz
 		return nil, err
 	}
 	if pulled == nil || errors.Is(pulled, errUploaded) {
-		pulled = s.mend(ctx, id, a)
+		pulled = s.mend(ctx, id, a, blob.From)
 	}
 	switch {
 	case a.Whole():
@@ -91,12 +91,15 @@ func givenUp(err error) bool {
 		errors.Is(err, errUploaded) || errors.Is(err, errNotHere)
 }
 
-// mend reads what an assembly lacks from the object's owner, or from the node that it names.
-func (s *Store) mend(ctx context.Context, id ID, a *bus.Assembly) error {
+// mend reads what an assembly lacks from the object's owner, or from the node that made it, which the owner knows.
+func (s *Store) mend(ctx context.Context, id ID, a *bus.Assembly, maker member.ID) error {
 	holder := id.Owner()
+	if holder == s.node.ID {
+		holder = maker
+	}
 	for range maxHolders {
-		if holder == s.node.ID {
-			return fmt.Errorf("%w: %s is this one", errNotHere, holder)
+		if holder == s.node.ID || holder == (member.ID{}) {
+			return errNotHere
 		}
 		err := s.pull(ctx, holder, a, question{kind: chunkFrame, id: id, from: s.node.ID}, false)
 		named, ok := errors.AsType[elsewhereError](err)
