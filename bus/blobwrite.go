@@ -214,6 +214,7 @@ const (
 	codeNoStorage       = 10047
 	codeTooLarge        = 10054
 	codeStoreFailed     = 10077
+	codeInProcess       = 10158 // a chunk that was sent before is being stored
 	codeTooManyRequests = 10167
 )
 
@@ -229,7 +230,7 @@ func refusal(said *jetstream.APIError) error {
 			return fmt.Errorf("%w (%w)", ErrFull, said)
 		}
 		return fmt.Errorf("%w: %w", errUnserved, said)
-	case codeTooManyRequests:
+	case codeInProcess, codeTooManyRequests:
 		return fmt.Errorf("%w: %w", errUnserved, said)
 	}
 	if passing(said) {
