@@ -13,6 +13,8 @@ type Assembly struct {
 	data []byte   // of room; nil before the first chunk
 	have []uint64 // a bit a chunk
 	left int      // chunks that have not come
+
+	litter litter
 }
 
 // NewAssembly begins to read a blob into memory that room makes; nil makes it on the heap.
@@ -20,7 +22,7 @@ func NewAssembly(blob Blob, room func(size int64) ([]byte, error)) *Assembly {
 	if room == nil {
 		room = func(size int64) ([]byte, error) { return make([]byte, size), nil }
 	}
-	return &Assembly{blob: blob, room: room, left: blob.chunks()}
+	return &Assembly{blob: blob, room: room, left: blob.chunks(), litter: litterOf(blob)}
 }
 
 // Blob returns what is being read.
@@ -68,6 +70,7 @@ func (a *Assembly) take(msg *Msg) error {
 		a.have[index/64] |= 1 << (index % 64)
 		a.left--
 	}
+	a.litter.drop(len(msg.Data))
 	return nil
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 // pullChunks is how many chunks a reader has asked a holder for and not got, at most.
-const pullChunks = 8
+const pullChunks = 16
 
 // Pull says how to read chunks from the memory of somebody who has them.
 type Pull struct {

@@ -14,7 +14,7 @@ import (
 
 const (
 	// readChunks is how many chunks one read has asked for and not got, at most.
-	readChunks = 16
+	readChunks = 32
 	// readSilence is how long nothing may come before what is missing is asked for again, and longer each time; after
 	// readPatience without a chunk the read fails.
 	readSilence  = time.Second
