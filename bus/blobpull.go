@@ -41,20 +41,20 @@ func (c *Conn) Pull(ctx context.Context, a *Assembly, p Pull) error {
 		return wordFor(err)
 	}
 	puller := blobPuller{Pull: p, conn: c, assembly: a, inbox: inbox, answers: answers}
-	silences, tries := 0, 0
+	silences, tries, heard := 0, 0, time.Now()
 	for !a.Whole() {
 		before := a.left
 		err := puller.pass(ctx)
 		if a.left < before {
-			silences, tries = 0, 0
+			silences, tries, heard = 0, 0, time.Now()
 		}
 		switch {
 		case err == nil:
 		case errors.Is(err, errSilent) && silences == 0:
 			silences++
-		case errors.Is(err, errSilent):
+		case errors.Is(err, errSilent), errors.Is(err, errInterrupted):
 			return fmt.Errorf("%w: the holder of the blob", ErrStalled)
-		case errors.Is(err, errInterrupted):
+		case errors.Is(err, errInterrupted) && time.Since(heard) < readPatience:
 			pause(ctx, tryAgain)
 		case errors.Is(err, ErrChecksum) && tries < pullTries:
 			tries++

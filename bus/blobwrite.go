@@ -185,7 +185,8 @@ func (w *blobWriter) advance() error {
 		if w.sent[0] <= w.last {
 			return errDisorder
 		}
-		w.last, w.sent = w.sent[0], append(w.sent[:0], w.sent[1:]...)
+		w.last = w.sent[0]
+		w.sent = append(w.sent[:0], w.sent[1:]...)
 		if w.bucket.conn.serverInside() {
 			w.litter.drop(w.blob.length(w.first))
 		}

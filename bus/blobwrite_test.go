@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -185,6 +187,9 @@ func TestWhatAServerSwallowsIsStoredAgainInOrder(t *testing.T) {
 	if err != nil || !bytes.Equal(got, data) {
 		t.Errorf("%d bytes were read, %v", len(got), err)
 	}
+	if order := chunkOrder(t, stockClient(t, srv), blob); len(order) != 21 || !slices.IsSorted(order) {
+		t.Errorf("the chunks are in the stream as %v", order)
+	}
 	store, err := stockClient(t, srv).ObjectStore(t.Context(), "blobs")
 	if err != nil {
 		t.Fatal(err)
@@ -196,6 +201,27 @@ func TestWhatAServerSwallowsIsStoredAgainInOrder(t *testing.T) {
 	if got, err = io.ReadAll(object); err != nil || !bytes.Equal(got, data) { // in the stream's order
 		t.Errorf("a stock client read %d bytes, %v", len(got), err)
 	}
+}
+
+// chunkOrder returns the indices of a blob's chunks as they are in the stream.
+func chunkOrder(t *testing.T, js jetstream.JetStream, blob bus.Blob) (order []int) {
+	t.Helper()
+	stream, err := js.Stream(t.Context(), "OBJ_blobs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seq := stream.CachedInfo().State.FirstSeq; seq <= stream.CachedInfo().State.LastSeq; seq++ {
+		msg, err := stream.GetMsg(within(t, 10*time.Second), seq)
+		if err != nil || msg.Subject != "$O.blobs.C."+blob.ID {
+			continue // removed, or the meta message
+		}
+		index, err := strconv.Atoi(msg.Header.Get("Manta-Chunk"))
+		if err != nil {
+			t.Error(err)
+		}
+		order = append(order, index)
+	}
+	return order
 }
 
 func TestAStoreWithoutRoomSaysSoAndStaysUsable(t *testing.T) {

@@ -87,6 +87,9 @@ func damaged(err error) bool {
 
 // givenUp says whether a pull has ended without a word on the object's fate.
 func givenUp(err error) bool {
+	if _, named := errors.AsType[elsewhereError](err); named {
+		return true
+	}
 	return errors.Is(err, bus.ErrNoResponders) || errors.Is(err, bus.ErrStalled) || errors.Is(err, bus.ErrChecksum) ||
 		errors.Is(err, errUploaded) || errors.Is(err, errNotHere)
 }
@@ -113,15 +116,23 @@ func (s *Store) mend(ctx context.Context, id ID, a *bus.Assembly, maker member.I
 
 // pull reads what an assembly lacks from a node. A rising blob is asked for only until it is stored.
 func (s *Store) pull(ctx context.Context, holder member.ID, a *bus.Assembly, q question, rising bool) error {
-	return s.node.Conn.Pull(ctx, a, bus.Pull{
-		Subject: s.node.Conn.NodeObjectChunk(holder.String()),
-		Question: func(index int) []byte {
-			return chunkQuestion{question: q, blob: a.Blob().ID, index: uint64(index), rising: rising}.append(nil)
-		},
-		Answer:  readRefusal,
-		Alive:   func() bool { return s.node.Members.Alive(holder) },
-		Silence: pullSilence,
-	})
+	alive := func() bool { return s.node.Members.Alive(holder) }
+	for begun := time.Now(); ; {
+		err := s.node.Conn.Pull(ctx, a, bus.Pull{
+			Subject: s.node.Conn.NodeObjectChunk(holder.String()),
+			Question: func(index int) []byte {
+				return chunkQuestion{question: q, blob: a.Blob().ID, index: uint64(index), rising: rising}.append(nil)
+			},
+			Answer:  readRefusal,
+			Alive:   alive,
+			Silence: pullSilence,
+		})
+		// One that is alive and listens to nobody reconnects.
+		if !errors.Is(err, bus.ErrNoResponders) || !alive() || time.Since(begun) > ownerUnheard || ctx.Err() != nil {
+			return err
+		}
+		member.Pause(ctx, askAgain)
+	}
 }
 
 // chunkQuestion asks for one chunk of a blob of an object.
