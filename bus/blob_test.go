@@ -130,6 +130,7 @@ func tamper(t *testing.T, js jetstream.JetStream, blob bus.Blob, change func(i i
 		if err != nil || raw.Subject != subject {
 			t.Fatalf("message %d: %+v, %v", seq, raw, err)
 		}
+		raw.Header.Del("Nats-Msg-Id") // or JetStream would take it for what it has stored
 		msg := &nats.Msg{Subject: subject, Header: raw.Header, Data: raw.Data}
 		if msg = change(len(changed), msg); msg != nil {
 			changed = append(changed, msg)

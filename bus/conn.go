@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -39,6 +40,9 @@ type Config struct {
 	Replicas  int   // of each bucket, 1 to 5; 0 means 1. More than 1 needs as many JetStream servers in one cluster
 	Quota     int64 // bytes that an object store bucket may hold; 0 leaves it as it is, which is without bound at first
 	Log       *zap.Logger
+
+	// UploadWindow bounds the bytes of blobs that were sent and not acknowledged, of all writes of the connection together. 0 means 64 MiB.
+	UploadWindow int64
 }
 
 // Conn is a connection to NATS within one namespace. Its methods are safe for concurrent use.
@@ -54,6 +58,8 @@ type Conn struct {
 	inbox         string
 	inboxes       atomic.Int64
 	interruptions *interruptions
+	uploads       *window
+	downloads     *window
 	closed        chan struct{} // closed by nats.go when the connection has ended for good
 }
 
@@ -66,7 +72,11 @@ const inboxToken = 13
 func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 	c := &Conn{
 		Subjects: NewSubjects(cfg.Namespace), storage: cfg.Storage, replicas: max(1, cfg.Replicas), quota: cfg.Quota, log: cfg.Log,
-		interruptions: newInterruptions(), closed: make(chan struct{}),
+		interruptions: newInterruptions(), uploads: newWindow(defaultUploadWindow), downloads: newWindow(downloadWindow),
+		closed: make(chan struct{}),
+	}
+	if cfg.UploadWindow > 0 {
+		c.uploads = newWindow(cfg.UploadWindow)
 	}
 	c.inbox = c.Reply(cfg.User, strings.ToLower(rand.Text()[:inboxToken]))
 	nc, err := nats.Connect(cfg.URL, append(append(c.options(ctx, cfg), cfg.Options...), c.heed, c.noteClosed)...)
@@ -171,6 +181,11 @@ func (c *Conn) requireJetStream(ctx context.Context) error {
 // Inbox returns a subject beneath this connection's root of reply subjects, which nobody else uses.
 func (c *Conn) Inbox(token string) string { return c.inbox + "." + token }
 
+// freshInbox returns an Inbox that was never used before.
+func (c *Conn) freshInbox(token string) string {
+	return c.Inbox(token + "." + strconv.FormatInt(c.inboxes.Add(1), 10))
+}
+
 // MaxPayload is the largest message in bytes that the server takes.
 func (c *Conn) MaxPayload() int64 { return c.nc.MaxPayload() }
 
@@ -236,6 +251,34 @@ func (c *Conn) Request(ctx context.Context, subject string, data []byte) (*Msg, 
 		return nil, ErrClosed
 	}
 	return msg, err
+}
+
+// lookAgain is how often a wait for a message looks whether the connection was interrupted meanwhile.
+const lookAgain = 250 * time.Millisecond
+
+// nextMsg waits for a message that answers what was sent in a generation. It fails with errSilent when nothing has come for so
+// long, and with errInterrupted when the connection was lost: then nothing will come.
+func (c *Conn) nextMsg(ctx context.Context, sub *Subscription, generation uint64, silence time.Duration) (*Msg, error) {
+	for begun := time.Now(); ; {
+		bounded, cancel := context.WithTimeout(ctx, lookAgain)
+		msg, err := sub.NextMsgWithContext(bounded)
+		late := bounded.Err() != nil
+		cancel()
+		switch {
+		case err == nil:
+			return msg, nil
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case errors.Is(err, nats.ErrNoResponders):
+			return nil, errUnserved
+		case !late:
+			return nil, wordFor(err)
+		case c.Generation() != generation:
+			return nil, errInterrupted
+		case time.Since(begun) >= silence:
+			return nil, errSilent
+		}
+	}
 }
 
 // Unserved returns the subject that a message could not be delivered to, if msg is the server's word that nobody serves it.

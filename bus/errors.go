@@ -29,6 +29,10 @@ var (
 	// ErrChecksum is returned by Bucket.Read when a chunk's bytes differ from what was written.
 	ErrChecksum = errors.New("checksum mismatch")
 
+	// ErrFull is returned by Bucket.Write when JetStream has no room for a blob.
+	ErrFull = RegisterError("store_full", errors.New("JetStream has no room for large objects: free objects, "+
+		"or raise the server's max_mem or max_file, its disk, or the max_bytes of the bucket's stream"))
+
 	// ErrMalformed is returned for a frame that does not decode: it was cut short, or is of another version.
 	ErrMalformed = errors.New("malformed frame")
 )

@@ -10,3 +10,22 @@ func ElsewhereNumbersLieOtherwise() (restore func()) {
 
 // LeastStructs is from how many bytes on a slice of structs is stored as it is.
 const LeastStructs = leastStructs
+// UnopenedBucket is a bucket that no stream has been made for: whoever serves its subjects plays JetStream.
+func UnopenedBucket(c *Conn, name string) *Bucket { return &Bucket{conn: c, name: name} }
+
+// Relayed is a bucket whose chunks go to another name's subjects first.
+func Relayed(b *Bucket, name string) *Bucket {
+	return &Bucket{conn: b.conn, name: name, stream: b.stream}
+}
+
+// Window bounds bytes that are under way.
+type Window = window
+
+// NewWindow returns a window of so many bytes.
+func NewWindow(limit int64) *Window { return newWindow(limit) }
+
+var (
+	TryTake = (*window).tryTake
+	Take    = (*window).take
+	Give    = (*window).give
+)

@@ -29,7 +29,7 @@ func drawFields(t *rapid.T) fields {
 	f.Blob = bus.Blob{
 		ID:    rapid.StringMatching(`[A-Za-z0-9_-]{1,13}\.[A-Za-z0-9_-]{1,22}`).Draw(t, "blob"),
 		Size:  rapid.Int64Min(0).Draw(t, "size"),
-		Chunk: rapid.IntMin(1).Draw(t, "chunk"),
+		Chunk: rapid.IntRange(1, 64<<20).Draw(t, "chunk"),
 	}
 	return f
 }

@@ -51,6 +51,9 @@ func (s Subjects) ParseNodeTask(subject string) (node, function string, ok bool)
 // NodeObject answers questions about the objects that a node owns.
 func (s Subjects) NodeObject(node string) string { return s.prefix + "node." + node + ".object" }
 
+// NodeObjectChunk gives chunks of large objects that a node has in memory.
+func (s Subjects) NodeObjectChunk(node string) string { return s.NodeObject(node) + ".chunk" }
+
 // NodeWhy answers, in words, why a task that the node owns has no result yet.
 func (s Subjects) NodeWhy(node string) string { return s.prefix + "node." + node + ".why" }
 

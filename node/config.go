@@ -48,6 +48,10 @@ type Config struct {
 	MaxBatch int
 	// CacheBytes bounds what the node keeps of other nodes' large objects. Default 1 GiB.
 	CacheBytes int64
+	// UploadWindow bounds the bytes of large objects that all uploads of the node together have sent to JetStream and not had acknowledged.
+	// Uploads take turns at it, chunk by chunk, in the order of asking. At least 64 KiB. Default 64 MiB; a smaller one spares servers
+	// with little memory, one below 8 MiB makes uploads slower.
+	UploadWindow int64
 	// DrainTimeout bounds the Drain that Run does. Default 30 s.
 	DrainTimeout time.Duration
 	// InfeasibleAfter is how long a task of this node that no node could ever run waits for one to join before it fails with
@@ -75,6 +79,9 @@ type Config struct {
 	// OnClosed, if not nil, is called once after Close has ended the connection.
 	OnClosed func()
 }
+
+// minUploadWindow is the smallest Config.UploadWindow: chunks are not larger than it, and smaller ones would be slow.
+const minUploadWindow = 64 << 10
 
 // withDefaults returns the config with defaults filled in.
 func (c Config) withDefaults(id member.ID) Config {
@@ -108,6 +115,9 @@ func (c Config) withDefaults(id member.ID) Config {
 	if c.RefTTL == 0 {
 		c.RefTTL = objstore.DefaultRefTTL
 	}
+	if c.UploadWindow == 0 {
+		c.UploadWindow = 64 << 20
+	}
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = 30 * time.Second
 	}
@@ -132,6 +142,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("Config.ObjectQuota is %d: want a number of bytes, or 0 to leave it as it is", c.ObjectQuota)
 	case c.LineageBudget < -1:
 		return fmt.Errorf("Config.LineageBudget is %d: want bytes, 0 for 64 MiB or -1 for none", c.LineageBudget)
+	case c.UploadWindow != 0 && c.UploadWindow < minUploadWindow:
+		return fmt.Errorf("Config.UploadWindow is %d bytes: want at least %d, or 0 for 64 MiB", c.UploadWindow, minUploadWindow)
 	case c.Replicas < 0 || c.Replicas > 5:
 		return fmt.Errorf("Config.Replicas is %d: want 1 to 5, or 0 for 1", c.Replicas)
 	case c.RefTTL < 0:

@@ -31,6 +31,7 @@ func TestAWrongConfigIsAnErrorThatNamesTheField(t *testing.T) {
 		{"a negative cache", node.Config{CacheBytes: -1}, []string{"Config.CacheBytes", "-1"}},
 		{"a negative quota", node.Config{ObjectQuota: -1}, []string{"Config.ObjectQuota", "-1"}},
 		{"a lineage budget below none", node.Config{LineageBudget: -2}, []string{"Config.LineageBudget", "-2"}},
+		{"a small upload window", node.Config{UploadWindow: 1000}, []string{"Config.UploadWindow", "1000", "65536"}},
 		{"negative replicas", node.Config{Replicas: -1}, []string{"Config.Replicas", "-1"}},
 		{"more replicas than NATS has", node.Config{Replicas: 6}, []string{"Config.Replicas", "6"}},
 		{"a negative drain timeout", node.Config{DrainTimeout: -time.Second}, []string{"Config.DrainTimeout", "-1s"}},

@@ -84,7 +84,7 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 	conn, err := bus.Connect(ctx, bus.Config{
 		URL: n.config.URL, Name: "manta " + n.config.Name, Namespace: n.config.Namespace, User: "node",
 		Options: n.config.Options, Storage: n.config.Storage, Replicas: n.config.Replicas,
-		Quota: n.config.ObjectQuota, Log: log,
+		Quota: n.config.ObjectQuota, UploadWindow: n.config.UploadWindow, Log: log,
 	})
 	if err != nil {
 		return err

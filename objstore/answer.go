@@ -41,6 +41,8 @@ func (s *Store) answer(msg *bus.Msg) {
 		s.answerCancel(msg, o)
 	case q.kind == lostFrame:
 		s.answerLost(msg, o, q.blob)
+	case q.kind == askFrame && o.rises():
+		s.answerRises(msg, o)
 	default:
 		s.answerWhenPortable(msg, o)
 	}
@@ -66,7 +68,7 @@ func readQuestion(data []byte) (q question, err error) {
 		q.version = r.Uint()
 	case lostFrame:
 		q.blob = r.String()
-	case freeFrame, cancelFrame, goneFrame:
+	case storedFrame, freeFrame, cancelFrame, goneFrame:
 	default:
 		r.Fail("no question about an object")
 	}

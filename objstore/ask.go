@@ -16,6 +16,7 @@ import (
 // a dead owner is noticed, whatever happens.
 const (
 	askFrame    = 'a' // to the owner → outcome, pending or gone
+	storedFrame = 's' // the same of an object whose blob goes up: → outcome once it is stored
 	freeFrame   = 'f' // to the owner → gone
 	lostFrame   = 'l' // to the owner: a copy cannot be read → another copy, pending, or why there is none; the blob's id follows
 	cancelFrame = 'x' // to the owner: what it is to be the result of is not wanted → done, gone or why not
@@ -37,6 +38,7 @@ const (
 const (
 	outcomeValue = 'v'
 	outcomeBlob  = 'b'
+	outcomeRises = 'u'
 	outcomeError = 'e'
 )
 
@@ -46,7 +48,11 @@ func (o Outcome) AppendTo(b []byte) []byte {
 	case o.Err != nil:
 		return bus.EncodeFailure(o.Err).AppendTo(append(b, outcomeError))
 	case o.Blob != nil:
-		return o.Blob.Blob.AppendTo(bus.AppendFormat(append(b, outcomeBlob), o.Blob.Format, o.Blob.Refs))
+		kind := byte(outcomeBlob)
+		if o.Blob.Rising {
+			kind = outcomeRises
+		}
+		return o.Blob.Blob.AppendTo(bus.AppendFormat(append(b, kind), o.Blob.Format, o.Blob.Refs))
 	default:
 		return o.Value.AppendTo(append(b, outcomeValue))
 	}
@@ -54,14 +60,14 @@ func (o Outcome) AppendTo(b []byte) []byte {
 
 // ReadOutcome reads what AppendTo wrote; values are views into the frame.
 func ReadOutcome(r *bus.Reader) (o Outcome) {
-	switch r.Byte() {
+	switch kind := r.Byte(); kind {
 	case outcomeValue:
 		if o.Value = r.ReadValue(); o.Value.Format == 0 {
 			r.Fail("value without a format")
 		}
-	case outcomeBlob:
+	case outcomeBlob, outcomeRises:
 		format, refs := r.ReadFormat()
-		o.Blob = &StoredBlob{Blob: r.ReadBlob(), Format: format, Refs: refs}
+		o.Blob = &StoredBlob{Blob: r.ReadBlob(), Format: format, Refs: refs, Rising: kind == outcomeRises}
 	case outcomeError:
 		o.Err = r.ReadFailure().Err()
 	default:

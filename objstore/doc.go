@@ -11,8 +11,13 @@
 //
 // A value's owner is the node that put it or submitted the task. Values up to 64 KiB ([InlineLimit]) stay in the owner's
 // memory and travel inside messages. Larger ones are stored once as a blob in a JetStream object store bucket, in the
-// public format, in the background; [Ref.Stored] waits for that. A node reads a blob once, however many of its tasks want
-// it, and keeps the bytes in a bounded cache; slices of numbers or of structs of numbers, byte slices and strings are views into those bytes.
+// public format, in the background; [Ref.Stored] waits for that. All uploads of a node keep within a window
+// (node.Config.UploadWindow) and go on when a NATS server of several is lost. A node reads a blob once, however many of its tasks
+// want it, and keeps the bytes in a bounded cache; slices of numbers or of structs of numbers, byte slices and strings are views into those bytes.
+//
+// Other nodes need not wait for the upload: while it runs they read from the owner's memory, afterwards from the bucket. A large
+// value takes its size in memory where it is read, and little more; where it was put nothing beside the value itself, unless the NATS
+// server is inside that process and keeps its streams in memory.
 //
 // # What you must do
 //
@@ -36,13 +41,20 @@
 //
 // # Guarantees
 //
-// A read returns the bytes that were written (each chunk's checksum is verified) or an error. Get and Wait obey their ctx
-// and lend the CPUs of the task that calls them to others while they wait.
+// A read returns the bytes that were written (each chunk's checksum is verified) or an error. A chunk that is missing in the bucket, or
+// was changed there, is read from a node that has the value in memory: its owner or its maker. Without one the read fails with [ErrLost], which
+// names the blob and the chunk. A read never mixes the bytes of two attempts. If the owner is lost during the upload, reads fail with an error
+// that is both [ErrLost] and [ErrOwnerDead]. A source that sends nothing is asked again, and given up within 15 s.
+//
+// A Put for which JetStream has no room gives a ref that fails with [ErrFull]; what was written of it is deleted, and the store
+// stays usable. An upload that meets the loss of a server is tried again for half a minute a chunk.
+//
+// Get and Wait obey their ctx and lend the CPUs of the task that calls them to others while they wait.
 //
 // # Lost bytes
 //
 // The bytes of a large object can be lost while its owner lives: a server that had them in memory is gone, or a disk is damaged. A reader
-// that finds out tells the owner, which looks itself, and has what is truly lost computed again if it is the result of a task that may run
+// that finds no other copy tells the owner, which looks itself, and has what is truly lost computed again if it is the result of a task that may run
 // again (package task says when). The object has no value meanwhile, on any node that has noticed: Get, Wait and tasks that depend on it
 // wait as they did for the first one. Else they fail with [ErrLost], and why. What was Put, actor calls' results and items of streams are
 // never made again: Put them again, or keep the bucket on several servers (node.Config.Replicas).

@@ -17,6 +17,9 @@ var (
 	// the message has the reason. Package task says what is computed again.
 	ErrLost = bus.RegisterError("object_lost", errors.New("object is lost"))
 
+	// ErrFull is the error of a Put whose bytes JetStream has no room for: of its Stored and its reads. Nothing else suffers.
+	ErrFull = bus.ErrFull
+
 	// ErrNoObject is returned by reads of the zero Ref.
 	ErrNoObject = errors.New("zero Ref: it names no object")
 

@@ -59,8 +59,8 @@ func (s *Store) valueOf(ctx context.Context, scope *member.Scope, o *Object) (bu
 		if err != nil {
 			return bus.Value{}, err
 		}
-		value, err := s.open(ctx, scope, out)
-		if err == nil || out.Err != nil || out.Blob == nil || o.id.Durable() || !errors.Is(err, ErrLost) {
+		value, err := s.open(ctx, scope, o.ID(), out)
+		if err == nil || out.Err != nil || out.Blob == nil || o.id.Durable() || !errors.Is(err, ErrLost) || errors.Is(err, ErrOwnerDead) {
 			return value, err
 		}
 		if read++; out.Blob.Blob.ID != last {
@@ -133,10 +133,10 @@ func (s *Store) answerLost(msg *bus.Msg, o *Object, blob string) {
 
 // examine looks whether a copy of an object of this node is lost, and has the object computed again if it is.
 func (s *Store) examine(ctx context.Context, o *Object, lost StoredBlob) {
-	data, err := s.bucket.Read(ctx, lost.Blob, nil)
+	data, err := s.fetch(ctx, o.id, lost, nil)
 	if errors.Is(err, bus.ErrNoBucket) { // a server that has lost it has lost all that was in it
 		if _, err = s.node.Conn.OpenBucket(ctx, s.node.Conn.ObjectsBucket()); err == nil {
-			data, err = s.bucket.Read(ctx, lost.Blob, nil)
+			data, err = s.fetch(ctx, o.id, lost, nil)
 		}
 	}
 	value := o.outcome.Load().Value

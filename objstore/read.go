@@ -50,8 +50,8 @@ func (s *Store) Open(ctx context.Context, id ID) (bus.Value, error) { return rea
 // Value waits for an object's value.
 func (s *Store) Value(ctx context.Context, o *Object) (bus.Value, error) { return read(ctx, o) }
 
-// open returns the value of an outcome, from the bucket if that is where it is.
-func (s *Store) open(ctx context.Context, scope *member.Scope, out *Outcome) (bus.Value, error) {
+// open returns the value of an object's outcome, from the bucket if that is where it is.
+func (s *Store) open(ctx context.Context, scope *member.Scope, id ID, out *Outcome) (bus.Value, error) {
 	switch {
 	case out.Err != nil:
 		out.notice()
@@ -60,7 +60,7 @@ func (s *Store) open(ctx context.Context, scope *member.Scope, out *Outcome) (bu
 		return out.Value, nil
 	}
 	e, fresh := s.cache.entry(out.Blob.Blob)
-	if fresh && !s.group.Go(func(ctx context.Context) { s.download(ctx, e, *out.Blob) }) {
+	if fresh && !s.group.Go(func(ctx context.Context) { s.download(ctx, id, e, *out.Blob) }) {
 		s.cache.fill(e, bus.Value{}, bus.ErrClosed)
 	}
 	if err := scope.Await(ctx, e.done); err != nil {
@@ -71,12 +71,10 @@ func (s *Store) open(ctx context.Context, scope *member.Scope, out *Outcome) (bu
 	return value, e.err
 }
 
-func (s *Store) download(ctx context.Context, e *cached, blob StoredBlob) {
-	data, err := s.bucket.Read(ctx, blob.Blob, nil)
+func (s *Store) download(ctx context.Context, id ID, e *cached, blob StoredBlob) {
+	data, err := s.fetch(ctx, id, blob, nil)
 	if errors.Is(err, bus.ErrBlobGone) && s.ownerGone(blob.Blob) {
 		err = fmt.Errorf("%w: %w", ErrOwnerDead, err)
-	} else if gone(err) || errors.Is(err, bus.ErrNoBucket) {
-		err = fmt.Errorf("%w: %w", ErrLost, err)
 	}
 	if err == nil {
 		s.stats.downloads.Add(1)

@@ -22,6 +22,7 @@ type StoredBlob struct {
 	Blob    bus.Blob
 	Format  bus.Format
 	Refs    *bus.Refs // inside the value
+	Rising  bool      // it goes up still: its owner gives chunks of it meanwhile
 	From    member.ID // the node that made it, and so has it at hand, if that is known and not the owner; it does not travel
 	Attempt int       // of the task whose result it is, 0 if it is no task's; it does not travel
 

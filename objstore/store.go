@@ -32,6 +32,7 @@ type Store struct {
 
 	group *member.Group // uploads, downloads and questions under way
 	asked *bus.Subscription
+	gives *bus.Subscription // chunks
 	cache *cache
 
 	unhear  func()  // ends what OnReconnect began
@@ -79,6 +80,9 @@ func Open(ctx context.Context, node *member.Node, cacheBytes int64) (*Store, err
 	if s.asked, err = node.Conn.Subscribe(node.Conn.NodeObject(node.ID.String()), "", s.answer); err != nil {
 		return nil, err
 	}
+	if s.gives, err = node.Conn.Subscribe(node.Conn.NodeObjectChunk(node.ID.String()), "", s.give); err != nil {
+		return nil, err
+	}
 	part.Set(node, s)
 	s.register()
 	s.group.Go(s.sweep)
@@ -107,8 +111,13 @@ func (s *Store) NextID() ID { return NewID(s.node.ID, s.last.Add(1)) }
 // Promise makes an object that has no value yet.
 func (s *Store) Promise() *Object { return &Object{id: s.NextID(), home: s} }
 
-// ID returns the object's name.
-func (o *Object) ID() ID { return o.id }
+// ID returns the object's name; that of no object is zero.
+func (o *Object) ID() ID {
+	if o == nil {
+		return ID{}
+	}
+	return o.id
+}
 
 // Settle gives a promise its outcome, and keeps the pointer: out must not change afterwards. Whoever settles many objects at
 // once may take their outcomes from one slice; it is collected when the last of those objects is. If the object has an
@@ -180,6 +189,7 @@ func (s *Store) Drain(ctx context.Context) error {
 // Close ends all work under way and deletes the blobs that this node owns.
 func (s *Store) Close() {
 	_ = s.asked.Unsubscribe() // its one error is that the connection is closed
+	_ = s.gives.Unsubscribe()
 	s.unhear()
 	s.unregister()
 	s.group.Stop(bus.ErrClosed)

@@ -12,7 +12,7 @@ func (s *Store) Take(ctx context.Context, id ID, out Outcome) (bus.Value, error)
 	if err != nil {
 		return bus.Value{}, err
 	}
-	value, err := s.open(ctx, scope, &out)
+	value, err := s.open(ctx, scope, id, &out)
 	s.Discard(id, out)
 	return value, err
 }

@@ -36,6 +36,9 @@ func TestALargeObjectGoesUpOnceAndDownOnceANode(t *testing.T) {
 		}
 	})
 	readers.Wait()
+	if err := data.Stored(c.Context(0)); err != nil { // they may have read it before
+		t.Fatal(err)
+	}
 	for i := range 3 {
 		up, down := int64(0), int64(1)
 		if i == 0 {

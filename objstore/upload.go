@@ -45,9 +45,7 @@ func (s *Store) startUpload(o *Object, value bus.Value) {
 				return
 			}
 			s.node.Log.Warn("an object was not stored", zap.Stringer("object", o.id), zap.Error(err))
-			s.mu.Lock()
-			s.collect(o.id, u.blob.ID) // what of it was written
-			s.mu.Unlock()
+			s.discardFailed(ctx, o.id, u.blob)
 		}
 	})
 	if !started {
@@ -111,5 +109,9 @@ func stored(ctx context.Context, o *Object) error {
 	if err := scope.Await(ctx, st.portable()); err != nil {
 		return err
 	}
-	return st.outcome.Load().Err
+	out := st.outcome.Load()
+	if out.Err == nil && out.Blob != nil && out.Blob.Rising {
+		return s.awaitStored(ctx, scope, o.id)
+	}
+	return out.Err
 }

@@ -15,6 +15,8 @@ type sizes struct {
 	queued    int // tasks behind a blocked worker
 	flood     int // tasks of the owner that floods
 	allocated int // tasks whose allocations are counted
+	blob      int // bytes of a large value
+	broadcast int // bytes that go to several nodes
 
 	durable, durableWarm int // durable tasks, and those before the clock starts
 
@@ -26,12 +28,12 @@ type sizes struct {
 
 var full = sizes{
 	warm: 100_000, requests: 100_000, backlog: 100_000, calls: 5_000, loops: 20, waited: 1_000, args: 10_000, parents: 100,
-	queued: 1_000_000, flood: 100_000, allocated: 100_000, durable: 50_000, durableWarm: 10_000,
+	queued: 1_000_000, flood: 100_000, allocated: 100_000, durable: 50_000, durableWarm: 10_000, blob: 800_000_000, broadcast: 1 << 30,
 	floodLasts: 20 * time.Second, singles: 100, trials: 20, part: 1,
 }
 
 var quick = sizes{
 	warm: 10, requests: 500, backlog: 500, calls: 50, loops: 1, waited: 50, args: 50, parents: 5,
-	queued: 500, flood: 500, allocated: 500, durable: 200, durableWarm: 10,
+	queued: 500, flood: 500, allocated: 500, durable: 200, durableWarm: 10, blob: 3_000_000, broadcast: 8 << 20,
 	floodLasts: 100 * time.Millisecond, singles: 1, trials: 3, part: 20,
 }
