@@ -99,7 +99,7 @@ func startAdopter(d *durables, o *owner, served *Registry) (*adopter, error) {
 	return a, nil
 }
 
-// start takes on what there is, and makes consumers for the functions that say themselves that they are durable.
+// start makes consumers for the functions that say themselves that they are durable, and begins to take on what there is.
 func (a *adopter) start(ctx context.Context) error {
 	for _, name := range a.served.names() {
 		if f, _ := a.served.lookup(name); f.target.Options.Durable {
@@ -108,7 +108,8 @@ func (a *adopter) start(ctx context.Context) error {
 			}
 		}
 	}
-	return a.takeUp(ctx)
+	a.d.group.Go(a.takeUpAgain)
+	return nil
 }
 
 // takeUp begins to take tasks of every function that has a consumer and is served here.
@@ -172,9 +173,17 @@ func (a *adopter) reconnected() {
 	a.d.group.Go(a.takeUpAgain)
 }
 
+// takeUpAgain is takeUp until it succeeds.
 func (a *adopter) takeUpAgain(ctx context.Context) {
-	if err := a.takeUp(ctx); err != nil && ctx.Err() == nil {
-		a.d.node.Log.Warn("durable tasks may have to wait for another node", zap.Error(err))
+	for {
+		trying, cancel := context.WithTimeout(ctx, lookAgain)
+		err := a.takeUp(trying)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		a.d.node.Log.Warn("durable tasks have to wait for another node, or until JetStream answers", zap.Error(err))
+		member.Pause(ctx, time.Second)
 	}
 }
 
