@@ -112,8 +112,11 @@ func (s *Store) Look(o *Object) *Outcome { return s.look(o) }
 
 // Mortal returns a ref inside an encoded value whose object ends with its owner; false if there is none.
 func Mortal(value bus.Value) (id ID, found bool) {
-	for _, data := range bus.Extensions(value, refExtension) {
-		if id := ID(data); !id.Durable() {
+	if value.Refs == nil {
+		return ID{}, false
+	}
+	for _, id := range value.Refs.IDs {
+		if !ID(id).Durable() {
 			return id, true
 		}
 	}
