@@ -17,7 +17,7 @@ var (
 
 	// ErrQuota is the error of an object that would make its bucket larger than Config.ObjectQuota allows. What was stored before stays, and
 	// the bucket takes new objects as soon as others are freed.
-	ErrQuota = RegisterError("quota", errors.New("the namespace's objects may take no more bytes: free some, or raise Config.ObjectQuota"))
+	ErrQuota = RegisterError("object_quota", errors.New("the namespace's objects may take no more bytes: free some, or raise Config.ObjectQuota"))
 
 	// ErrBlobGone is returned by Bucket.Read when the blob, or a part of it, is not in the bucket.
 	ErrBlobGone = errors.New("blob is not in the bucket")

@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
 
+	"manta/bus"
 	"manta/integration/process/line"
 )
 
@@ -19,28 +19,25 @@ func (p *process) memory() line.Event {
 	return only(p.events.all(), line.Memory, "")[before]
 }
 
-// bucketOf is what a stock client sees of the objects at a server.
+// bucketOf returns how many bytes the objects at a server take in their bucket.
 func bucketOf(t *testing.T, url string) func() uint64 {
 	t.Helper()
-	nc, err := nats.Connect(url)
+	conn, err := bus.Connect(t.Context(), bus.Config{URL: url, Name: t.Name(), Namespace: "default", User: "test", Log: zap.NewNop()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	bucket, err := js.ObjectStore(t.Context(), "manta_default_objects")
+	t.Cleanup(conn.Close)
+	bucket, err := conn.OpenBucket(t.Context(), conn.ObjectsBucket())
 	if err != nil {
 		t.Fatal(err)
 	}
 	return func() uint64 {
-		status, err := bucket.Status(t.Context())
+		t.Helper()
+		bytes, err := bucket.Usage(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		return status.Size()
+		return bytes
 	}
 }
 

@@ -109,3 +109,16 @@ func (s *Store) Expect(o *Object) { s.stateOf(o) }
 
 // Look returns an object's outcome if there is one on this node.
 func (s *Store) Look(o *Object) *Outcome { return s.look(o) }
+
+// Mortal returns a ref inside an encoded value whose object ends with its owner; false if there is none.
+func Mortal(value bus.Value) (id ID, found bool) {
+	if value.Refs == nil {
+		return ID{}, false
+	}
+	for _, id := range value.Refs.IDs {
+		if !ID(id).Durable() {
+			return id, true
+		}
+	}
+	return ID{}, false
+}

@@ -28,11 +28,10 @@ func (o *Object) give() {
 		home.keepGiven(o.id, home.refTTL)
 		return
 	}
-	for _, s := range stores { // any can say it
+	for _, s := range stores { // most often one
 		s.mu.Lock()
-		defer s.mu.Unlock()
 		s.say(o.id.Owner(), note{noteGiven, o.id.Number(), uint64(s.refTTL)})
-		return
+		s.mu.Unlock()
 	}
 }
 

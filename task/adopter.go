@@ -26,6 +26,9 @@ const (
 	endedFor = 10 * time.Second
 	// recordsWaiting is how many outcomes may wait to be recorded before a node takes no more tasks.
 	recordsWaiting = 4096
+	// shortHere is how many short tasks a node has at least, if there are so many: the way to JetStream and back is longer than most of them, and what
+	// waits here goes to any node with room.
+	shortHere = 512
 	// looksHere bounds how many records are looked for at a time.
 	looksHere = 32
 	// policiesKept bounds the policies that are remembered in decoded form.
@@ -99,7 +102,7 @@ func startAdopter(d *durables, o *owner, served *Registry) (*adopter, error) {
 	return a, nil
 }
 
-// start takes on what there is, and makes consumers for the functions that say themselves that they are durable.
+// start makes consumers for the functions that say themselves that they are durable, and begins to take on what there is.
 func (a *adopter) start(ctx context.Context) error {
 	for _, name := range a.served.names() {
 		if f, _ := a.served.lookup(name); f.target.Options.Durable {
@@ -108,7 +111,8 @@ func (a *adopter) start(ctx context.Context) error {
 			}
 		}
 	}
-	return a.takeUp(ctx)
+	a.d.group.Go(a.takeUpAgain)
+	return nil
 }
 
 // takeUp begins to take tasks of every function that has a consumer and is served here.
@@ -172,9 +176,17 @@ func (a *adopter) reconnected() {
 	a.d.group.Go(a.takeUpAgain)
 }
 
+// takeUpAgain is takeUp until it succeeds.
 func (a *adopter) takeUpAgain(ctx context.Context) {
-	if err := a.takeUp(ctx); err != nil && ctx.Err() == nil {
-		a.d.node.Log.Warn("durable tasks may have to wait for another node", zap.Error(err))
+	for {
+		trying, cancel := context.WithTimeout(ctx, lookAgain)
+		err := a.takeUp(trying)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		a.d.node.Log.Warn("durable tasks have to wait for another node, or until JetStream answers", zap.Error(err))
+		member.Pause(ctx, time.Second)
 	}
 }
 
@@ -227,8 +239,8 @@ func (a *adopter) ask() {
 	}
 }
 
-// room is how many more of a function's tasks this node has room for: what the lanes that have some may send here, nothing while one
-// of them waits, and one where nobody knows.
+// room is how many more of a function's tasks this node has room for. Short ones are taken ahead. Of others it is what the lanes that have some may send
+// here, nothing while one of them waits, and one where nobody knows: with that it stands in line.
 func (a *adopter) room(t *trade) int {
 	if !a.d.node.Capacity.Could(t.function.target.Options.Need) {
 		return 0
@@ -239,27 +251,38 @@ func (a *adopter) room(t *trade) int {
 		}
 		return max(1, a.d.node.Capacity.Slots(t.function.target.Options.Need, aheadLimit))
 	}
-	room, waits := a.owner.roomHere(t.lanes)
+	here := a.owner.roomHere(t.lanes)
 	switch {
+	case here.short:
+		return max(2*here.window, shortHere) - t.held
 	case t.held == 0:
-		return max(1, room)
-	case waits:
+		return max(1, here.room)
+	case here.waits:
 		return 0
 	}
-	return room
+	return here.room
 }
 
-// roomHere is how many more tasks of lanes this node would take, and whether one of them has some that wait.
-func (o *owner) roomHere(lanes map[*lane]struct{}) (room int, waits bool) {
+// lanesHere is what a node has of lanes.
+type lanesHere struct {
+	window int  // how many of their tasks it takes in all
+	room   int  // how many more
+	short  bool // they are short, and travel together
+	waits  bool // one of the lanes has some that are not under way
+}
+
+func (o *owner) roomHere(lanes map[*lane]struct{}) (here lanesHere) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for l := range lanes {
-		waits = waits || !l.backlog.empty()
+		here.waits = here.waits || !l.backlog.empty()
 		if p := l.peers[o.node.ID]; p != nil {
-			room += max(0, p.room())
+			here.window += p.window
+			here.room += max(0, p.room())
+			here.short = here.short || p.window > aloneWindow
 		}
 	}
-	return room, waits
+	return here
 }
 
 // extend keeps what is here from being handed to somebody else.
@@ -582,12 +605,12 @@ func (a *adopter) retire(ctx context.Context) error {
 	return nil
 }
 
-// drain waits until what was taken is over.
+// drain waits until what was taken is over. The host, which drains after it, flushes the last words.
 func (a *adopter) drain(ctx context.Context) error {
 	if err := a.left.Await(ctx); err != nil {
 		return fmt.Errorf("%d durable tasks are not over: %w", a.left.Left(), err)
 	}
-	return a.d.node.Conn.Flush(ctx)
+	return nil
 }
 
 // close takes no more. What is here is given back as its owner ends it.

@@ -116,6 +116,28 @@ func TestADurableTaskWhosePolicyCannotBeStoredSaysHowItCouldBe(t *testing.T) {
 	}
 }
 
+type holdsRef struct{ Inner []objstore.Ref[int] }
+
+var countRefs = task.Define("count_refs", func(_ context.Context, h holdsRef) (int, error) { return len(h.Inner), nil })
+
+func TestARefInsideAnArgumentOfADurableTaskMustBeDurableToo(t *testing.T) {
+	c := nodetest.Start(t, 1)
+	durable := countRefs.With(task.Durable())
+	mortal := objstore.Put(c.Context(0), 7)
+	for name, ref := range map[string]objstore.Ref[int]{
+		"Go": durable.Go(c.Context(0), holdsRef{[]objstore.Ref[int]{mortal}}),
+		"On": durable.On(c.Context(0), objstore.Put(c.Context(0), holdsRef{[]objstore.Ref[int]{mortal}})),
+	} {
+		if err := getError(t, c.Context(0), ref); !strings.Contains(err.Error(), mortal.ID().String()) || !strings.Contains(err.Error(), "give the ref to On") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	lasting := twice.With(task.Durable()).Go(c.Context(0), 1)
+	if got := get(t, c.Context(0), durable.Go(c.Context(0), holdsRef{[]objstore.Ref[int]{lasting, lasting}})); got != 2 {
+		t.Errorf("got %d", got)
+	}
+}
+
 // stored waits until the stream of durable tasks has n of them.
 func stored(t *testing.T, c *nodetest.Cluster, n int) {
 	t.Helper()

@@ -163,7 +163,12 @@ func (d *durables) submit(ctx context.Context, t *call.Target, args call.Args) *
 	wire, small := args.Small()
 	if small {
 		p.deposit.args = append(p.deposit.args, wire...)
-		if err := contextError(ctx, t.Name); err != nil {
+		err := contextError(ctx, t.Name)
+		list, _ := wire.List() // made here
+		for i := 0; err == nil && i < len(list); i++ {
+			err = outlives(t.Name, i, list[i].Value)
+		}
+		if err != nil {
 			d.end(p, err)
 			return o
 		}
@@ -216,11 +221,23 @@ func contextError(ctx context.Context, function string) error {
 	return fmt.Errorf("%s: %w", function, ErrCancelled)
 }
 
+// outlives says what is wrong with an argument that holds a ref which is gone when its owner is.
+func outlives(function string, i int, value bus.Value) error {
+	if id, mortal := objstore.Mortal(value); mortal {
+		return fmt.Errorf("%s: argument %d of a durable task holds a ref, %s, whose object ends with its owner: give the ref to On, which stores its value, "+
+			"or have a durable task make it", function, i+1, id)
+	}
+	return nil
+}
+
 // persist writes arguments that do not live anywhere else: small ones into the submission, large ones into the bucket.
 func (d *durables) persist(ctx context.Context, p *pending, args *call.Args) {
 	ctx = member.NewContext(ctx, &member.Scope{Node: d.node})
 	values, err := args.Values(ctx, d.store)
 	for i := 0; err == nil && i < len(values); i++ {
+		if err = outlives(p.target.Name, i, values[i]); err != nil {
+			break
+		}
 		arg := call.WireArg{Value: values[i]}
 		if len(values[i].Data) > objstore.InlineLimit {
 			if arg.Blob, err = d.store.KeepArgument(ctx, values[i]); err != nil {
