@@ -214,37 +214,28 @@ func TestAReaderThatLosesTheOwnerAfterTheUploadReadsTheBucket(t *testing.T) {
 }
 
 func TestWhatIsFreedWhileItIsReadFailsAsFreed(t *testing.T) {
-	for name, up := range map[string]bool{"while it goes up": true, "from the bucket": false} {
-		t.Run(name, func(t *testing.T) {
-			c := nodetest.Start(t, 2)
-			if up {
-				holdUploads(t, c)
-			}
-			r := objstore.Put(c.Context(0), floats(16*mebibyte))
-			if !up {
-				if err := c.Node(0).Drain(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-			}
-			c.Delay(1, 100*time.Millisecond) // so that many round trips are left
-			ended := make(chan error, 1)
-			go func() {
-				_, err := r.Get(c.Context(1))
-				ended <- err
-			}()
-			if up {
-				c.Await("a chunk is read", func() bool { return c.Node(0).Stats().Objects.GivenBytes > 0 })
-			}
-			freed := objstore.Free(c.Context(0), r)
-			if freed != nil && !up { // there is no stream to delete from while it is played
-				t.Error(freed)
-			}
-			if err := <-ended; !errors.Is(err, objstore.ErrFreed) {
-				t.Errorf("got %v, want ErrFreed", err)
-			}
-			c.Delay(1, 0)
-		})
+	c := nodetest.Start(t, 2)
+	holdUploads(t, c)
+	r := objstore.Put(c.Context(0), floats(2*mebibyte))
+	if _, _, err := objstore.Wait(c.Context(1), []objstore.Ref[[]float64]{r}, 1); err != nil { // it knows where to read
+		t.Fatal(err)
 	}
+	c.Pause(1) // what it asks for comes to the owner only afterwards
+	ended, told := make(chan error, 1), make(chan error, 1)
+	go func() {
+		_, err := r.Get(c.Context(1))
+		ended <- err
+	}()
+	go func() { told <- objstore.Free(c.Context(0), r) }() // it returns once the reader knows
+	c.Await("it is freed at its owner", func() bool {
+		_, err := r.Get(c.Context(0))
+		return errors.Is(err, objstore.ErrFreed)
+	})
+	c.Resume(1)
+	if err := <-ended; !errors.Is(err, objstore.ErrFreed) {
+		t.Errorf("got %v, want ErrFreed", err)
+	}
+	<-told // there is no stream to delete from: it is played
 }
 
 func TestAPutThatHasNoRoomFailsAndTheStoreStaysUsable(t *testing.T) {
