@@ -55,7 +55,7 @@ var interned struct {
 func intern(id ID) *Object {
 	interned.Lock()
 	o, home := interned.objects[id].Value(), interned.stores[id.Owner()]
-	if o == nil && home == nil {
+	if o == nil && (home == nil || id.Durable()) {
 		o = &Object{id: id}
 		o.enter()
 	}
