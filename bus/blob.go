@@ -10,6 +10,7 @@ import (
 	"hash/crc32"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -117,7 +118,6 @@ func chunkMsg(subject string, index int, data []byte) *nats.Msg {
 	msg.Data = data
 	msg.Header.Set(chunkHeader, strconv.Itoa(index))
 	msg.Header.Set(checksumHeader, checksum(data))
-	expire(msg, blob.TTL)
 	return msg
 }
 

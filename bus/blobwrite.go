@@ -143,6 +143,7 @@ func (w *blobWriter) name(index int) string { return w.blob.ID + "." + strconv.I
 func (w *blobWriter) send(index int, name string) error {
 	start := index * w.blob.Chunk
 	msg := chunkMsg(w.bucket.chunkSubject(w.blob), index, w.data[start:start+w.blob.length(index)])
+	expire(msg, w.blob.TTL)
 	msg.Header.Set(jetstream.MsgIDHeader, name)
 	msg.Reply = w.inbox + "." + strconv.Itoa(index)
 	return sendFailure(w.bucket.conn.nc.PublishMsg(msg))

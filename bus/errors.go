@@ -15,10 +15,6 @@ var (
 	// ErrNoJetStream is returned by Connect when the NATS server runs without JetStream.
 	ErrNoJetStream = errors.New("the NATS server has no JetStream: start it with `nats-server -js`, enable JetStream for the account, or use embedded.Start")
 
-	// ErrQuota is the error of an object that would make its bucket larger than Config.ObjectQuota allows. What was stored before stays, and
-	// the bucket takes new objects as soon as others are freed.
-	ErrQuota = RegisterError("object_quota", errors.New("the namespace's objects may take no more bytes: free some, or raise Config.ObjectQuota"))
-
 	// ErrBlobGone is returned by Bucket.Read when the blob, or a part of it, is not in the bucket.
 	ErrBlobGone = errors.New("blob is not in the bucket")
 
@@ -29,9 +25,10 @@ var (
 	// ErrChecksum is returned by Bucket.Read when a chunk's bytes differ from what was written.
 	ErrChecksum = errors.New("checksum mismatch")
 
-	// ErrFull is returned by Bucket.Write when JetStream has no room for a blob.
-	ErrFull = RegisterError("store_full", errors.New("JetStream has no room for large objects: free objects, "+
-		"or raise the server's max_mem or max_file, its disk, or the max_bytes of the bucket's stream"))
+	// ErrFull is the error of an object for which JetStream has no room, or which would make the bucket larger than Config.ObjectQuota allows.
+	// What was stored before stays, and the bucket takes others as soon as some are freed.
+	ErrFull = RegisterError("store_full", errors.New("JetStream has no room for large objects: free objects, raise Config.ObjectQuota "+
+		"(the max_bytes of the bucket's stream), or the server's max_mem, max_file or disk"))
 
 	// ErrMalformed is returned for a frame that does not decode: it was cut short, or is of another version.
 	ErrMalformed = errors.New("malformed frame")

@@ -10,6 +10,7 @@ func ElsewhereNumbersLieOtherwise() (restore func()) {
 
 // LeastStructs is from how many bytes on a slice of structs is stored as it is.
 const LeastStructs = leastStructs
+
 // UnopenedBucket is a bucket that no stream has been made for: whoever serves its subjects plays JetStream.
 func UnopenedBucket(c *Conn, name string) *Bucket { return &Bucket{conn: c, name: name} }
 

@@ -207,7 +207,7 @@ func (p *Publisher) heard(msg *Msg) {
 	if err != nil {
 		return
 	}
-	refused, pass := readAck(msg)
+	refused, pass := readPubAck(msg)
 	p.mu.Lock()
 	out := p.sent[number]
 	if out == nil || pass && out.repeats < 3 { // a leader is being elected: repeat has it sent again
@@ -223,8 +223,8 @@ func (p *Publisher) heard(msg *Msg) {
 	out.done(refused, again)
 }
 
-// readAck returns what an acknowledgement says. pass: that it may be otherwise in a moment.
-func readAck(msg *nats.Msg) (refused error, pass bool) {
+// readPubAck returns what an acknowledgement says. pass: that it may be otherwise in a moment.
+func readPubAck(msg *nats.Msg) (refused error, pass bool) {
 	if noStream(msg) {
 		return fmt.Errorf("%w: %s", ErrNoStream, msg.Header.Get("Nats-Subject")), true
 	}
@@ -240,7 +240,7 @@ func readAck(msg *nats.Msg) (refused error, pass bool) {
 	if ack.Error == nil {
 		return nil, false
 	}
-	return refusal(ack.Error), passing(ack.Error) || ack.Error.Code == 429
+	return queueRefusal(ack.Error), passing(ack.Error) || ack.Error.Code == 429
 }
 
 var errorField = []byte(`"error"`)

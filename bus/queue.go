@@ -175,23 +175,23 @@ var ackWord, extendWord = []byte("+ACK"), []byte("+WPI")
 
 // The words of a publish acknowledgement that says no.
 var (
-	// ErrFull is returned by Publisher.Publish when the stream has as many messages or bytes as it may.
-	ErrFull = errors.New("the stream is full")
+	// ErrQueueFull is returned by Publisher.Publish when the stream has as many messages or bytes as it may.
+	ErrQueueFull = errors.New("the stream is full")
 	// ErrTaken is returned by Publisher.Publish when a queue has a message on that subject already.
 	ErrTaken = errors.New("the subject has a message already")
 	// ErrNoStream is returned by Publisher.Publish when no stream takes the subject.
 	ErrNoStream = errors.New("no stream takes it")
 )
 
-// refusal gives a publish acknowledgement that says no this project's word.
-func refusal(refused *jetstream.APIError) error {
+// queueRefusal gives a publish acknowledgement that says no this project's word.
+func queueRefusal(refused *jetstream.APIError) error {
 	switch said := refused.Description; {
 	case errors.Is(changed(refused), ErrChanged):
 		return ErrExists
 	case strings.Contains(said, "per subject exceeded"):
 		return ErrTaken
 	case strings.Contains(said, "maximum messages exceeded"), strings.Contains(said, "maximum bytes exceeded"), refused.Code == 503, strings.Contains(said, "resource"):
-		return fmt.Errorf("%w: %s", ErrFull, said)
+		return fmt.Errorf("%w: %s", ErrQueueFull, said)
 	}
 	return refused
 }

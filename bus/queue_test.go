@@ -34,18 +34,18 @@ func TestAPublishAcknowledgementThatSaysNoHasAWordForIt(t *testing.T) {
 		{`{"stream":"s","seq":1}`, nil},
 		{`{"error":{"code":400,"err_code":10071,"description":"wrong last sequence: 7"},"stream":"s","seq":0}`, ErrExists},
 		{`{"error":{"code":503,"err_code":10077,"description":"maximum messages per subject exceeded"},"stream":"s","seq":0}`, ErrTaken},
-		{`{"error":{"code":503,"err_code":10077,"description":"maximum messages exceeded"},"stream":"s","seq":0}`, ErrFull},
-		{`{"error":{"code":503,"err_code":10077,"description":"maximum bytes exceeded"},"stream":"s","seq":0}`, ErrFull},
+		{`{"error":{"code":503,"err_code":10077,"description":"maximum messages exceeded"},"stream":"s","seq":0}`, ErrQueueFull},
+		{`{"error":{"code":503,"err_code":10077,"description":"maximum bytes exceeded"},"stream":"s","seq":0}`, ErrQueueFull},
 		{`{"error":`, ErrMalformed},
 	}
 	for _, test := range tests {
-		if got, _ := readAck(&Msg{Data: []byte(test.data)}); !errors.Is(got, test.want) {
+		if got, _ := readPubAck(&Msg{Data: []byte(test.data)}); !errors.Is(got, test.want) {
 			t.Errorf("%s is %v, want %v", test.data, got, test.want)
 		}
 	}
 	refused := &jetstream.APIError{Code: 400, Description: "something else"}
-	if !errors.Is(refusal(refused), refused) {
-		t.Errorf("what has no word is %v", refusal(refused))
+	if !errors.Is(queueRefusal(refused), refused) {
+		t.Errorf("what has no word is %v", queueRefusal(refused))
 	}
 }
 

@@ -2,10 +2,7 @@ package bus
 
 import (
 	"context"
-	"errors"
 	"fmt"
-
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // setQuota bounds the bytes of an object store bucket, if the connection is configured to.
@@ -23,16 +20,4 @@ func (c *Conn) setQuota(ctx context.Context, stream string) error {
 		return fmt.Errorf("cannot bound %s to %d bytes: %w", stream, c.quota, err)
 	}
 	return nil
-}
-
-// storeFailed is the code with which JetStream refuses a message that a stream cannot take; its description has the reason.
-const storeFailed jetstream.ErrorCode = 10077
-
-// overQuota makes the server's word that a bucket is full ErrQuota.
-func overQuota(err error) error {
-	refused, ok := errors.AsType[*jetstream.APIError](err)
-	if ok && refused.ErrorCode == storeFailed && refused.Description == "maximum bytes exceeded" {
-		return ErrQuota
-	}
-	return err
 }

@@ -68,7 +68,7 @@ type Config struct {
 	// fewer gets as many, and one that has more keeps them. Default 1.
 	Replicas int
 	// ObjectQuota bounds the bytes that large objects of the whole namespace may take in JetStream, with some 200 bytes for each of their
-	// chunks of 512 KiB. A Put over it gives a ref whose reads fail with bus.ErrQuota, and a task whose result is over it fails so. The
+	// chunks of 512 KiB. A Put over it gives a ref whose reads fail with bus.ErrFull, and a task whose result is over it fails so. The
 	// bound of the node that started last counts. 0 leaves it as it is: without bound, at first.
 	ObjectQuota int64
 	// RefTTL is for how long an object of this node is kept when a ref to it was given to somebody who is no node: in a reply to a plain NATS

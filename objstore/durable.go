@@ -89,7 +89,7 @@ func (s *Store) OpenBlob(ctx context.Context, stored StoredBlob) (bus.Value, err
 	if err != nil {
 		return bus.Value{}, err
 	}
-	return s.open(ctx, scope, &Outcome{Blob: &stored})
+	return s.open(ctx, scope, ID{}, &Outcome{Blob: &stored})
 }
 
 // nobodys says whether a blob is deleted with the record that names it, and not by a node.

@@ -28,7 +28,6 @@ func (s *Store) WriteFor(ctx context.Context, owner member.ID, v []float64) {
 		panic(err)
 	}
 }
-import "manta/bus"
 
 // ReadChunkQuestion reads what another node asks, and writes it again.
 func ReadChunkQuestion(data []byte) ([]byte, error) {

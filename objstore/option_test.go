@@ -50,16 +50,16 @@ func TestWhatIsOverTheQuotaFailsAndTheStoreStaysOfUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	over := objstore.Put(ctx, floats(3*mebibyte))
-	if err := over.Stored(ctx); !errors.Is(err, bus.ErrQuota) {
-		t.Errorf("Stored: got %v, want ErrQuota", err)
+	if err := over.Stored(ctx); !errors.Is(err, bus.ErrFull) {
+		t.Errorf("Stored: got %v, want ErrFull", err)
 	}
 	for i := range 2 {
-		if err := getError(t, c.Context(i), over); !errors.Is(err, bus.ErrQuota) || !strings.Contains(err.Error(), "Config.ObjectQuota") {
-			t.Errorf("node %d: got %v, want ErrQuota, and what to do", i, err)
+		if err := getError(t, c.Context(i), over); !errors.Is(err, bus.ErrFull) || !strings.Contains(err.Error(), "Config.ObjectQuota") {
+			t.Errorf("node %d: got %v, want ErrFull, and what to do", i, err)
 		}
 	}
-	if err := getError(t, ctx, counts.Go(ctx, 3*mebibyte)); !errors.Is(err, bus.ErrQuota) {
-		t.Errorf("a task's result: got %v, want ErrQuota", err)
+	if err := getError(t, ctx, counts.Go(ctx, 3*mebibyte)); !errors.Is(err, bus.ErrFull) {
+		t.Errorf("a task's result: got %v, want ErrFull", err)
 	}
 	for i := range 2 {
 		if got := get(t, c.Context(i), kept); len(got) != 3*mebibyte {
@@ -79,12 +79,12 @@ func TestWhatIsOverTheQuotaFailsAndTheStoreStaysOfUse(t *testing.T) {
 func TestTheQuotaOfTheNodeThatStartedLastCounts(t *testing.T) {
 	c, _ := start(t, 1, nodetest.Configure(func(i int, cfg *node.Config) { cfg.ObjectQuota = int64(1-i) << 20 }))
 	ctx := c.Context(0)
-	if err := objstore.Put(ctx, floats(2*mebibyte)).Stored(ctx); !errors.Is(err, bus.ErrQuota) {
-		t.Errorf("2 MiB: got %v, want ErrQuota", err)
+	if err := objstore.Put(ctx, floats(2*mebibyte)).Stored(ctx); !errors.Is(err, bus.ErrFull) {
+		t.Errorf("2 MiB: got %v, want ErrFull", err)
 	}
 	c.Add() // without a word of it: the bound stays
-	if err := objstore.Put(ctx, floats(2*mebibyte)).Stored(ctx); !errors.Is(err, bus.ErrQuota) {
-		t.Errorf("2 MiB: got %v, want ErrQuota", err)
+	if err := objstore.Put(ctx, floats(2*mebibyte)).Stored(ctx); !errors.Is(err, bus.ErrFull) {
+		t.Errorf("2 MiB: got %v, want ErrFull", err)
 	}
 	c.Add(nodetest.Configure(func(_ int, cfg *node.Config) { cfg.ObjectQuota = 4 << 20 }))
 	if err := objstore.Put(ctx, floats(2*mebibyte)).Stored(ctx); err != nil {

@@ -59,7 +59,7 @@ type adopter struct {
 type trade struct {
 	function function
 	name     string
-	pull     *bus.Pull
+	pull     *bus.Fetch
 	held     int // without an outcome
 	lanes    map[*lane]struct{}
 	policies map[string]*adoptedPolicy // as they are stored
@@ -588,7 +588,7 @@ func (a *adopter) hear(msg *bus.Msg) {
 // retire takes no more tasks. What JetStream has handed over already is taken.
 func (a *adopter) retire(ctx context.Context) error {
 	a.mu.Lock()
-	var pulls []*bus.Pull
+	var pulls []*bus.Fetch
 	for _, t := range a.trades {
 		pulls = append(pulls, t.pull)
 	}

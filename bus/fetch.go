@@ -16,8 +16,8 @@ const (
 	pullPause = 100 * time.Millisecond // after "nobody is there"
 )
 
-// Pull takes messages of a queue's consumer, as many as it asks for.
-type Pull struct {
+// Fetch takes messages of a queue's consumer, as many as it asks for.
+type Fetch struct {
 	queue   *Queue
 	subject string // where requests go
 	inbox   string
@@ -37,9 +37,9 @@ type credit struct {
 	until time.Time
 }
 
-// Pull begins to take messages: deliver is called with each, in order, and must not block; empty when a request has ended by itself.
-func (q *Queue) Pull(consumer string, deliver func(Delivery), empty func()) (*Pull, error) {
-	p := &Pull{
+// Fetch begins to take messages: deliver is called with each, in order, and must not block; empty when a request has ended by itself.
+func (q *Queue) Pull(consumer string, deliver func(Delivery), empty func()) (*Fetch, error) {
+	p := &Fetch{
 		queue: q, subject: "$JS.API.CONSUMER.MSG.NEXT." + q.name + "." + consumer, inbox: q.conn.nextInbox(), deliver: deliver, empty: empty,
 		asked: make(map[uint64]*credit),
 	}
@@ -54,7 +54,7 @@ func (c *Conn) nextInbox() string {
 }
 
 // Asked is how many messages were asked for and have not come. What JetStream has not answered in time it has forgotten.
-func (p *Pull) Asked() (n int) {
+func (p *Fetch) Asked() (n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
@@ -69,7 +69,7 @@ func (p *Pull) Asked() (n int) {
 }
 
 // Ask asks for n more messages. It does nothing for a moment after nobody was there to be asked.
-func (p *Pull) Ask(n int) {
+func (p *Fetch) Ask(n int) {
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -84,7 +84,7 @@ func (p *Pull) Ask(n int) {
 }
 
 // Reset forgets what was asked for: the connection was away, and JetStream may have been.
-func (p *Pull) Reset() {
+func (p *Fetch) Reset() {
 	p.mu.Lock()
 	clear(p.asked)
 	p.until = time.Time{}
@@ -93,7 +93,7 @@ func (p *Pull) Reset() {
 
 // heard takes in a message, or JetStream's word on a request. A message has the subject on which it was published, so that does not say which
 // request it answers: the oldest one, as JetStream has it.
-func (p *Pull) heard(msg *Msg) {
+func (p *Fetch) heard(msg *Msg) {
 	number, aboutRequest := strings.CutPrefix(msg.Subject, p.inbox)
 	if !aboutRequest {
 		d, err := p.queue.conn.deliveryOf(msg)
@@ -115,7 +115,7 @@ func (p *Pull) heard(msg *Msg) {
 }
 
 // spend takes one message off the oldest request that has any left.
-func (p *Pull) spend() {
+func (p *Fetch) spend() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	oldest := uint64(0)
@@ -134,7 +134,7 @@ func (p *Pull) spend() {
 }
 
 // Drain asks for nothing more, and returns when all that was on its way has been handed over.
-func (p *Pull) Drain(ctx context.Context) error {
+func (p *Fetch) Drain(ctx context.Context) error {
 	ended := make(chan struct{})
 	var once sync.Once
 	p.sub.SetClosedHandler(func(string) { once.Do(func() { close(ended) }) })
@@ -150,4 +150,4 @@ func (p *Pull) Drain(ctx context.Context) error {
 }
 
 // Close leaves at once: what is on its way is lost, and delivered again.
-func (p *Pull) Close() { _ = p.sub.Unsubscribe() } // its one error is that it has left, or the connection is closed
+func (p *Fetch) Close() { _ = p.sub.Unsubscribe() } // its one error is that it has left, or the connection is closed
