@@ -16,6 +16,7 @@ import (
 	"manta/node"
 	"manta/node/nodetest"
 	"manta/objstore"
+	"manta/task"
 )
 
 // heldUploads plays the bucket's stream, and acknowledges nothing until it is told to.
@@ -168,7 +169,7 @@ func TestADamagedChunkOfAResultComesFromWhereItWasMade(t *testing.T) {
 
 func TestADamagedChunkWithoutAnotherCopyIsAnErrorThatNamesIt(t *testing.T) {
 	c := nodetest.Start(t, 2, nodetest.Configure(func(i int, cfg *node.Config) { cfg.ClientOnly, cfg.CacheBytes = i == 0, 1 }))
-	r := counts.Go(c.Context(0), mebibyte)
+	r := counts.With(task.Retries(0)).Go(c.Context(0), mebibyte)
 	if _, _, err := objstore.Wait(c.Context(0), []objstore.Ref[[]float64]{r}, 1); err != nil {
 		t.Fatal(err)
 	}
