@@ -148,7 +148,7 @@ type (
 func TestStructsOfMoreThanNumbersAreMessagePack(t *testing.T) {
 	const n = bus.LeastStructs
 	for _, v := range []any{
-		make([]withText, n), make([]withBool, n), make([]hidden, n), make([]leftOut, n), make([]asText, n), make([]embedding, n),
+		make([]withText, n), make([]withBool, n), slices.Repeat([]hidden{{y: 1}}, n), make([]leftOut, n), make([]asText, n), make([]embedding, n),
 		make([]dated, n), make([]empty, n), samples(3), []sample(nil),
 	} {
 		value, err := bus.EncodeFrom(addressable(v))
