@@ -9,7 +9,7 @@ import (
 )
 
 // patience is what a test waits for something that must come. It is far more than anything needs.
-const patience = 40 * time.Second
+const patience = 2 * time.Minute
 
 // A journal is what a child process has said so far, in order.
 type journal[E any] struct {
