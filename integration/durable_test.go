@@ -60,7 +60,7 @@ func TestDurableTasksOfAKilledWorkerRunElsewhereAndEachHasOneResult(t *testing.T
 	together(t, same(3, worker{cpus: 4}), func(t *testing.T, c *cluster) {
 		const tasks = 5000
 		owner := c.owner()
-		ids := owner.storeDurable(line.Command{Func: "sleep", Count: tasks, Micros: 1_000, Tag: "x"})
+		ids := owner.storeDurable(line.Command{Func: "sleep", Count: tasks, Micros: 5_000, Tag: "x"})
 		victim := c.workers[1]
 		victim.some(20, line.Start, "x")
 		victim.kill()
