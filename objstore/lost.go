@@ -209,9 +209,6 @@ func (s *Store) Lose(o *Object, why error) {
 // PromiseAgain makes an object of a name that this node gave before, to one that was collected.
 func (s *Store) PromiseAgain(id ID) *Object { return &Object{id: id, home: s} }
 
-// Named returns the object of a name that another node gave.
-func (s *Store) Named(id ID) *Object { return intern(id) }
-
 // PromisedAgain says who settles an object that is pending once more. False: it is not, because it was freed.
 func (o *Object) PromisedAgain(p Promiser) bool {
 	o.mu.Lock()

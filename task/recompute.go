@@ -158,7 +158,7 @@ func (l *lineages) again(r *lineage, o *objstore.Object) (*rerun, error) {
 func (l *lineages) gather(ctx context.Context, r *rerun) (more []*rerun) {
 	for i, in := range r.recipe.Objects {
 		if in.ID.Owner() != l.owner.node.ID {
-			r.objects[i] = l.owner.store.Named(in.ID)
+			r.objects[i] = objstore.Named(in.ID)
 			continue
 		}
 		var first *rerun
