@@ -28,6 +28,7 @@ func (e *missingError) Is(target error) bool { return target == io.EOF && len(e.
 
 func init() {
 	bus.RegisterErrorTypeAt("here:1", "test_short", reflect.TypeFor[shortError]())
+	bus.RegisterErrorTypeAt("here:9", "test_hides", reflect.TypeFor[hidesCause]()) // its interface does not travel, so it is no harm
 	bus.RegisterErrorTypeAt("here:2", "test_missing", reflect.TypeFor[*missingError]())
 }
 
@@ -104,7 +105,6 @@ func TestATypeThatWouldNotComeBackIsRefused(t *testing.T) {
 			bus.RegisterErrorTypeAt("here:9", test.code, test.typ)
 		}()
 	}
-	bus.RegisterErrorTypeAt("here:9", "test_hides", reflect.TypeFor[hidesCause]())
 }
 
 func TestAnErrorThatNothingCanEqualIsNoSentinel(t *testing.T) {

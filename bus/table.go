@@ -167,8 +167,7 @@ func (t *Table) Look(ctx context.Context, key string) (Entry, error) {
 		case err != nil:
 			return err
 		}
-		found = Entry{Key: key, Value: msg.Data, Revision: msg.Sequence}
-		found.Gone = msg.Header.Get("KV-Operation") != "" || msg.Header.Get(jetstream.MarkerReasonHeader) != ""
+		found = Entry{Key: key, Value: msg.Data, Revision: msg.Sequence, Gone: isMarker(msg.Header)}
 		return nil
 	})
 	return found, err

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -26,21 +26,11 @@ func (t *Table) Watch(ctx context.Context, handle func(Entry), keys ...string) (
 func (t *Table) watch(ctx context.Context, handle func(Entry), keys []string) (*Watch, error) {
 	watching, end := context.WithCancel(context.WithoutCancel(ctx))
 	wanted := context.AfterFunc(ctx, end) // nats.go asks the server for as long as the watch's own ctx lasts
-	var watcher jetstream.KeyWatcher
-	err := t.retry(ctx, func() (err error) {
-		if len(keys) == 0 {
-			watcher, err = t.kv.WatchAll(watching)
-		} else {
-			watcher, err = t.kv.WatchFiltered(watching, slices.Clone(keys)) // which writes into them
-		}
-		return err
-	})
+	w := &Watch{table: t, handle: handle, end: end, caughtUp: make(chan struct{}), ended: make(chan struct{})}
+	err := t.retry(ctx, func() error { return w.subscribe(watching, keys) })
 	if err == nil {
-		w := &Watch{watcher: watcher, end: end, ended: make(chan struct{})}
-		caughtUp := make(chan struct{})
-		w.done.Go(func() { w.run(handle, caughtUp) })
 		select {
-		case <-caughtUp:
+		case <-w.caughtUp:
 			if wanted() {
 				return w, nil
 			}
@@ -58,34 +48,95 @@ func (t *Table) watch(ctx context.Context, handle func(Entry), keys []string) (*
 	return nil, fmt.Errorf("cannot watch bucket %s: %w", t.name, err)
 }
 
-// Watch is a running Table.Watch.
+// Watch is a running Table.Watch: an ordered consumer, as the watcher of nats.go's KeyValue is one. That watcher holds a lock while
+// it asks the server for the consumer, on which the first record waits if it comes before the server's answer; for that no
+// bubble of virtual time waits.
 type Watch struct {
-	watcher jetstream.KeyWatcher
-	end     context.CancelFunc // of what nats.go keeps for a watcher that its connection has ended
+	table  *Table
+	handle func(Entry)
+	sub    *nats.Subscription
+	end    context.CancelFunc // of what nats.go keeps for a subscription that its connection has ended
+
+	mu       sync.Mutex
+	seen     uint64 // records so far, while it catches up
+	pending  uint64 // how many there were when it began; 0 until the server has said so
+	isNow    bool   // caughtUp is closed
+	caughtUp chan struct{}
+
+	endOnce sync.Once
 	ended   chan struct{}
-	done    sync.WaitGroup
 }
 
-func (w *Watch) run(handle func(Entry), caughtUp chan struct{}) {
-	defer close(w.ended)
-	for entry := range w.watcher.Updates() {
-		if entry == nil {
-			close(caughtUp)
-			continue
-		}
-		handle(Entry{
-			Key: entry.Key(), Value: entry.Value(), Revision: entry.Revision(),
-			Gone: entry.Operation() != jetstream.KeyValuePut,
-		})
+func (w *Watch) subscribe(ctx context.Context, keys []string) error {
+	if len(keys) == 0 {
+		keys = []string{">"}
+	}
+	filters := make([]string, len(keys))
+	for i, key := range keys {
+		filters[i] = w.table.subject(key)
+	}
+	js, err := w.table.conn.nc.JetStream()
+	if err != nil {
+		return err
+	}
+	w.sub, err = js.Subscribe("", w.arrived, nats.BindStream("KV_"+w.table.name), nats.OrderedConsumer(),
+		nats.DeliverLastPerSubject(), nats.ConsumerFilterSubjects(filters...), nats.Context(ctx))
+	if err != nil {
+		return err
+	}
+	w.sub.SetClosedHandler(func(string) { w.hasEnded() })
+	if !w.sub.IsValid() { // it may have ended before it had a handler
+		w.hasEnded()
+	}
+	pending, err := w.sub.InitialConsumerPending()
+	if err != nil { // none of it is of JetStream
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.pending = pending
+	if w.seen >= pending {
+		w.reachNow()
+	}
+	return nil
+}
+
+func (w *Watch) arrived(msg *nats.Msg) {
+	meta, err := msg.Metadata()
+	if err != nil {
+		return // not of a consumer
+	}
+	w.handle(Entry{
+		Key: msg.Subject[len(w.table.subject("")):], Value: msg.Data, Revision: meta.Sequence.Stream, Gone: isMarker(msg.Header),
+	})
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	// A record that changes while the watch catches up comes once, so that fewer may come than were there.
+	if w.seen++; meta.NumPending == 0 || w.pending > 0 && w.seen >= w.pending {
+		w.reachNow()
 	}
 }
+
+func (w *Watch) reachNow() {
+	if !w.isNow {
+		w.isNow = true
+		close(w.caughtUp)
+	}
+}
+
+func (w *Watch) hasEnded() { w.endOnce.Do(func() { close(w.ended) }) }
 
 // Ended is closed when handle has returned for the last time: after Stop, with the connection, or because the bucket is gone.
 func (w *Watch) Ended() <-chan struct{} { return w.ended }
 
 // Stop ends the watch and waits until handle has returned for the last time.
 func (w *Watch) Stop() {
-	_ = w.watcher.Stop() // its one error is that the connection is already closed
+	_ = w.sub.Unsubscribe() // its one error is that it has already ended
 	w.end()
-	w.done.Wait()
+	<-w.ended
+}
+
+// isMarker says whether a record's message stands for one that was deleted or has expired.
+func isMarker(header nats.Header) bool {
+	return header.Get("KV-Operation") != "" || header.Get(jetstream.MarkerReasonHeader) != ""
 }
