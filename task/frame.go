@@ -184,7 +184,7 @@ type result struct {
 	number  uint64
 	attempt int
 	status  call.Status // Done, Busy or Refused
-	outcome objstore.Outcome
+	outcome *objstore.Outcome // nil if Busy
 }
 
 func (p *result) appendTo(b []byte) []byte {
@@ -195,12 +195,13 @@ func (p *result) appendTo(b []byte) []byte {
 	return b
 }
 
-func (p *result) read(r *bus.Reader) {
+func (p *result) read(r *bus.Reader, room *outcomes) {
 	p.number, p.attempt = r.Uint(), int(r.Uint())
 	switch p.status = call.Status(r.Byte()); p.status {
 	case call.Busy:
 	case call.Done, call.Refused:
-		p.outcome = objstore.ReadOutcome(r)
+		p.outcome = room.next()
+		p.outcome.Read(r)
 	default:
 		r.Fail("unknown status")
 	}
@@ -216,8 +217,22 @@ type guestMessage struct {
 	to      uint64   // of a goneFrame: with seq the first and last reply that is not kept
 }
 
-// readGuestMessage reads a host's frame: all of it, or nothing. Results are put into room.
-func readGuestMessage(frame []byte, room []result) (m guestMessage, err error) {
+// outcomes are allocated several in one piece: one each would be many, and all of a reply together would stay as long as one of them.
+type outcomes struct{ left []objstore.Outcome }
+
+const outcomesAtOnce = 32
+
+func (o *outcomes) next() *objstore.Outcome {
+	if len(o.left) == 0 {
+		o.left = make([]objstore.Outcome, outcomesAtOnce)
+	}
+	next := &o.left[0]
+	o.left = o.left[1:]
+	return next
+}
+
+// readGuestMessage reads a host's frame: all of it, or nothing. Results are put into room, and their outcomes come from fresh.
+func readGuestMessage(frame []byte, room []result, fresh *outcomes) (m guestMessage, err error) {
 	r, kind := bus.ReadFrame(frame)
 	m.guestHeader, m.kind = readGuestHeader(&r), kind
 	switch kind {
@@ -225,7 +240,7 @@ func readGuestMessage(frame []byte, room []result) (m guestMessage, err error) {
 		m.results = room[:0]
 		for r.Left() > 0 && r.Err() == nil {
 			m.results = append(m.results, result{})
-			m.results[len(m.results)-1].read(&r)
+			m.results[len(m.results)-1].read(&r, fresh)
 		}
 	case pongFrame:
 		m.tick = r.Uint()

@@ -22,7 +22,7 @@ func (o *owner) heard(msg *bus.Msg) {
 }
 
 func (o *owner) handle(msg *bus.Msg) error {
-	m, err := readGuestMessage(msg.Data, o.results)
+	m, err := readGuestMessage(msg.Data, o.results, &o.outcomes)
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func (o *owner) handle(msg *bus.Msg) error {
 	l := o.numbered[m.lane]
 	if l == nil { // forgotten
 		for i := range m.results {
-			o.stray(m.results[i].number, &m.results[i].outcome)
+			o.stray(m.results[i].number, m.results[i].outcome)
 		}
 		return nil
 	}

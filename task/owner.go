@@ -45,7 +45,9 @@ type owner struct {
 	looking chan struct{} // holds one token when lanes are to be looked after
 	alarm   *time.Timer   // runs while tasks pause, until the next one is due
 
-	results []result // room for those of one reply: replies are heard one at a time
+	// What a reply is read into: they are heard one at a time.
+	results  []result
+	outcomes outcomes
 
 	underway member.Tally // tasks without an outcome
 
