@@ -53,7 +53,7 @@ func (out *Outcome) pending() bool {
 
 // valueOf waits for an object's value. A copy that cannot be read is reported to the owner, and the next one waited for.
 func (s *Store) valueOf(ctx context.Context, scope *member.Scope, o *Object) (bus.Value, error) {
-	if out := s.look(o); out != nil && out.Value.Format != 0 {
+	if out := s.look(o); out != nil && out.Err == nil && out.Value.Format != 0 {
 		return out.Value, nil // as most are
 	}
 	read, last := 0, ""

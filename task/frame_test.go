@@ -217,7 +217,7 @@ func (m *guestMessage) frame() []byte {
 func TestWhatAHostSaysIsReadAsItWasWritten(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := drawGuestMessage(t)
-		if got, err := readGuestMessage(want.frame(), nil, new(outcomes)); err != nil || !reflect.DeepEqual(got, want) {
+		if got, err := readGuestMessage(want.frame(), nil); err != nil || !reflect.DeepEqual(got, want) {
 			t.Fatalf("%+v was read as %+v, %v", want, got, err)
 		}
 	})
@@ -225,7 +225,7 @@ func TestWhatAHostSaysIsReadAsItWasWritten(t *testing.T) {
 
 func TestAnAnnouncedWindowIsBounded(t *testing.T) {
 	m := guestMessage{guestHeader: guestHeader{window: 1<<32 - 1}, kind: offerFrame}
-	if got, err := readGuestMessage(m.frame(), nil, new(outcomes)); err != nil || got.window != maxWindow {
+	if got, err := readGuestMessage(m.frame(), nil); err != nil || got.window != maxWindow {
 		t.Errorf("a window of %d, %v", got.window, err)
 	}
 }
@@ -253,7 +253,7 @@ func TestAHostsFrameThatIsCutShortIsRefusedOrAShorterList(t *testing.T) {
 		want := drawGuestMessage(t)
 		frame := want.frame()
 		for n := range frame {
-			got, err := readGuestMessage(frame[:n], nil, new(outcomes))
+			got, err := readGuestMessage(frame[:n], nil)
 			if errors.Is(err, bus.ErrMalformed) {
 				continue
 			}
@@ -282,7 +282,7 @@ func TestAFrameOfAnotherKindIsRefused(t *testing.T) {
 		}
 	}
 	for _, frame := range [][]byte{nil, []byte("{}"), bus.AppendFrame(nil, 0), (&tasks{}).frame()} {
-		if _, err := readGuestMessage(frame, nil, new(outcomes)); !errors.Is(err, bus.ErrMalformed) {
+		if _, err := readGuestMessage(frame, nil); !errors.Is(err, bus.ErrMalformed) {
 			t.Errorf("%q from a host: %v", frame, err)
 		}
 	}
@@ -302,7 +302,7 @@ func TestSpansOfRepliesThatNoOwnerCouldMissAreRefused(t *testing.T) {
 		}
 	}
 	gone := guestMessage{guestHeader: guestHeader{seq: 8}, kind: goneFrame, to: 3}
-	if _, err := readGuestMessage(gone.frame(), nil, new(outcomes)); !errors.Is(err, bus.ErrMalformed) {
+	if _, err := readGuestMessage(gone.frame(), nil); !errors.Is(err, bus.ErrMalformed) {
 		t.Errorf("replies 8 to 3 that are not kept: %v", err)
 	}
 }

@@ -22,7 +22,7 @@ func (o *owner) heard(msg *bus.Msg) {
 }
 
 func (o *owner) handle(msg *bus.Msg) error {
-	m, err := readGuestMessage(msg.Data, o.results, &o.outcomes)
+	m, err := readGuestMessage(msg.Data, o.results)
 	if err != nil {
 		return err
 	}

@@ -198,7 +198,7 @@ func TestWhatGotLostIsSentAgain(t *testing.T) {
 		// answer has the desk answer a ping; what it sends arrives.
 		answer := func() {
 			d.publish = func(_ *guest, frame []byte) {
-				m, err := readGuestMessage(frame, nil, new(outcomes))
+				m, err := readGuestMessage(frame, nil)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -45,9 +45,7 @@ type owner struct {
 	looking chan struct{} // holds one token when lanes are to be looked after
 	alarm   *time.Timer   // runs while tasks pause, until the next one is due
 
-	// What a reply is read into: they are heard one at a time.
-	results  []result
-	outcomes outcomes
+	results []result // room for those of one reply: replies are heard one at a time
 
 	underway member.Tally // tasks without an outcome
 

@@ -395,7 +395,7 @@ func (o *simOwner) look() {
 }
 
 func (o *simOwner) hear(frame []byte) {
-	m, err := readGuestMessage(frame, nil, new(outcomes))
+	m, err := readGuestMessage(frame, nil)
 	if err != nil {
 		o.w.fail("a frame does not decode: %v", err)
 		return
