@@ -35,7 +35,7 @@ type submission struct {
 	begun          bool
 	done           bool
 	object         *objstore.Object // of the result, once it is done
-	claimed, taken bool // somebody reads the result, has read it
+	claimed, taken bool             // somebody reads the result, has read it
 }
 
 // batch is submissions whose results are taken together.
