@@ -2,11 +2,12 @@ package shared
 
 import "context"
 
-// TakeInHand takes n items as Get does, and does not say that they have come.
-func TakeInHand[T any](ctx context.Context, q Queue[T], n int) ([]T, error) {
-	_, got, err := take(ctx, q.part, n, true)
+// TakeInHand takes n items as Get does, but for saying that they have come, which confirm does.
+func TakeInHand[T any](ctx context.Context, q Queue[T], n int) (vs []T, confirm func() bool, err error) {
+	t, got, err := take(ctx, q.part, n, true)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return unpack[T](got.Items)
+	vs, err = unpack[T](got.Items)
+	return vs, func() bool { return confirmed(ctx, q.part, t) }, err
 }

@@ -19,8 +19,8 @@ type play struct {
 	puts    map[ticket]*waiter
 	takes   map[ticket]*waiter
 	away    map[member.ID]bool
-	put     int // items that were granted
 	got     []string
+	told    map[ticket]bool // that the queue was shut down, before the last call
 }
 
 func (p *play) ticket(label string) ticket {
@@ -53,7 +53,7 @@ func TestAFIFOLosesNothingAndNobodyWaitsInVain(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := &play{
 			fifo: newFIFO(rapid.IntRange(0, 4).Draw(t, "capacity")), t: t,
-			puts: map[ticket]*waiter{}, takes: map[ticket]*waiter{}, away: map[member.ID]bool{},
+			puts: map[ticket]*waiter{}, takes: map[ticket]*waiter{}, away: map[member.ID]bool{}, told: map[ticket]bool{},
 		}
 		t.Repeat(map[string]func(*rapid.T){
 			"put":      p.doPut,
@@ -172,6 +172,17 @@ func (p *play) checkWaiters() {
 		p.t.Fatal("somebody waits for what will never come")
 	case putter != nil && (p.shut || p.capacity == 0 || len(p.entries)+putter.need <= p.capacity):
 		p.t.Fatal("somebody waits for room that there is")
+	}
+	left := len(p.entries)
+	for _, entries := range p.hand {
+		left += len(entries)
+	}
+	for ticket, w := range p.takes {
+		if w.decided() && w.verdict == ended && !p.told[ticket] {
+			if p.told[ticket] = true; w.need <= left {
+				p.t.Fatal("somebody was told that nothing comes any more, and as much as he wants may come back")
+			}
+		}
 	}
 	undecided := 0
 	for _, w := range p.puts {
