@@ -30,6 +30,7 @@ var order = []string{
 	"placement",
 	"task",
 	"actor",
+	"actor/shared",
 	"node",
 	"node/embedded",
 	"node/nodetest",

@@ -28,6 +28,11 @@
 // A call runs at most once. If the actor's node is lost, calls under way fail with [ErrUnavailable], which means that they may have
 // run; later ones fail with [ErrDead]. A Start that fails kills the actor, and every call fails with its error.
 //
+// # Several that do the same
+//
+// A [Pool] gives calls of one method to the actors that are free, keeps what waits, and gives the results in the order of submission or as
+// they come.
+//
 // # What you must do
 //
 // Obey ctx. Methods of a sequential actor need no locks; with Concurrency they do. [Ref.Stop] what is no longer needed: an

@@ -102,3 +102,45 @@ func ExampleClass_GetOrNew() {
 	// 10 <nil>
 	// 15 <nil>
 }
+
+// Teller is one of several that do the same.
+type Teller struct{ Fee int }
+
+func (t *Teller) Charge(_ context.Context, amount int) (int, error) { return amount + t.Fee, nil }
+
+var tellers = actor.Define[Teller]("teller")
+
+func ExamplePool() {
+	n, ctx, err := embedded.Start(context.Background(), embedded.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer n.Close()
+
+	var open []actor.Ref[Teller]
+	for range 4 {
+		open = append(open, tellers.New(ctx, Teller{Fee: 1}))
+	}
+	pool, err := actor.NewPool((*Teller).Charge, open)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for charged, err := range pool.Map(ctx, []int{10, 20, 30, 40, 50, 60}) {
+		fmt.Println(charged, err)
+	}
+
+	pool.Submit(ctx, 70) // to whoever is free
+	pool.Submit(ctx, 80)
+	for pool.HasNext() {
+		fmt.Println(pool.Next(ctx))
+	}
+	// Output:
+	// 11 <nil>
+	// 21 <nil>
+	// 31 <nil>
+	// 41 <nil>
+	// 51 <nil>
+	// 61 <nil>
+	// 71 <nil>
+	// 81 <nil>
+}

@@ -26,6 +26,9 @@ func (c *counter) Add(_ context.Context, k int) (int, error) {
 	return c.n, nil
 }
 
+// Double leaves the counter alone.
+func (c *counter) Double(_ context.Context, k int) (int, error) { return 2 * k, nil }
+
 func (c *counter) Value(context.Context) (int, error) { return c.n, nil }
 
 func (c *counter) AddProduct(_ context.Context, a, b int) (int, error) {

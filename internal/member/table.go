@@ -61,7 +61,7 @@ type Table struct {
 	blind    bool          // until they have
 	graceEnd time.Time     // when those that are unconfirmed are gone; zero: there are none
 	changed  chan struct{} // closed at the next change of who is there
-	watchers []Watcher
+	watchers []*Watcher
 }
 
 // Watcher hears of nodes that come and go, one event at a time. Its functions must not block. Joined is also called when a
@@ -129,13 +129,18 @@ func (t *Table) Close() {
 	t.watches.stop()
 }
 
-// Watch calls w for every node that is there, and from then on for every change.
-func (t *Table) Watch(w Watcher) {
+// Watch calls w for every node that is there, and from then on for every change, until stop is called or the table closed.
+func (t *Table) Watch(w Watcher) (stop func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.watchers = append(t.watchers, w)
+	t.watchers = append(t.watchers, &w)
 	for _, info := range t.roster.all() {
 		w.Joined(info)
+	}
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.watchers = slices.DeleteFunc(t.watchers, func(other *Watcher) bool { return other == &w })
 	}
 }
 

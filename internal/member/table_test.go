@@ -60,11 +60,14 @@ func serve(t *testing.T, lease *member.Lease) (silence func()) {
 }
 
 // news is what a table tells.
-type news struct{ joined, left chan member.ID }
+type news struct {
+	joined, left chan member.ID
+	stop         func()
+}
 
 func (p place) listen() news {
-	n := news{make(chan member.ID, 100), make(chan member.ID, 100)}
-	p.table.Watch(member.Watcher{
+	n := news{joined: make(chan member.ID, 100), left: make(chan member.ID, 100)}
+	n.stop = p.table.Watch(member.Watcher{
 		Joined: func(info member.Info) { n.joined <- info.ID },
 		Left:   func(id member.ID) { n.left <- id },
 	})
@@ -155,6 +158,18 @@ func TestAWatcherHearsOfEveryNodeOnce(t *testing.T) {
 	b.awaitNodes(t, a.id)
 	if len(joined)+len(left) > 0 {
 		t.Errorf("%d more joined and %d more left", len(joined), len(left))
+	}
+}
+
+func TestAWatcherThatHasStoppedHearsNothing(t *testing.T) {
+	srv := runServer(t)
+	a, b := openPlace(t, srv), openPlace(t, srv)
+	stopped, goes := a.listen(), a.listen()
+	stopped.stop()
+	stopped.stop()
+	b.join(t)
+	if id := receive(t, goes.joined); id != b.id || len(stopped.joined) > 0 {
+		t.Errorf("%s joined, want %s; the one that has stopped heard of %d", id, b.id, len(stopped.joined))
 	}
 }
 
