@@ -356,7 +356,7 @@ func (d *durables) stored(p *pending, err error) {
 	case errors.Is(err, bus.ErrNoStream): // its server has lost it
 		d.reopen()
 		err = fmt.Errorf("%s: the durable task was not stored and did not run: %w: the stream was deleted or lost; submit it again, and it is made anew", p.target.Name, err)
-	case errors.Is(err, bus.ErrQueueFull):
+	case errors.Is(err, bus.ErrFull):
 		err = fmt.Errorf("%s: the durable task was not stored and will not run: stream %s: %w: raise its limits, or serve its functions on more nodes",
 			p.target.Name, d.node.Conn.DurableQueue(), err)
 	case err != nil:
