@@ -138,7 +138,7 @@ func (s *Store) answerOutcome(msg *bus.Msg, o *Object) {
 	out := *o.outcome.Load()
 	out.notice()
 	if out.Blob != nil {
-		out.Value, out.Err = bus.Value{}, out.Blob.lost // the asking node reads the blob
+		out.Value = bus.Value{} // the asking node reads the blob
 	}
 	s.reply(msg, out.AppendTo(append(bus.AppendFrame(nil, answerFrame), answerOutcome)))
 }
