@@ -24,6 +24,7 @@ type durables struct {
 	publisher *bus.Publisher
 	results   *results
 	adopter   *adopter // nil on a node that only submits
+	frees     *bus.Subscription
 
 	opening sync.Mutex // held while the stream and the bucket are opened
 	queue   *bus.Queue
@@ -72,6 +73,9 @@ func startDurables(ctx context.Context, node *member.Node) (*durables, error) {
 		return nil, err
 	}
 	d.results = newResults(d)
+	if d.frees, err = node.Conn.Subscribe(node.Conn.Freed(), "", d.results.heardFreed); err != nil {
+		return nil, err
+	}
 	d.store.SetArchive(d.results)
 	d.group.Go(d.publisher.Serve)
 	d.group.Go(d.results.serve)
@@ -223,9 +227,8 @@ func contextError(ctx context.Context, function string) error {
 
 // outlives says what is wrong with an argument that holds a ref which is gone when its owner is.
 func outlives(function string, i int, value bus.Value) error {
-	if id, mortal := objstore.Mortal(value); mortal {
-		return fmt.Errorf("%s: argument %d of a durable task holds a ref, %s, whose object ends with its owner: give the ref to On, which stores its value, "+
-			"or have a durable task make it", function, i+1, id)
+	if err := objstore.Mortal(value); err != nil {
+		return fmt.Errorf("%s: argument %d of a durable task: %w, or give the ref to On, which stores its value", function, i+1, err)
 	}
 	return nil
 }
@@ -443,6 +446,7 @@ func (d *durables) close() {
 	d.mu.Lock()
 	d.closed = true
 	d.mu.Unlock()
+	_ = d.frees.Unsubscribe() // its one error is that the connection is closed
 	d.group.Stop(bus.ErrClosed)
 	d.group.Wait()
 	d.results.close()

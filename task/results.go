@@ -29,7 +29,7 @@ const (
 	freedFor = 2 * time.Minute
 )
 
-// results is what this process waits for of durable tasks. JetStream announces each when it is stored; what the announcement does not reach,
+// results is what this process keeps, and waits for, of durable tasks and objects. JetStream announces each when it is stored; what the announcement does not reach,
 // because the connection was away or the result older, is looked for in the bucket.
 type results struct {
 	d     *durables
@@ -298,6 +298,31 @@ func (r *results) expireAt(id objstore.ID, t *call.Target, at time.Time) {
 	}
 }
 
+// Keep implements objstore.Archive.
+func (r *results) Keep(ctx context.Context, id objstore.ID, out *objstore.Outcome, ttl time.Duration) error {
+	record := recordOf(out)
+	for again := false; ; again = true {
+		if err := r.d.open(ctx); err != nil {
+			return err
+		}
+		_, archive := r.d.stores()
+		if archive == nil { // forgotten meanwhile
+			continue
+		}
+		err := r.d.publisher.Store(ctx, archive.First(keyOf(id), record, ttl))
+		switch {
+		case errors.Is(err, bus.ErrExists): // sent again, and the first copy had come
+			return nil
+		case errors.Is(err, bus.ErrNoStream) && !again: // its server has lost it
+			r.d.reopen()
+			continue
+		case err != nil:
+			return fmt.Errorf("bucket %s: %w", r.d.node.Conn.ResultsTable(), err)
+		}
+		return nil
+	}
+}
+
 // Cancel implements objstore.Archive.
 func (r *results) Cancel(ctx context.Context, id objstore.ID) error {
 	return r.end(ctx, id, fmt.Errorf("durable task %s: %w", id, ErrCancelled))
@@ -368,6 +393,9 @@ func (r *results) Free(ctx context.Context, id objstore.ID) error {
 	if err := r.d.publisher.Store(ctx, archive.Put(keyOf(id), freed, freedFor)); err != nil {
 		return err
 	}
+	if err := r.d.node.Conn.Publish(r.d.node.Conn.Freed(), "", append(bus.AppendFrame(nil, freedFrame), id[:]...)); err != nil {
+		return err
+	}
 	if msg == nil {
 		return r.remove(ctx, id)
 	}
@@ -375,6 +403,21 @@ func (r *results) Free(ctx context.Context, id objstore.ID) error {
 		return r.d.store.DeleteBlob(ctx, id, out.Blob.Blob)
 	}
 	return nil
+}
+
+// freedFrame tells every node that what has an id was freed.
+const freedFrame = 'f'
+
+// heardFreed takes in that something durable was freed, wherever that was.
+func (r *results) heardFreed(msg *bus.Msg) {
+	reader, kind := bus.ReadFrame(msg.Data)
+	var id objstore.ID
+	copy(id[:], reader.Raw(len(id)))
+	if reader.Err() != nil || kind != freedFrame || !id.Durable() {
+		r.d.node.Log.Warn("a malformed word on what was freed", zap.String("subject", msg.Subject), zap.Error(reader.Err()))
+		return
+	}
+	r.d.store.Forget(id)
 }
 
 // close fails what is awaited.
