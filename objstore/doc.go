@@ -34,8 +34,8 @@
 // A Ref that is given to somebody who is no node (a reply to a plain NATS client, JSON or MessagePack that you encode yourself,
 // [Ref.ID]) keeps its object for node.Config.RefTTL, an hour by default: nobody can say when it is dropped.
 //
-// Values live no longer than their owner, unless they are durable, see below. Reads of what a node owned that is gone fail with [ErrOwnerDead], and its large objects leave
-// the bucket a few seconds later. A node that dies holds nothing any more after some ten seconds.
+// Values live no longer than their owner, unless they are durable, see below. Reads of what a node owned that is gone fail with
+// [ErrOwnerDead], and its large objects leave the bucket a few seconds later. A node that dies holds nothing any more after some ten seconds.
 //
 // Cycles are not collected: two tasks that return each other's Refs keep both results, until one is freed.
 //
