@@ -132,7 +132,7 @@ func TestADurableObjectForWhichThereIsNoRoomFailsAndNothingIsLeftOfIt(t *testing
 		}
 	}
 	bucket.awaitEmpty()
-	small := lasting(t, ctx, floats(3)) // the bucket of records is there now
+	small := lasting(t, ctx, 7) // the bucket of records is there now
 	js, err := jetstream.New(c.Connect())
 	if err != nil {
 		t.Fatal(err)
@@ -142,7 +142,7 @@ func TestADurableObjectForWhichThereIsNoRoomFailsAndNothingIsLeftOfIt(t *testing
 		t.Fatal(err)
 	}
 	limited := stream.CachedInfo().Config
-	limited.MaxBytes = 1 << 10
+	limited.MaxBytes = 1
 	if _, err := js.UpdateStream(t.Context(), limited); err != nil {
 		t.Fatal(err)
 	}
@@ -151,6 +151,11 @@ func TestADurableObjectForWhichThereIsNoRoomFailsAndNothingIsLeftOfIt(t *testing
 		t.Errorf("a small one: got %v, want ErrFull that names the bucket", err)
 	}
 	get(t, ctx, small)
+	if err := objstore.Free(ctx, small); err != nil {
+		t.Errorf("freeing what takes the room: %v", err)
+	}
+	c.Add()
+	wantFreed(t, c.Context(1), small)
 }
 
 func TestADurablePutWhoseCtxEndsFailsWithItsCauseAndNothingIsLeftOfIt(t *testing.T) {
