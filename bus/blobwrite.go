@@ -2,11 +2,9 @@ package bus
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -27,7 +25,6 @@ const (
 var (
 	errSilent      = errors.New("JetStream is silent")
 	errInterrupted = errors.New("the connection to NATS was interrupted")
-	errUnserved    = errors.New("no server with the bucket's stream answers")
 	errDisorder    = errors.New("a chunk was stored behind one that follows it")
 )
 
@@ -86,7 +83,7 @@ func (w *blobWriter) write(ctx context.Context) error {
 
 // mayPass says whether an upload that failed so is to be tried again.
 func mayPass(err error) bool {
-	return errors.Is(err, errSilent) || errors.Is(err, errInterrupted) || errors.Is(err, errUnserved) || errors.Is(err, errDisorder)
+	return errors.Is(err, errSilent) || errors.Is(err, errInterrupted) || errors.Is(err, errDisorder) || notNow(err)
 }
 
 // flow sends and hears until all chunks are acknowledged.
@@ -194,55 +191,6 @@ func (w *blobWriter) advance() error {
 		w.first++
 	}
 	return nil
-}
-
-func readAck(msg *nats.Msg) (seq uint64, err error) {
-	if _, unserved := Unserved(msg); unserved {
-		return 0, errUnserved
-	}
-	var ack struct {
-		Error *jetstream.APIError `json:"error"`
-		Seq   uint64              `json:"seq"`
-	}
-	switch err := json.Unmarshal(msg.Data, &ack); {
-	case err != nil || ack.Error == nil && ack.Seq == 0:
-		return 0, fmt.Errorf("JetStream acknowledges in a way that is not understood: %.100q", msg.Data)
-	case ack.Error != nil:
-		return 0, refusal(ack.Error)
-	}
-	return ack.Seq, nil
-}
-
-// The codes of what JetStream refuses to store.
-const (
-	codeNoResources     = 10023
-	codeNoMemory        = 10028
-	codeNoStorage       = 10047
-	codeTooLarge        = 10054
-	codeStoreFailed     = 10077
-	codeInProcess       = 10158 // a chunk that was sent before is being stored
-	codeTooManyRequests = 10167
-)
-
-// refusal is the error of a chunk that JetStream did not store: the server's own words do not say what to do.
-func refusal(said *jetstream.APIError) error {
-	switch said.ErrorCode {
-	case codeNoResources, codeNoMemory, codeNoStorage:
-		return fmt.Errorf("%w (%w)", ErrFull, said)
-	case codeTooLarge:
-		return fmt.Errorf("the bucket's stream takes no chunk of this size: raise its max_msg_size (%w)", said)
-	case codeStoreFailed:
-		if strings.Contains(said.Description, "maximum") {
-			return fmt.Errorf("%w (%w)", ErrFull, said)
-		}
-		return fmt.Errorf("%w: %w", errUnserved, said)
-	case codeInProcess, codeTooManyRequests:
-		return fmt.Errorf("%w: %w", errUnserved, said)
-	}
-	if passing(said) {
-		return fmt.Errorf("%w: %w", errUnserved, said)
-	}
-	return fmt.Errorf("JetStream refuses it: %w", said)
 }
 
 // mend stores what was sent, one chunk after the other, until all of it is in the stream, in order. What was under way

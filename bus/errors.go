@@ -25,10 +25,10 @@ var (
 	// ErrChecksum is returned by Bucket.Read when a chunk's bytes differ from what was written.
 	ErrChecksum = errors.New("checksum mismatch")
 
-	// ErrFull is the error of an object for which JetStream has no room, or which would make the bucket larger than Config.ObjectQuota allows.
-	// What was stored before stays, and the bucket takes others as soon as some are freed.
-	ErrFull = RegisterError("store_full", errors.New("JetStream has no room for large objects: free objects, raise Config.ObjectQuota "+
-		"(the max_bytes of the bucket's stream), or the server's max_mem, max_file or disk"))
+	// ErrFull is the error of what JetStream has no room for: an object, also one which would make the bucket larger than Config.ObjectQuota
+	// allows, or a durable task. What was stored before stays, and the stream takes more as soon as there is room.
+	ErrFull = RegisterError("store_full", errors.New("JetStream has no room for it: free objects, raise Config.ObjectQuota "+
+		"(the max_bytes of the bucket's stream) or the stream's own limits, or the server's max_mem, max_file or disk"))
 
 	// ErrMalformed is returned for a frame that does not decode: it was cut short, or is of another version.
 	ErrMalformed = errors.New("malformed frame")

@@ -1,16 +1,12 @@
 package bus
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 const (
@@ -207,10 +203,10 @@ func (p *Publisher) heard(msg *Msg) {
 	if err != nil {
 		return
 	}
-	refused, pass := readPubAck(msg)
+	_, refused := readAck(msg)
 	p.mu.Lock()
 	out := p.sent[number]
-	if out == nil || pass && out.repeats < 3 { // a leader is being elected: repeat has it sent again
+	if out == nil || notNow(refused) && out.repeats < 3 { // repeat has it sent again
 		p.mu.Unlock()
 		return
 	}
@@ -222,28 +218,6 @@ func (p *Publisher) heard(msg *Msg) {
 	}
 	out.done(refused, again)
 }
-
-// readPubAck returns what an acknowledgement says. pass: that it may be otherwise in a moment.
-func readPubAck(msg *nats.Msg) (refused error, pass bool) {
-	if noStream(msg) {
-		return fmt.Errorf("%w: %s", ErrNoStream, msg.Header.Get("Nats-Subject")), true
-	}
-	if !bytes.Contains(msg.Data, errorField) { // the common case: {"stream":…,"seq":…}
-		return nil, false
-	}
-	var ack struct {
-		Error *jetstream.APIError `json:"error"`
-	}
-	if err := json.Unmarshal(msg.Data, &ack); err != nil {
-		return fmt.Errorf("%w: a publish acknowledgement: %w", ErrMalformed, err), false
-	}
-	if ack.Error == nil {
-		return nil, false
-	}
-	return queueRefusal(ack.Error), passing(ack.Error) || ack.Error.Code == 429
-}
-
-var errorField = []byte(`"error"`)
 
 // idle says whether nothing is under way.
 func (p *Publisher) idle() bool {

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -172,29 +171,3 @@ func (d *Delivery) GiveBack(after time.Duration) error {
 }
 
 var ackWord, extendWord = []byte("+ACK"), []byte("+WPI")
-
-// The words of a publish acknowledgement that says no.
-var (
-	// ErrQueueFull is returned by Publisher.Publish when the stream has as many messages or bytes as it may.
-	ErrQueueFull = errors.New("the stream is full")
-	// ErrTaken is returned by Publisher.Publish when a queue has a message on that subject already.
-	ErrTaken = errors.New("the subject has a message already")
-	// ErrNoStream is returned by Publisher.Publish when no stream takes the subject.
-	ErrNoStream = errors.New("no stream takes it")
-)
-
-// queueRefusal gives a publish acknowledgement that says no this project's word.
-func queueRefusal(refused *jetstream.APIError) error {
-	switch said := refused.Description; {
-	case errors.Is(changed(refused), ErrChanged):
-		return ErrExists
-	case strings.Contains(said, "per subject exceeded"):
-		return ErrTaken
-	case strings.Contains(said, "maximum messages exceeded"), strings.Contains(said, "maximum bytes exceeded"), refused.Code == 503, strings.Contains(said, "resource"):
-		return fmt.Errorf("%w: %s", ErrQueueFull, said)
-	}
-	return refused
-}
-
-// noStream says whether msg is the server's word that nobody takes a message.
-func noStream(msg *nats.Msg) bool { return len(msg.Data) == 0 && msg.Header.Get("Status") == "503" }

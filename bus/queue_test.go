@@ -26,29 +26,6 @@ func TestADeliverySaysHowOftenItsMessageWasHandedOver(t *testing.T) {
 	}
 }
 
-func TestAPublishAcknowledgementThatSaysNoHasAWordForIt(t *testing.T) {
-	tests := []struct {
-		data string
-		want error
-	}{
-		{`{"stream":"s","seq":1}`, nil},
-		{`{"error":{"code":400,"err_code":10071,"description":"wrong last sequence: 7"},"stream":"s","seq":0}`, ErrExists},
-		{`{"error":{"code":503,"err_code":10077,"description":"maximum messages per subject exceeded"},"stream":"s","seq":0}`, ErrTaken},
-		{`{"error":{"code":503,"err_code":10077,"description":"maximum messages exceeded"},"stream":"s","seq":0}`, ErrQueueFull},
-		{`{"error":{"code":503,"err_code":10077,"description":"maximum bytes exceeded"},"stream":"s","seq":0}`, ErrQueueFull},
-		{`{"error":`, ErrMalformed},
-	}
-	for _, test := range tests {
-		if got, _ := readPubAck(&Msg{Data: []byte(test.data)}); !errors.Is(got, test.want) {
-			t.Errorf("%s is %v, want %v", test.data, got, test.want)
-		}
-	}
-	refused := &jetstream.APIError{Code: 400, Description: "something else"}
-	if !errors.Is(queueRefusal(refused), refused) {
-		t.Errorf("what has no word is %v", queueRefusal(refused))
-	}
-}
-
 func TestTheTimeToLiveOfAMessageIsWholeSecondsAndNeverLess(t *testing.T) {
 	for ttl, want := range map[time.Duration]string{0: "", time.Second: "1", 1500 * time.Millisecond: "2", time.Hour: "3600"} {
 		msg := NewMsg("s", nil)

@@ -114,6 +114,9 @@ func (s Subjects) Holders() string { return s.prefix + "holders" }
 // Result is where JetStream announces the result of a durable task once it is stored.
 func (s Subjects) Result(key string) string { return s.prefix + "result." + key }
 
+// Freed tells every node that a durable object, or a durable task's result, was freed: who has read it is nobody's knowledge.
+func (s Subjects) Freed() string { return s.prefix + "freed" }
+
 // DurableQueue names the stream of durable tasks.
 func (s Subjects) DurableQueue() string { return s.bucket("durable") }
 

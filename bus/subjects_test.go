@@ -63,7 +63,7 @@ func TestNoTwoNamesOfANamespaceAreTheSame(t *testing.T) {
 	for _, name := range []string{
 		s.Task("x"), s.Work("x"), s.NodeTask("x", "x"), s.NodeObject("x"), s.Actor("x", "x"), s.Create("x"), s.Reply("x", "x"),
 		s.NodesTable(), s.LeasesTable(), s.ActorsTable(), s.ObjectsBucket(),
-		s.Durable("x", "x.x"), s.DurablePrefix(), s.Holders(), s.Result("x.x"), s.DurableQueue(), s.ResultsTable(),
+		s.Durable("x", "x.x"), s.DurablePrefix(), s.Holders(), s.Freed(), s.Result("x.x"), s.DurableQueue(), s.ResultsTable(),
 	} {
 		if seen[name] {
 			t.Errorf("%s names two things", name)

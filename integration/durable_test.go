@@ -92,3 +92,48 @@ func TestDurableTasksWaitThroughARestartOfTheServer(t *testing.T) {
 	c.server.start(t)
 	c.reader().fetch(ids, "fetched")
 }
+
+// put has a process make a durable object of so many numbers, and returns its id once it is stored.
+func (p *process) put(numbers int, tag string) (id string) {
+	p.t.Helper()
+	p.tell(line.Command{Do: "put", Count: numbers, Tag: tag})
+	e := p.first(line.Stored, tag)
+	if e.Error != "" {
+		p.t.Fatalf("an object of %d numbers was not stored: %s", numbers, e.Error)
+	}
+	return e.Task
+}
+
+// tried has a process read or free durable objects, and returns what came of it.
+func (p *process) tried(do string, ids []string, tag string) []line.Event {
+	p.t.Helper()
+	p.tell(line.Command{Do: do, IDs: ids, Tag: tag})
+	p.done(tag)
+	return only(p.events.all(), line.Result, tag)
+}
+
+func TestDurableObjectsAreReadAfterTheirOwnerWasKilledUntilAnotherProcessFreesThem(t *testing.T) {
+	together(t, same(1, worker{cpus: 1}), func(t *testing.T, c *cluster) {
+		owner := c.owner()
+		sizes := []int{10, 1_000_000}
+		ids := []string{owner.put(sizes[0], "small"), owner.put(sizes[1], "large")}
+		owner.kill()
+		for _, reader := range []*process{c.reader(), c.workers[0]} {
+			for i, e := range reader.tried("read", ids, "read") {
+				if e.Error != "" || e.Value != sizes[i] {
+					t.Errorf("%s reads %d of %d numbers, %s", reader.name, e.Value, sizes[i], e.Error)
+				}
+			}
+		}
+		for _, e := range c.reader().tried("free", ids, "free") {
+			if e.Error != "" {
+				t.Errorf("freeing one: %s", e.Error)
+			}
+		}
+		for _, e := range c.reader().tried("read", ids, "freed") {
+			if e.Code != "freed" {
+				t.Errorf("a freed one has %d numbers, %s", e.Value, e.Error)
+			}
+		}
+	})
+}

@@ -22,7 +22,7 @@ func (s *Store) answer(msg *bus.Msg) {
 		return
 	}
 	if q.kind == goneFrame {
-		s.forget(q.id)
+		s.Forget(q.id)
 		s.replyGone(msg)
 		return
 	}
@@ -75,8 +75,8 @@ func readQuestion(data []byte) (q question, err error) {
 	return q, r.Err()
 }
 
-// forget ends what this node knows of another's object that was freed.
-func (s *Store) forget(id ID) {
+// Forget ends what this node knows of another's object that was freed.
+func (s *Store) Forget(id ID) {
 	s.mu.Lock()
 	s.dropCopy(id)
 	s.mu.Unlock()
@@ -138,7 +138,7 @@ func (s *Store) answerOutcome(msg *bus.Msg, o *Object) {
 	out := *o.outcome.Load()
 	out.notice()
 	if out.Blob != nil {
-		out.Value, out.Err = bus.Value{}, out.Blob.lost // the asking node reads the blob
+		out.Value = bus.Value{} // the asking node reads the blob
 	}
 	s.reply(msg, out.AppendTo(append(bus.AppendFrame(nil, answerFrame), answerOutcome)))
 }

@@ -34,10 +34,17 @@
 // A Ref that is given to somebody who is no node (a reply to a plain NATS client, JSON or MessagePack that you encode yourself,
 // [Ref.ID]) keeps its object for node.Config.RefTTL, an hour by default: nobody can say when it is dropped.
 //
-// Values live no longer than their owner. Reads of what a node owned that is gone fail with [ErrOwnerDead], and its large objects leave
-// the bucket a few seconds later. A node that dies holds nothing any more after some ten seconds.
+// Values live no longer than their owner, unless they are durable, see below. Reads of what a node owned that is gone fail with
+// [ErrOwnerDead], and its large objects leave the bucket a few seconds later. A node that dies holds nothing any more after some ten seconds.
 //
 // Cycles are not collected: two tasks that return each other's Refs keep both results, until one is freed.
+//
+// # Durable objects
+//
+// Put with [Durable] returns when the value is in JetStream, and the object belongs to no node then: any process reads it by its Ref, also
+// when all that were there have ended. Nobody counts its Refs: it is there until somebody calls [Free] or its [TTL] is over. What it survives is what
+// its stream does: see node.Config.Storage and Replicas. A process that is killed inside Put may leave a part of a large value in the
+// bucket, which goes with the TTL if it has one.
 //
 // # Guarantees
 //

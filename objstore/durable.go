@@ -3,6 +3,7 @@ package objstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -10,9 +11,9 @@ import (
 	"manta/internal/member"
 )
 
-// ErrExpired is returned by reads of a durable task's result that is not kept any more, or of an id that no durable task has. The task may have
-// run.
-var ErrExpired = bus.RegisterError("expired", errors.New("no result is kept under this id: it has expired, or there never was such a durable task"))
+// ErrExpired is returned by reads of a durable object or a durable task's result that is not kept any more, or of an id that neither has. The
+// task may have run.
+var ErrExpired = bus.RegisterError("expired", errors.New("nothing is kept under this id: it has expired, or there never was such a durable object or task"))
 
 // durableNumber is the bit of an object's number that says that the object does not live with its owner: everybody who has the name can see it.
 const durableNumber = 1 << 63
@@ -20,18 +21,20 @@ const durableNumber = 1 << 63
 // durableOwner stands before the names of blobs that are nobody's: a dead owner's blobs are removed by its name.
 const durableOwner = "durable"
 
-// Durable says whether the id is of a durable task's result, which is asked for in the archive and not from its owner.
+// Durable says whether the id is of a durable object or a durable task's result, which is asked for in the archive and not from its owner.
 func (id ID) Durable() bool { return id.Number()&durableNumber != 0 }
 
-// Archive is where the results of durable tasks are. Package task has it.
+// Archive is where durable objects and the results of durable tasks are. Package task has it.
 type Archive interface {
+	// Keep stores what an object is, for ttl; 0: until Free. It returns when that is stored.
+	Keep(ctx context.Context, id ID, out *Outcome, ttl time.Duration) error
 	// Await calls settle once, when there is a result or there never will be: maybe at once. It does not block.
 	Await(id ID, settle func(*Outcome))
 	Free(ctx context.Context, id ID) error
 	Cancel(ctx context.Context, id ID) error
 }
 
-// SetArchive says where the results of durable tasks are. It must be called before the node is used.
+// SetArchive says where durable objects are. It must be called before the node is used.
 func (s *Store) SetArchive(a Archive) { s.archive = a }
 
 // PromiseDurable makes an object that does not live here: its owner asks the archive for it, as everybody else does.
@@ -48,16 +51,31 @@ func (s *Store) SealDurable(ctx context.Context, id ID, value bus.Value, ttl tim
 	if len(value.Data) <= InlineLimit {
 		return Outcome{Value: value}
 	}
-	blob := s.bucket.NewBlob(durableOwner, int64(len(value.Data)))
-	blob.TTL = ttl
-	stored := &StoredBlob{Blob: blob, Format: value.Format}
-	if err := s.store(ctx, id, blob, value, func() {}); err != nil {
-		_ = s.DeleteBlob(ctx, id, blob) // what of it was written; the error of the write says more
+	stored, err := s.storeNobodys(ctx, id, value, ttl)
+	if err != nil {
 		return Outcome{Err: err}
 	}
-	stored.Blob.TTL = 0
 	s.cache.keep(stored.Blob, value)
 	return Outcome{Blob: stored}
+}
+
+// storeNobodys writes a large value into the bucket, for ttl; 0: until DeleteBlob.
+func (s *Store) storeNobodys(ctx context.Context, id ID, value bus.Value, ttl time.Duration) (*StoredBlob, error) {
+	blob := s.bucket.NewBlob(durableOwner, int64(len(value.Data)))
+	blob.TTL = ttl
+	if err := s.store(ctx, id, blob, value, func() {}); err != nil {
+		ctx, cancel := undoing(ctx)
+		defer cancel()
+		_ = s.DeleteBlob(ctx, id, blob) // what of it was written; the error of the write says more
+		return nil, err
+	}
+	blob.TTL = 0
+	return &StoredBlob{Blob: blob, Format: value.Format}, nil
+}
+
+// undoing returns a ctx in which to undo what has failed in one that may have ended.
+func undoing(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 }
 
 // KeepArgument stores a large argument of a durable task, until DropArgument. Only whoever has its name finds it.
@@ -99,7 +117,7 @@ func nobodys(blob string) bool { return strings.HasPrefix(blob, durableOwner+"."
 func (s *Store) freeDurable(ctx context.Context, id ID) error {
 	err := s.archive.Free(ctx, id)
 	if err == nil {
-		s.forget(id)
+		s.Forget(id)
 	}
 	return err
 }
@@ -110,15 +128,15 @@ func (s *Store) Expect(o *Object) { s.stateOf(o) }
 // Look returns an object's outcome if there is one on this node.
 func (s *Store) Look(o *Object) *Outcome { return s.look(o) }
 
-// Mortal returns a ref inside an encoded value whose object ends with its owner; false if there is none.
-func Mortal(value bus.Value) (id ID, found bool) {
+// Mortal is the error of a value that is to outlive its owner and holds a ref whose object does not; nil if it holds none.
+func Mortal(value bus.Value) error {
 	if value.Refs == nil {
-		return ID{}, false
+		return nil
 	}
 	for _, id := range value.Refs.IDs {
 		if !ID(id).Durable() {
-			return id, true
+			return fmt.Errorf("it holds a ref, %s, whose object ends with its owner: Put that with objstore.Durable(), or have a durable task make it", ID(id))
 		}
 	}
-	return ID{}, false
+	return nil
 }

@@ -4,7 +4,12 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"manta/node"
 	"manta/node/nodetest"
 	"manta/objstore"
 )
@@ -115,4 +120,52 @@ func TestWhatIsFreedCannotBeAnArgument(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantFreed(t, c.Context(0), sums.On(c.Context(0), r))
+}
+
+// A reader that can read neither the bucket nor the maker's memory asks the owner for a chunk each time. This is its last try.
+func TestWhatIsFreedDuringTheLastTryToReadItFailsAsFreed(t *testing.T) {
+	nodetest.Virtual(t, func(t *testing.T) {
+		c := nodetest.Start(t, 3, nodetest.Configure(func(i int, cfg *node.Config) { cfg.ClientOnly, cfg.CacheBytes = i != 1, 1 }))
+		r := counts.Go(c.Context(0), mebibyte)
+		for _, i := range []int{0, 2} { // they know where it is
+			if _, _, err := objstore.Wait(c.Context(i), []objstore.Ref[[]float64]{r}, 1); err != nil {
+				t.Fatal(err)
+			}
+		}
+		nc := c.Connect()
+		js, err := jetstream.New(nc)
+		if err == nil {
+			err = js.DeleteStream(t.Context(), "OBJ_manta_default_objects")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		tries := make(chan struct{}, 3)
+		for subject, hear := range map[string]nats.MsgHandler{
+			"$JS.API.DIRECT.GET.OBJ_manta_default_objects":           func(*nats.Msg) {}, // in silence
+			"manta.default.node." + c.Node(0).ID() + ".object.chunk": func(*nats.Msg) { tries <- struct{}{} },
+		} {
+			if _, err := nc.Subscribe(subject, hear); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := nc.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		c.Pause(1)
+		ended := make(chan error, 1)
+		go func() {
+			_, err := r.Get(c.Context(2))
+			ended <- err
+		}()
+		for range 3 {
+			<-tries
+		}
+		synctest.Wait()                    // the owner has said that the maker may have it
+		_ = objstore.Free(c.Context(0), r) // there is no stream to delete from
+		if err := <-ended; !errors.Is(err, objstore.ErrFreed) {
+			t.Errorf("got %v, want ErrFreed", err)
+		}
+		c.Resume(1)
+	})
 }

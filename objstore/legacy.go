@@ -49,7 +49,7 @@ func (s *Store) purge(ctx context.Context, id member.ID) error {
 	}
 	return s.bucket.PurgeOwner(ctx, id.String(), func(object string) bool {
 		o, err := ParseID(object)
-		return err == nil && o.Owner() == id
+		return err == nil && o.Owner() == id && !o.Durable()
 	})
 }
 

@@ -38,41 +38,38 @@ func (s *Store) SetLineage(l Lineage) {
 // rereads is how often a copy is read that its owner finds whole and a reader does not.
 const rereads = 3
 
-var (
-	errNoLineage = errors.New("only results of tasks are computed again")
-	errPut       = errors.New("it was Put, and only results of tasks are computed again")
-)
+var errNoLineage = errors.New("only results of tasks are computed again")
 
 // doubted says whether it is being found out what has become of the copy.
 func (out *Outcome) doubted() bool { return out != nil && out.Blob != nil && out.Blob.doubt != nil }
 
 // pending says whether there is no outcome that this node can use.
-func (out *Outcome) pending() bool {
-	return out == nil || out.Value.Format == 0 && out.Blob != nil && out.Blob.doubt != nil
-}
+func (out *Outcome) pending() bool { return out == nil || out.doubted() }
 
-// valueOf waits for an object's value. A copy that cannot be read is reported to the owner, and the next one waited for.
+// valueOf waits for an object's value. A copy that cannot be read is reported to the owner, and the next one waited for: only the owner
+// knows whether it is lost or was freed meanwhile.
 func (s *Store) valueOf(ctx context.Context, scope *member.Scope, o *Object) (bus.Value, error) {
 	if out := s.look(o); out != nil && out.Err == nil && out.Value.Format != 0 {
 		return out.Value, nil // as most are
 	}
-	read, last := 0, ""
-	for {
+	var lost error
+	for read, last := 0, ""; ; {
 		out, err := s.await(ctx, scope, o)
 		if err != nil {
 			return bus.Value{}, err
 		}
+		if read == rereads && out.Blob != nil && out.Blob.Blob.ID == last { // its owner has no other, and has not freed it
+			return bus.Value{}, lost
+		}
 		value, err := s.open(ctx, scope, o.ID(), out)
-		if err == nil || out.Err != nil || out.Blob == nil || o.id.Durable() || !errors.Is(err, ErrLost) || errors.Is(err, ErrOwnerDead) {
+		if err == nil || out.Err != nil || out.Blob == nil || !errors.Is(err, ErrLost) {
 			return value, err
 		}
 		if read++; out.Blob.Blob.ID != last {
 			read, last = 1, out.Blob.Blob.ID
 		}
-		if read == rereads {
-			return value, err
-		}
-		s.doubt(o, last, err)
+		lost = err
+		s.doubt(o, last, lost)
 	}
 }
 
@@ -81,6 +78,10 @@ func (s *Store) doubt(o *Object, blob string, found error) {
 	st := s.stateOf(o)
 	lost := st.doubt(blob)
 	if lost == nil {
+		return
+	}
+	if o.id.Durable() {
+		s.follow(o, st) // the archive may know of its end
 		return
 	}
 	started := s.group.Go(func(ctx context.Context) {
@@ -95,17 +96,17 @@ func (s *Store) doubt(o *Object, blob string, found error) {
 	}
 }
 
-// doubt makes a state whose value is in that blob pending, and returns the copy, nil if it is not so.
+// doubt makes a state whose value is in that blob, and nowhere else, pending, and returns the copy; nil if it is not so.
 func (st *state) doubt(blob string) *StoredBlob {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	out := st.outcome.Load()
-	if out == nil || out.Err != nil || out.Blob == nil || out.Blob.Blob.ID != blob || out.Blob.doubt != nil || out.Blob.lost != nil {
+	if out == nil || out.Err != nil || out.Blob == nil || out.Blob.Blob.ID != blob || out.Value.Format != 0 || out.Blob.doubt != nil {
 		return nil
 	}
 	doubted := *out.Blob
 	doubted.doubt = make(chan struct{})
-	st.outcome.Store(&Outcome{Value: out.Value, Blob: &doubted})
+	st.outcome.Store(&Outcome{Blob: &doubted})
 	return out.Blob
 }
 
@@ -120,6 +121,8 @@ func (st *state) replace(out *Outcome) {
 func (s *Store) report(ctx context.Context, o *Object, st *state, lost StoredBlob, found error) {
 	out, err := s.ask(ctx, o.id.Owner(), bus.AppendString(s.question(lostFrame, o.id), lost.Blob.ID))
 	switch {
+	case errors.Is(err, ErrOwnerDead):
+		out.Err = fmt.Errorf("%w (here: %w)", err, found)
 	case err != nil:
 		out = Outcome{Err: err}
 	case errors.Is(out.Err, ErrLost):
@@ -142,31 +145,24 @@ func (s *Store) examine(ctx context.Context, o *Object, lost StoredBlob) {
 			data, err = s.fetch(ctx, o.id, lost, nil)
 		}
 	}
-	value := o.outcome.Load().Value
 	switch {
 	case err == nil:
 		s.cache.keep(lost.Blob, bus.Value{Format: lost.Format, Data: data})
-		o.settle(&Outcome{Value: value, Blob: &lost})
+		o.settle(&Outcome{Blob: &lost})
 		return
 	case !gone(err): // who has read it in vain reads again, or gives up
 		s.node.Log.Info("whether an object is lost cannot be told", zap.Stringer("object", o.id), zap.Error(err))
-		o.settle(&Outcome{Value: value, Blob: &lost})
-		return
-	case value.Format != 0: // the owner has it all the same
-		lost.lost = lostBecause(errPut, err)
-		o.settle(&Outcome{Value: value, Blob: &lost})
+		o.settle(&Outcome{Blob: &lost})
 		return
 	}
 	s.node.Log.Warn("an object is lost", zap.Stringer("object", o.id), zap.String("blob", lost.Blob.ID), zap.Error(err))
 	if why := s.recompute(ctx, o, lost); why != nil {
-		o.settle(&Outcome{Err: lostBecause(why, err)})
+		o.settle(&Outcome{Err: fmt.Errorf("%w: %w: %w", ErrLost, why, err)})
 	}
 }
 
 // gone says whether an error of reading a blob means that it will never be read.
 func gone(err error) bool { return errors.Is(err, bus.ErrBlobGone) || errors.Is(err, bus.ErrChecksum) }
-
-func lostBecause(why, found error) error { return fmt.Errorf("%w: %w: %w", ErrLost, why, found) }
 
 // recompute has a doubted object computed again, once what is left of the copy is deleted.
 func (s *Store) recompute(ctx context.Context, o *Object, lost StoredBlob) error {

@@ -11,12 +11,23 @@ import (
 type Option func(*options)
 
 type options struct {
-	ttl time.Duration // 0 is for ever
-	err error         // of the first option that makes no sense
+	durable bool
+	ttl     time.Duration // 0 is for ever
+	err     error         // of the first option that makes no sense
 }
 
+// Durable has the object outlive its owner and every node's process: it is in JetStream when Put returns, which waits for that, and lends the
+// CPUs of the task that calls it to others meanwhile. If it cannot be stored, because ctx ended or JetStream has no room ([ErrFull]), that is
+// the error of the ref, and nothing is kept.
+//
+// The ref works in any process of the cluster, also one that starts after all others have ended: keep it as JSON, or inside another durable value.
+// Nobody counts such refs. The object is there until somebody calls [Free], whoever that is, or until its [TTL] is over. A value may hold
+// refs to durable objects and to results of durable tasks; with any other, whose object could be gone before it, Put fails.
+func Durable() Option { return func(o *options) { o.durable = true } }
+
 // TTL has the object freed after a while, whoever still has its ref: reads fail with ErrFreed from then on. It is for what would be
-// forgotten otherwise, such as refs that are given to plain NATS clients.
+// forgotten otherwise, such as refs that are given to plain NATS clients. JetStream ends a [Durable] object, after whole seconds, rounded up: who
+// reads it then for the first time gets ErrExpired, and who has read it elsewhere keeps what it has.
 func TTL(d time.Duration) Option {
 	return func(o *options) {
 		if d <= 0 && o.err == nil {

@@ -225,8 +225,13 @@ func (s *Store) holding(q chunkQuestion) (value bus.Value, blob bus.Blob, refusa
 	s.mu.Lock()
 	o := s.find(q.id)
 	s.mu.Unlock()
-	if o == nil {
-		if q.id.Owner() == s.node.ID {
+	if durable := q.id.Durable(); o == nil || durable {
+		if durable && o != nil {
+			if value, blob, ok := o.heldDurable(s, q.blob); ok {
+				return value, blob, nil
+			}
+		}
+		if q.id.Owner() == s.node.ID && !durable {
 			return value, blob, append(answer, answerGone)
 		}
 		if value, blob, ok := s.cache.peek(q.blob); ok {

@@ -26,6 +26,14 @@ type heldUploads struct {
 	mu      sync.Mutex
 	waiting []*nats.Msg
 	free    bool
+	bytes   int // of the chunks that wait
+	most    int // of them that ever waited
+}
+
+func (h *heldUploads) mostBytes() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.most
 }
 
 // holdUploads takes the place of the bucket's stream.
@@ -43,6 +51,8 @@ func holdUploads(t *testing.T, c *nodetest.Cluster) *heldUploads {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		h.waiting = append(h.waiting, msg)
+		h.bytes += chunkBytes(msg)
+		h.most = max(h.most, h.bytes)
 		h.acknowledge()
 	})
 	if err == nil {
@@ -54,6 +64,14 @@ func holdUploads(t *testing.T, c *nodetest.Cluster) *heldUploads {
 	return h
 }
 
+// chunkBytes are the bytes that a message of the bucket takes of the upload window: a description takes none.
+func chunkBytes(msg *nats.Msg) int {
+	if strings.Contains(msg.Subject, ".M.") {
+		return 0
+	}
+	return len(msg.Data)
+}
+
 func (h *heldUploads) release() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -63,6 +81,7 @@ func (h *heldUploads) release() {
 
 func (h *heldUploads) acknowledge() {
 	for ; h.free && len(h.waiting) > 0; h.waiting = h.waiting[1:] {
+		h.bytes -= chunkBytes(h.waiting[0])
 		_ = h.nc.Publish(h.waiting[0].Reply, fmt.Appendf(nil, `{"stream":"OBJ_x","seq":%d}`, time.Now().UnixNano()))
 	}
 }

@@ -23,11 +23,11 @@ func RefTo[T any](o *Object) Ref[T] { return Ref[T]{o} }
 // Object returns the object without its type.
 func (r Ref[T]) Object() *Object { return r.object }
 
-// Put stores a value and returns its name at once. Byte slices, strings and slices of numbers, or of structs of numbers, are handed over and not
+// Put stores a value and returns its name at once; with [Durable] when it is stored. Byte slices, strings and slices of numbers, or of structs of numbers, are handed over and not
 // copied: do not change them afterwards. Everything else is encoded before Put returns. What goes wrong (no node in ctx, a
 // value that cannot be encoded, a failed upload) is the error of every Get.
 func Put[T any](ctx context.Context, v T, opts ...Option) Ref[T] {
-	s, err := storeIn(ctx)
+	s, scope, err := storeAndScope(ctx)
 	if err != nil {
 		return Ref[T]{FailedObject(err)}
 	}
@@ -38,6 +38,9 @@ func Put[T any](ctx context.Context, v T, opts ...Option) Ref[T] {
 	value, err := bus.Encode(v)
 	if err != nil {
 		return Ref[T]{FailedObject(err)}
+	}
+	if how.durable {
+		return Ref[T]{s.keepDurable(ctx, scope, value, how.ttl)}
 	}
 	o := s.Keep(value)
 	if how.ttl > 0 {
@@ -87,7 +90,8 @@ func (r Ref[T]) String() string {
 	return fmt.Sprintf("Ref[%s](%s)", reflect.TypeFor[T](), id)
 }
 
-// Free deletes objects in every place: once it has returned, every read fails with ErrFreed. Freeing twice is no error.
+// Free deletes objects in every place: once it has returned, every read fails with ErrFreed. Freeing twice is no error. Nodes that have
+// read a durable object are told, and may go on with it for a moment.
 func Free[T any](ctx context.Context, refs ...Ref[T]) error {
 	s, err := storeIn(ctx)
 	if err != nil {

@@ -27,7 +27,6 @@ type StoredBlob struct {
 	Attempt int       // of the task whose result it is, 0 if it is no task's; it does not travel
 
 	doubt chan struct{} // not nil while it is found out whether the copy is lost; closed when that is over
-	lost  error         // why others will never read it; its owner still has the value
 }
 
 // Refs returns what the value holds, nil if it holds no refs.

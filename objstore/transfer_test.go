@@ -65,6 +65,26 @@ func getAll[T any](t *testing.T, ctx context.Context, refs []objstore.Ref[T]) []
 	return values
 }
 
+func TestManyPutsAtOnceKeepWithinTheUploadWindowOfTheirNode(t *testing.T) {
+	const puts, window = 50, 1 << 20
+	c := nodetest.Start(t, 1, nodetest.Configure(func(_ int, cfg *node.Config) { cfg.UploadWindow = window }))
+	h := holdUploads(t, c)
+	var refs []objstore.Ref[[]float64]
+	for range puts {
+		refs = append(refs, objstore.Put(c.Context(0), floats(mebibyte)))
+	}
+	c.Await("the window is full", func() bool { return h.mostBytes() >= window })
+	h.release()
+	for _, r := range refs {
+		if err := r.Stored(c.Context(0)); err != nil {
+			t.Error(err)
+		}
+	}
+	if most := h.mostBytes(); most != window {
+		t.Errorf("%d bytes were unacknowledged at once, want the window's %d", most, window)
+	}
+}
+
 func TestALargeResultIsReadInPlaceWhereItWasMade(t *testing.T) {
 	c := clientAndWorker(t)
 	v := counts.Go(c.Context(0), mebibyte)

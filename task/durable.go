@@ -33,7 +33,7 @@ const (
 //
 // The ctx of Go or On covers the submission: once that is stored, only [Cancel], objstore.Free and [Timeout] end the task. Arguments are
 // stored with it, large ones in the object bucket. A ref given to On is waited for and its value stored; a ref inside a value is refused, unless it is
-// a durable task's: its object could be gone when the task runs. A submission that cannot be stored is the ref's error: it did not run.
+// a durable object's or task's: its object could be gone when the task runs. A submission that cannot be stored is the ref's error: it did not run.
 func Durable(settings ...DurableOption) Option {
 	return func(o *call.Options) error {
 		o.Durable, o.KeepFor = true, keepFor

@@ -378,10 +378,10 @@ func TestAFullStreamRefusesDurableTasksInWords(t *testing.T) {
 	}
 	ref := durable.Go(c.Context(0), 3)
 	err = task.Submitted(c.Context(0), ref)
-	if !errors.Is(err, bus.ErrQueueFull) || !strings.Contains(err.Error(), "manta_default_durable") || !strings.Contains(err.Error(), "will not run") {
+	if !errors.Is(err, bus.ErrFull) || !strings.Contains(err.Error(), "manta_default_durable") || !strings.Contains(err.Error(), "will not run") {
 		t.Errorf("the third of two: %v", err)
 	}
-	if got := getError(t, c.Context(0), ref); !errors.Is(got, bus.ErrQueueFull) {
+	if got := getError(t, c.Context(0), ref); !errors.Is(got, bus.ErrFull) {
 		t.Errorf("its ref: %v", got)
 	}
 }

@@ -517,35 +517,33 @@ func TestAnInputThatIsGoneForGoodMakesAResultLost(t *testing.T) {
 	l.wantRuns(10, 1)
 }
 
-func TestAResultIsFreedWhileItIsComputedAgain(t *testing.T) {
+func TestAResultIsFreedOrCancelledWhileItIsComputedAgain(t *testing.T) {
 	t.Parallel()
-	l, r, read := losing(t)
-	if err := objstore.Free(l.Context(2), r); err != nil {
-		t.Fatal(err)
+	for name, test := range map[string]struct {
+		end  func(context.Context, objstore.Ref[[]float64]) error
+		want error
+	}{
+		"freed":     {func(ctx context.Context, r objstore.Ref[[]float64]) error { return objstore.Free(ctx, r) }, objstore.ErrFreed},
+		"cancelled": {task.Cancel[[]float64], task.ErrCancelled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, r, read := losing(t)
+			if err := test.end(l.Context(2), r); err != nil {
+				t.Fatal(err)
+			}
+			wantFrom(t, read, test.want)
+			if cause := l.again.awaitTurned(); !errors.Is(cause, context.Canceled) {
+				t.Errorf("the task's ctx ended with %v", cause)
+			}
+			for i := range 3 {
+				wantError(t, l.Context(i), r, test.want)
+			}
+			l.again.open()
+			l.awaitBlobs(0)
+			l.wantRuns(1, 2)
+		})
 	}
-	wantFrom(t, read, objstore.ErrFreed)
-	if cause := l.again.awaitTurned(); !errors.Is(cause, context.Canceled) {
-		t.Errorf("the task's ctx ended with %v", cause)
-	}
-	wantError(t, l.Context(0), r, objstore.ErrFreed)
-	wantError(t, l.Context(1), r, objstore.ErrFreed)
-	l.again.open()
-	l.awaitBlobs(0)
-	l.wantRuns(1, 2)
-}
-
-func TestAResultIsCancelledWhileItIsComputedAgain(t *testing.T) {
-	t.Parallel()
-	l, r, read := losing(t)
-	if err := task.Cancel(l.Context(2), r); err != nil {
-		t.Fatal(err)
-	}
-	wantFrom(t, read, task.ErrCancelled)
-	l.again.awaitTurned()
-	for i := range 3 {
-		wantError(t, l.Context(i), r, task.ErrCancelled)
-	}
-	l.wantRuns(1, 2)
 }
 
 func TestAnOwnerClosesWhileAResultIsComputedAgain(t *testing.T) {

@@ -11,8 +11,6 @@ import (
 	"go.uber.org/zap"
 
 	"manta/bus"
-	"manta/internal/call"
-	"manta/internal/member"
 	"manta/objstore"
 )
 
@@ -25,12 +23,10 @@ const (
 	// looksAtOnce is how many results are looked for at a time, looksEach in one tick.
 	looksAtOnce = 16
 	looksEach   = 1024
-	// freedFor is how long a result that was freed is known to be: until those who run the task have heard.
-	freedFor = 2 * time.Minute
 )
 
-// results is what this process waits for of durable tasks. JetStream announces each when it is stored; what the announcement does not reach,
-// because the connection was away or the result older, is looked for in the bucket.
+// results is what this process keeps, and waits for, of durable tasks and objects. JetStream announces each when it is stored; what the
+// announcement does not reach, because the connection was away or the result older, is looked for in the bucket.
 type results struct {
 	d     *durables
 	woken chan struct{} // holds one: somebody is to be looked for at once
@@ -282,99 +278,29 @@ func (r *results) fetch(ctx context.Context, id objstore.ID) (out *objstore.Outc
 	return nil, stored != nil, err
 }
 
-// expireAt ends a task when its time is over, whether a node has it or not.
-func (r *results) expireAt(id objstore.ID, t *call.Target, at time.Time) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if a := r.awaited[id]; a != nil {
-		a.timer = time.AfterFunc(time.Until(at), func() {
-			r.d.group.Go(func(ctx context.Context) {
-				err := fmt.Errorf("%s: %w", t.Name, ErrDeadline)
-				if ended := r.end(ctx, id, err); ended != nil && ctx.Err() == nil { // whoever has it, or gets it, finds that its time is over
-					r.d.node.Log.Warn("a durable task whose time is over was not ended", zap.Stringer("task", id), zap.Error(ended))
-				}
-			})
-		})
-	}
-}
-
-// Cancel implements objstore.Archive.
-func (r *results) Cancel(ctx context.Context, id objstore.ID) error {
-	return r.end(ctx, id, fmt.Errorf("durable task %s: %w", id, ErrCancelled))
-}
-
-// end records an error as the outcome of a task, unless it has one, and takes it from whoever has it.
-func (r *results) end(ctx context.Context, id objstore.ID, why error) error {
-	r.d.mu.Lock()
-	p := r.d.pending[id]
-	r.d.mu.Unlock()
-	if p != nil && r.d.withdraw(p, why) {
+// Keep implements objstore.Archive.
+func (r *results) Keep(ctx context.Context, id objstore.ID, out *objstore.Outcome, ttl time.Duration) error {
+	record := recordOf(out)
+	for again := false; ; again = true {
+		if err := r.d.open(ctx); err != nil {
+			return err
+		}
+		_, archive := r.d.stores()
+		if archive == nil { // forgotten meanwhile
+			continue
+		}
+		err := r.d.publisher.Store(ctx, archive.First(keyOf(id), record, ttl))
+		switch {
+		case errors.Is(err, bus.ErrExists): // sent again, and the first copy had come
+			return nil
+		case errors.Is(err, bus.ErrNoStream) && !again: // its server has lost it
+			r.d.reopen()
+			continue
+		case err != nil:
+			return fmt.Errorf("bucket %s: %w", r.d.node.Conn.ResultsTable(), err)
+		}
 		return nil
 	}
-	out, task, err := r.fetch(ctx, id)
-	switch {
-	case err != nil:
-		return err
-	case out != nil && errors.Is(out.Err, objstore.ErrFreed):
-		return objstore.ErrFreed
-	case out != nil:
-		return nil
-	case !task && p == nil:
-		return fmt.Errorf("%w: %s", objstore.ErrExpired, id)
-	}
-	_, archive := r.d.stores()
-	record := recordOf(&objstore.Outcome{Err: why})
-	if err := r.d.publisher.Store(ctx, archive.First(keyOf(id), record, keepFor)); err != nil && !errors.Is(err, bus.ErrExists) {
-		return err
-	}
-	return r.remove(ctx, id)
-}
-
-// remove takes a task out of the stream, with its large arguments, and from the node that has it.
-func (r *results) remove(ctx context.Context, id objstore.ID) error {
-	key := keyOf(id)
-	queue, _ := r.d.stores()
-	subject := r.d.node.Conn.Durable("*", key)
-	stored, err := queue.Find(ctx, subject)
-	if err != nil || stored == nil {
-		return err
-	}
-	if err := queue.Purge(ctx, stored.Subject); err != nil {
-		return err
-	}
-	if dep, err := readDeposit(stored.Data); err == nil {
-		r.d.deleteBlobs(dep.blobs())
-	}
-	return r.d.node.Conn.Publish(r.d.node.Conn.Holders(), "", append(bus.AppendFrame(nil, endFrame), key...))
-}
-
-// Free implements objstore.Archive.
-func (r *results) Free(ctx context.Context, id objstore.ID) error {
-	r.d.mu.Lock()
-	p := r.d.pending[id]
-	r.d.mu.Unlock()
-	if p != nil && r.d.withdraw(p, objstore.ErrFreed) {
-		return nil
-	}
-	if there, err := r.d.find(ctx); err != nil || !there {
-		return err
-	}
-	_, archive := r.d.stores()
-	msg, err := archive.Get(ctx, keyOf(id))
-	if err != nil {
-		return err
-	}
-	freed := recordOf(&objstore.Outcome{Err: objstore.ErrFreed})
-	if err := r.d.publisher.Store(ctx, archive.Put(keyOf(id), freed, freedFor)); err != nil {
-		return err
-	}
-	if msg == nil {
-		return r.remove(ctx, id)
-	}
-	if out := readRecord(msg); out.Blob != nil {
-		return r.d.store.DeleteBlob(ctx, id, out.Blob.Blob)
-	}
-	return nil
 }
 
 // close fails what is awaited.
@@ -397,66 +323,4 @@ func (r *results) close() {
 			settle(&objstore.Outcome{Err: bus.ErrClosed})
 		}
 	}
-}
-
-// why says what is known of a durable task.
-func (d *durables) why(ctx context.Context, id objstore.ID) (string, error) {
-	d.mu.Lock()
-	p := d.pending[id]
-	d.mu.Unlock()
-	if p != nil {
-		return "durable, and not stored yet: its arguments are awaited, or JetStream's word", nil
-	}
-	out, task, err := d.results.fetch(ctx, id)
-	switch {
-	case err != nil:
-		return "", err
-	case out != nil && out.Err != nil:
-		return "failed: " + out.Err.Error(), nil
-	case out != nil:
-		return "has its result", nil
-	case !task:
-		return objstore.ErrExpired.Error(), nil
-	}
-	return d.whyStored(ctx, id)
-}
-
-// holderAnswers bounds the wait for the node that has a task: only that one answers.
-const holderAnswers = 500 * time.Millisecond
-
-// whyStored says what keeps a task that is in the stream.
-func (d *durables) whyStored(ctx context.Context, id objstore.ID) (string, error) {
-	conn := d.node.Conn
-	asking, cancel := context.WithTimeout(ctx, holderAnswers)
-	msg, err := conn.Request(asking, conn.Holders(), append(bus.AppendFrame(nil, whyFrame), keyOf(id)...))
-	cancel()
-	if err == nil {
-		return string(msg.Data), nil
-	}
-	queue, _ := d.stores()
-	stored, err := queue.Find(ctx, conn.Durable("*", keyOf(id)))
-	if err != nil || stored == nil {
-		return "has just had its outcome", err
-	}
-	function, _, _ := conn.ParseDurable(stored.Subject)
-	serving := 0
-	for _, m := range d.node.Members.All() {
-		if contains(m, function) {
-			serving++
-		}
-	}
-	if serving == 0 {
-		return fmt.Sprintf("stored, and no node serves %q: it waits for one", function), nil
-	}
-	held, waiting, err := queue.Held(ctx, function)
-	return fmt.Sprintf("stored, and waits for one of %d nodes that serve %q: they have %d of its tasks, %d wait", serving, function, held, waiting), err
-}
-
-func contains(m member.Info, function string) bool {
-	for _, f := range m.Functions {
-		if f == function {
-			return true
-		}
-	}
-	return false
 }

@@ -34,6 +34,12 @@ func obey(ctx context.Context, n *node.Node, commands io.Reader) {
 			go submit(ctx, c)
 		case c.Do == "fetch":
 			go fetch(ctx, c)
+		case c.Do == "put":
+			go put(ctx, c)
+		case c.Do == "read":
+			go read(ctx, c)
+		case c.Do == "free":
+			go free(ctx, c)
 		case c.Do == "enough":
 			close(enoughOf(c.Tag))
 		case c.Do == "members":
@@ -201,7 +207,7 @@ func code(err error) string {
 	}
 	for sentinel, code := range map[error]string{
 		task.ErrWorkerLost: "worker_lost", task.ErrNotRegistered: "not_registered", task.ErrInfeasible: "infeasible",
-		task.ErrCancelled: "cancelled", task.ErrDeadline: "deadline",
+		task.ErrCancelled: "cancelled", task.ErrDeadline: "deadline", objstore.ErrFreed: "freed",
 	} {
 		if errors.Is(err, sentinel) {
 			return code

@@ -290,14 +290,22 @@ func broadcast(ctx context.Context, s *Stage) (Timed, error) {
 	}, nil
 }
 
-func getRefs(ctx context.Context, s *Stage) (Timed, error) {
-	driver, err := loner(ctx, s)
-	if err != nil {
-		return nil, err
+// numbered puts small values, each its own index, on a node that has the stage to itself.
+func numbered(ctx context.Context, s *Stage) (driver context.Context, refs []objstore.Ref[int], err error) {
+	if driver, err = loner(ctx, s); err != nil {
+		return nil, nil, err
 	}
-	refs := make([]objstore.Ref[int], s.args)
+	refs = make([]objstore.Ref[int], s.args)
 	for i := range refs {
 		refs[i] = objstore.Put(driver, i)
+	}
+	return driver, refs, nil
+}
+
+func getRefs(ctx context.Context, s *Stage) (Timed, error) {
+	driver, refs, err := numbered(ctx, s)
+	if err != nil {
+		return nil, err
 	}
 	container := objstore.Put(driver, refs)
 	get := func() error {
@@ -322,13 +330,9 @@ func getRefs(ctx context.Context, s *Stage) (Timed, error) {
 }
 
 func getMany(ctx context.Context, s *Stage) (Timed, error) {
-	driver, err := loner(ctx, s)
+	driver, refs, err := numbered(ctx, s)
 	if err != nil {
 		return nil, err
-	}
-	refs := make([]objstore.Ref[int], s.args)
-	for i := range refs {
-		refs[i] = objstore.Put(driver, i)
 	}
 	return func(context.Context) (Sample, error) {
 		begun := time.Now()

@@ -157,10 +157,10 @@ func rawRead(ctx context.Context, s *Stage) (Timed, error) {
 	size := len(data)
 	data = nil
 	return func(context.Context) (best Sample, err error) {
-		for _, read := range []func(int) ([]byte, error){r.readSingly, r.readInRanges} {
+		for _, how := range []func(*rawReading) error{(*rawReading).singly, (*rawReading).inRanges} {
 			debug.FreeOSMemory()
 			begun := time.Now()
-			got, err := read(size)
+			got, err := r.read(size, how)
 			if err != nil {
 				return best, err
 			}
@@ -176,8 +176,27 @@ func rawRead(ctx context.Context, s *Stage) (Timed, error) {
 	}, nil
 }
 
-// direct asks for messages from a sequence on; their answers come at an inbox.
-func (r *rawStream) direct(inbox string, seq uint64, batch int) error {
+// A rawReading reads the stream into one piece of memory.
+type rawReading struct {
+	*rawStream
+	answers  *nats.Subscription
+	into     []byte
+	messages int
+}
+
+// read reads that many bytes, from the first message on.
+func (r *rawStream) read(size int, how func(*rawReading) error) ([]byte, error) {
+	answers, err := r.nc.SubscribeSync(nats.NewInbox())
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = answers.Unsubscribe() }() // its one error is that the connection is closed
+	reading := &rawReading{r, answers, make([]byte, size), (size + rawChunk - 1) / rawChunk}
+	return reading.into, how(reading)
+}
+
+// direct asks for messages from a sequence on.
+func (r *rawReading) direct(seq uint64, batch int) error {
 	ask := map[string]any{"seq": seq}
 	if batch > 0 {
 		ask["batch"], ask["max_bytes"] = batch, batch*2*rawChunk
@@ -186,77 +205,61 @@ func (r *rawStream) direct(inbox string, seq uint64, batch int) error {
 	if err != nil {
 		return err
 	}
-	return r.nc.PublishRequest("$JS.API.DIRECT.GET."+r.stream.CachedInfo().Config.Name, inbox, data)
+	return r.nc.PublishRequest("$JS.API.DIRECT.GET."+r.stream.CachedInfo().Config.Name, r.answers.Subject, data)
 }
 
 // take copies a message to its place.
-func take(into []byte, msg *nats.Msg) error {
+func (r *rawReading) take(msg *nats.Msg) error {
 	seq, err := strconv.ParseUint(msg.Header.Get(jetstream.SequenceHeader), 10, 64)
 	if err != nil {
 		return errors.New("JetStream answers " + msg.Header.Get("Status"))
 	}
-	copy(into[int(seq-1)*rawChunk:], msg.Data)
+	copy(r.into[int(seq-1)*rawChunk:], msg.Data)
 	return nil
 }
 
-// readSingly asks for one message at a time, 16 ahead.
-func (r *rawStream) readSingly(size int) ([]byte, error) {
-	inbox := nats.NewInbox()
-	sub, err := r.nc.SubscribeSync(inbox)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = sub.Unsubscribe() }() // its one error is that the connection is closed
-	into := make([]byte, size)
-	messages := (size + rawChunk - 1) / rawChunk
+// singly asks for one message at a time, 16 ahead.
+func (r *rawReading) singly() error {
 	asked := 0
-	for got := 0; got < messages; got++ {
-		for ; asked < messages && asked < got+16; asked++ {
-			if err := r.direct(inbox, uint64(asked+1), 0); err != nil {
-				return nil, err
+	for got := 0; got < r.messages; got++ {
+		for ; asked < r.messages && asked < got+16; asked++ {
+			if err := r.direct(uint64(asked+1), 0); err != nil {
+				return err
 			}
 		}
-		msg, err := sub.NextMsg(replyPatience)
+		msg, err := r.answers.NextMsg(replyPatience)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if err := take(into, msg); err != nil {
-			return nil, err
+		if err := r.take(msg); err != nil {
+			return err
 		}
 	}
-	return into, nil
+	return nil
 }
 
-// readInRanges asks for 4 batches at a time, of 4 MiB each.
-func (r *rawStream) readInRanges(size int) ([]byte, error) {
+// inRanges asks for 4 batches at a time, of 4 MiB each.
+func (r *rawReading) inRanges() error {
 	const ranges, batch = 4, 8
-	inbox := nats.NewInbox()
-	sub, err := r.nc.SubscribeSync(inbox)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = sub.Unsubscribe() }() // its one error is that the connection is closed
-	into := make([]byte, size)
-	messages := (size + rawChunk - 1) / rawChunk
 	asked := 0
-	for got, ended := 0, 0; got < messages || ended*batch < asked; {
-		for ; asked < messages && asked/batch < ended+ranges; asked += batch {
-			if err := r.direct(inbox, uint64(asked+1), min(batch, messages-asked)); err != nil {
-				return nil, err
+	for got, ended := 0, 0; got < r.messages || ended*batch < asked; {
+		for ; asked < r.messages && asked/batch < ended+ranges; asked += batch {
+			if err := r.direct(uint64(asked+1), min(batch, r.messages-asked)); err != nil {
+				return err
 			}
 		}
-		msg, err := sub.NextMsg(replyPatience)
+		msg, err := r.answers.NextMsg(replyPatience)
 		switch {
 		case err != nil:
-			return nil, err
+			return err
 		case msg.Header.Get("Status") == "204":
 			ended++
 			continue
 		}
-		if err := take(into, msg); err != nil {
-			return nil, err
+		if err := r.take(msg); err != nil {
+			return err
 		}
 		got++
 	}
-	return into, nil
+	return nil
 }

@@ -4,8 +4,8 @@ package line
 
 // A Command asks a process to do something.
 type Command struct {
-	// Do is "submit", "fetch" (wait for the results of the durable tasks in IDs), "enough" (end a submission of which Width is given),
-	// "members" (wait until Count nodes serve tasks), "echo" (all that was said before stands before it), "churn" (make Count objects and
+	// Do is "submit", "fetch" (wait for the results of the durable tasks in IDs), "put" (make a durable object of Count numbers, of which Stored is
+	// said), "read" (the durable objects in IDs), "free" (them), "enough" (end a submission of which Width is given), "members" (wait until Count nodes serve tasks), "echo" (all that was said before stands before it), "churn" (make Count objects and
 	// drop them), "clear" (drop what was kept of others'), "memory", "drain" or "quit" (close the node and end with 0).
 	Do string `json:"do"`
 
@@ -21,7 +21,7 @@ type Command struct {
 	InTurn    bool               `json:"in_turn,omitempty"`   // each is submitted when the one before has its result
 	Quiet     bool               `json:"quiet,omitempty"`     // no event for each result, only the one when all are done
 	Durable   bool               `json:"durable,omitempty"`   // durable ones, of each of which Stored is said; not with Width or InTurn
-	IDs       []string           `json:"ids,omitempty"`       // of what is to be fetched, as Stored has them
+	IDs       []string           `json:"ids,omitempty"`       // of what is to be fetched, read or freed, as Stored has them
 }
 
 // The kinds of events.
@@ -29,9 +29,9 @@ const (
 	Ready   = "ready"   // the node has started
 	Start   = "start"   // a task starts here: it has what it needs
 	End     = "end"     // a task ends here: it has still what it needs
-	Stored  = "stored"  // a durable task that was submitted here is stored
-	Result  = "result"  // a task that was submitted here has its result
-	Done    = "done"    // all tasks of a command have their results
+	Stored  = "stored"  // a durable task that was submitted here, or a durable object, is stored
+	Result  = "result"  // a task that was submitted here has its result, or an object was read: Value is how many numbers it has
+	Done    = "done"    // all of a command is done
 	Members = "members" // as many nodes as asked for serve tasks
 	Echo    = "echo"    // the process was asked for it
 	Drained = "drained" // the node is drained, or Error says why not
