@@ -142,7 +142,7 @@ func TestABatchGoesInAndOutAsAWholeOrNotAtAll(t *testing.T) {
 }
 
 func TestFourProducersAndFourConsumersOnOtherNodesHandOverEveryItemOnce(t *testing.T) {
-	const each, producers = 150, 4
+	const each, producers = 60, 4
 	_, ctx := hostAndClients(t, 2*producers)
 	q := shared.NewQueue[int](ctx[1], 10)
 	var (
@@ -189,7 +189,7 @@ func TestFourProducersAndFourConsumersOnOtherNodesHandOverEveryItemOnce(t *testi
 }
 
 func TestGetsThatAreCancelledAsItemsComeLoseNone(t *testing.T) {
-	const items = 300
+	const items = 150
 	_, ctx := hostAndClients(t, 3)
 	q := shared.NewQueue[int](ctx[1], 0)
 	var (
