@@ -185,6 +185,14 @@ func gone(node *member.Node, h *handle, err error) bool {
 	return h.err != nil || errors.Is(err, ErrDead) || part.Of(node).callers.knowsDead(h)
 }
 
+// knowsDead says whether this node takes the actor for dead.
+func (cs *callers) knowsDead(h *handle) bool {
+	c := h.at(cs, member.ID{})
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	return c.state == dead
+}
+
 // end makes a submission's result one that can be taken.
 func (c *crew) end(s *submission, object *objstore.Object) {
 	s.object, s.done = object, true
