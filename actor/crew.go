@@ -207,7 +207,6 @@ func (b *batch) wake() {
 
 // oldest returns the first submission that is not taken or being taken, if it is done.
 func (b *batch) oldest() *submission {
-	b.order = trim(b.order)
 	i := slices.IndexFunc(b.order, func(s *submission) bool { return !s.claimed && !s.taken })
 	if i < 0 || !b.order[i].done {
 		return nil
@@ -217,7 +216,6 @@ func (b *batch) oldest() *submission {
 
 // earliest returns the submission that was done first and is not taken or being taken.
 func (b *batch) earliest() *submission {
-	b.came = trim(b.came)
 	i := slices.IndexFunc(b.came, func(s *submission) bool { return !s.claimed && !s.taken })
 	if i < 0 {
 		return nil
@@ -267,6 +265,7 @@ func (c *crew) unclaim(b *batch, s *submission, taken bool) {
 	if taken {
 		b.left--
 		s.object, s.call = nil, nil
+		b.order, b.came = trim(b.order), trim(b.came)
 	}
 	b.wake()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -117,10 +118,7 @@ func TestAPoolMapsInOrderAndAsResultsCome(t *testing.T) {
 	for i := range 200 {
 		xs, want = append(xs, i), append(want, 2*i)
 	}
-	for name, results := range map[string]func(context.Context, []int) func(func(int, error) bool){
-		"in order":  func(ctx context.Context, xs []int) func(func(int, error) bool) { return pool.Map(ctx, xs) },
-		"unordered": func(ctx context.Context, xs []int) func(func(int, error) bool) { return pool.MapUnordered(ctx, xs) },
-	} {
+	for name, results := range map[string]func(context.Context, []int) iter.Seq2[int, error]{"in order": pool.Map, "unordered": pool.MapUnordered} {
 		var got []int
 		for y, err := range results(ctx, xs) {
 			if err != nil {
