@@ -268,6 +268,40 @@ func TestAnActorThatDiesLeavesItsPoolAndIsReported(t *testing.T) {
 	}
 }
 
+func TestAPoolGoesOnWithTheActorsThatAreLeftWhenANodeDies(t *testing.T) {
+	nodetest.Virtual(t, func(t *testing.T) {
+		c, s := clientAndHosts(t, 2, nodetest.CPUs(2)), newStage(t)
+		ctx := timeout(t, c.Context(0))
+		pool, err := actor.NewPool((*resident).Hold, fill(ctx, t, s, 4)) // two a node
+		if err != nil {
+			t.Fatal(err)
+		}
+		gates := []string{"a", "b", "c", "d", "e", "f", "g", "h"}
+		for _, gate := range gates {
+			pool.Submit(ctx, gate)
+		}
+		s.await("a begins", "b begins", "c begins", "d begins")
+		c.Kill(1)
+		c.AwaitMembers(0, 2)
+		for _, gate := range gates {
+			s.open(gate)
+		}
+		failed := 0
+		for pool.HasNext() {
+			got, err := pool.NextUnordered(ctx)
+			switch {
+			case errors.Is(err, actor.ErrUnavailable):
+				failed++
+			case err != nil || !slices.Contains(gates, got):
+				t.Errorf("got %q, %v", got, err)
+			}
+		}
+		if failed != 2 {
+			t.Errorf("%d calls failed, want the two that the dead node had", failed)
+		}
+	})
+}
+
 // Complain fails with another actor's death.
 func (p *performer) Complain(_ context.Context, of string) (int, error) {
 	return 0, fmt.Errorf("%s: %w", of, actor.ErrDead)
