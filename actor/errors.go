@@ -22,4 +22,7 @@ var (
 
 	// ErrNotRegistered is the outcome of calls to an actor whose class no node serves. They did not run.
 	ErrNotRegistered = bus.RegisterError("class_not_registered", errors.New("no node serves the class"))
+
+	// ErrNoResult is returned by Pool.Next and Pool.NextUnordered when every result has been taken: Submit first, or ask HasNext.
+	ErrNoResult = bus.RegisterError("pool_no_result", errors.New("the pool has no result to come"))
 )

@@ -375,6 +375,12 @@ func TestAQueueTravelsAndKeepsTheRefsInItsItems(t *testing.T) {
 	if _, err := relayed.Get(ctx); err != nil {
 		t.Error(err)
 	}
+	if err := a.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+	if _, err := relay.Call(ctx, []shared.Queue[letter]{a, b}, 1); !errors.Is(err, shared.ErrShutdown) { // its error travels too
+		t.Errorf("got %v, want ErrShutdown", err)
+	}
 }
 
 func TestItemsOfEveryKindComeAsTheyWerePut(t *testing.T) {
