@@ -185,6 +185,14 @@ func gone(node *member.Node, h *handle, err error) bool {
 	return h.err != nil || errors.Is(err, ErrDead) || part.Of(node).callers.knowsDead(h)
 }
 
+// knowsDead says whether this node takes the actor for dead.
+func (cs *callers) knowsDead(h *handle) bool {
+	c := h.at(cs, member.ID{})
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	return c.state == dead
+}
+
 // end makes a submission's result one that can be taken.
 func (c *crew) end(s *submission, object *objstore.Object) {
 	s.object, s.done = object, true
@@ -199,7 +207,6 @@ func (b *batch) wake() {
 
 // oldest returns the first submission that is not taken or being taken, if it is done.
 func (b *batch) oldest() *submission {
-	b.order = trim(b.order)
 	i := slices.IndexFunc(b.order, func(s *submission) bool { return !s.claimed && !s.taken })
 	if i < 0 || !b.order[i].done {
 		return nil
@@ -209,7 +216,6 @@ func (b *batch) oldest() *submission {
 
 // earliest returns the submission that was done first and is not taken or being taken.
 func (b *batch) earliest() *submission {
-	b.came = trim(b.came)
 	i := slices.IndexFunc(b.came, func(s *submission) bool { return !s.claimed && !s.taken })
 	if i < 0 {
 		return nil
@@ -259,6 +265,7 @@ func (c *crew) unclaim(b *batch, s *submission, taken bool) {
 	if taken {
 		b.left--
 		s.object, s.call = nil, nil
+		b.order, b.came = trim(b.order), trim(b.came)
 	}
 	b.wake()
 }

@@ -17,9 +17,12 @@ var (
 	// ErrNotFound is returned by Lookup of a name that no actor has.
 	ErrNotFound = bus.RegisterError("actor_not_found", errors.New("no actor has the name"))
 
-	// ErrExists is the outcome of calls to an actor that could not be created because its name is taken.
+	// ErrExists is the outcome of calls to an actor that could not be created because its name is taken. They did not run.
 	ErrExists = bus.RegisterError("actor_exists", errors.New("actor already exists"))
 
-	// ErrNotRegistered is the outcome of calls to an actor whose class no node serves.
+	// ErrNotRegistered is the outcome of calls to an actor whose class no node serves. They did not run.
 	ErrNotRegistered = bus.RegisterError("class_not_registered", errors.New("no node serves the class"))
+
+	// ErrNoResult is returned by Pool.Next and Pool.NextUnordered when every result has been taken: Submit first, or ask HasNext.
+	ErrNoResult = bus.RegisterError("pool_no_result", errors.New("the pool has no result to come"))
 )

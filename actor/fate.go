@@ -270,11 +270,3 @@ func (cs *callers) left(id member.ID) {
 		}
 	}
 }
-
-// knowsDead says whether this node takes the actor for dead.
-func (cs *callers) knowsDead(h *handle) bool {
-	c := h.at(cs, member.ID{})
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	return c.state == dead
-}

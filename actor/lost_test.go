@@ -140,10 +140,17 @@ func TestOtherNodesActorsLiveOnWhenOneNodeDies(t *testing.T) {
 		}
 		c.Kill(1)
 		c.AwaitMembers(0, 2)
+		lived := 0
 		for _, r := range all {
-			if n, err := add(ctx, r, 1); !isDead(err) && (err != nil || n != 2) {
+			switch n, err := add(ctx, r, 1); {
+			case err == nil && n == 2:
+				lived++
+			case !isDead(err):
 				t.Errorf("got %d, %v, want 2 or ErrDead", n, err)
 			}
+		}
+		if lived == 0 || lived == len(all) {
+			t.Errorf("%d of %d live on, want those of one node of two", lived, len(all))
 		}
 		if n, err := add(ctx, counters.New(ctx, counter{}), 1); err != nil || n != 1 {
 			t.Errorf("a new actor: got %d, %v", n, err)
@@ -229,16 +236,14 @@ func TestDrainWithoutEndSaysWhatIsLeft(t *testing.T) {
 
 func TestANodeThatDrainsTakesNoMoreActors(t *testing.T) {
 	nodetest.Virtual(t, func(t *testing.T) {
-		c := nodetest.Start(t, 2)
+		const actors = 10
+		c, s := nodetest.Start(t, 2, nodetest.CPUs(actors)), newStage(t)
 		if err := c.Node(1).Drain(timeout(t, c.Context(0))); err != nil {
 			t.Fatal(err)
 		}
-		ctx := timeout(t, c.Context(1)) // it can still use what others host
-		for range 10 {
-			r := counters.New(ctx, counter{})
-			if _, err := add(ctx, r, 1); err != nil {
-				t.Fatal(err)
-			}
+		fill(timeout(t, c.Context(1)), t, s, actors) // it can still use what others host
+		if _, free := c.Node(0).Resources(); free["CPU"] != 0 {
+			t.Errorf("the other node has %v CPUs free, want none", free["CPU"])
 		}
 	})
 }

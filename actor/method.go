@@ -18,8 +18,11 @@ import (
 //
 //	predict := actor.Method(server, (*ModelServer).Predict)
 //
-// The result is a task.Func: Go, On, Call, Map and With work as they do for tasks; the call runs where the actor lives. A
+// The result is a task.Func: Go, On, Call, Map and With work as they do for tasks; the call runs where the actor lives, at most once. A
 // function that is no exported method of T gives an error at the first Get.
+//
+// A call fails with a *task.Error if the method did, else with ErrDead or ErrUnavailable, which say whether it may have run, with the errors of New, or
+// with those of its ctx: task.ErrCancelled and task.ErrDeadline, after which it may have run.
 func Method[T, A, R any](r Ref[T], m func(*T, context.Context, A) (R, error)) task.Func[A, R] {
 	return task.Bind[A, R](r.target(m))
 }

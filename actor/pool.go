@@ -11,9 +11,6 @@ import (
 	"manta/task"
 )
 
-// ErrNoResult is returned by Pool.Next and Pool.NextUnordered when every result has been taken: Submit first, or ask HasNext.
-var ErrNoResult = errors.New("the pool has no result to come")
-
 // Pool gives calls of one method to the actors that are free, one call an actor at a time. It belongs to this process, and may be used by
 // several goroutines at once. It neither makes actors nor ends them.
 //

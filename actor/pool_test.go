@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -117,10 +118,7 @@ func TestAPoolMapsInOrderAndAsResultsCome(t *testing.T) {
 	for i := range 200 {
 		xs, want = append(xs, i), append(want, 2*i)
 	}
-	for name, results := range map[string]func(context.Context, []int) func(func(int, error) bool){
-		"in order":  func(ctx context.Context, xs []int) func(func(int, error) bool) { return pool.Map(ctx, xs) },
-		"unordered": func(ctx context.Context, xs []int) func(func(int, error) bool) { return pool.MapUnordered(ctx, xs) },
-	} {
+	for name, results := range map[string]func(context.Context, []int) iter.Seq2[int, error]{"in order": pool.Map, "unordered": pool.MapUnordered} {
 		var got []int
 		for y, err := range results(ctx, xs) {
 			if err != nil {
@@ -268,6 +266,40 @@ func TestAnActorThatDiesLeavesItsPoolAndIsReported(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestAPoolGoesOnWithTheActorsThatAreLeftWhenANodeDies(t *testing.T) {
+	nodetest.Virtual(t, func(t *testing.T) {
+		c, s := clientAndHosts(t, 2, nodetest.CPUs(2)), newStage(t)
+		ctx := timeout(t, c.Context(0))
+		pool, err := actor.NewPool((*resident).Hold, fill(ctx, t, s, 4)) // two a node
+		if err != nil {
+			t.Fatal(err)
+		}
+		gates := []string{"a", "b", "c", "d", "e", "f", "g", "h"}
+		for _, gate := range gates {
+			pool.Submit(ctx, gate)
+		}
+		s.await("a begins", "b begins", "c begins", "d begins")
+		c.Kill(1)
+		c.AwaitMembers(0, 2)
+		for _, gate := range gates {
+			s.open(gate)
+		}
+		failed := 0
+		for pool.HasNext() {
+			got, err := pool.NextUnordered(ctx)
+			switch {
+			case errors.Is(err, actor.ErrUnavailable):
+				failed++
+			case err != nil || !slices.Contains(gates, got):
+				t.Errorf("got %q, %v", got, err)
+			}
+		}
+		if failed != 2 {
+			t.Errorf("%d calls failed, want the two that the dead node had", failed)
+		}
+	})
 }
 
 // Complain fails with another actor's death.

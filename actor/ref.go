@@ -36,12 +36,13 @@ func Name(name string) NewOption {
 }
 
 // New creates an actor on a node with room for it and returns its handle at once. Calls wait until it lives. What goes wrong is
-// the error of every call.
+// the error of every call, none of which runs: ErrNotRegistered, ErrExists, ErrDead with the error of Start, bus.ErrNoNode.
 func (c Class[T]) New(ctx context.Context, start T, opts ...NewOption) Ref[T] {
 	return Ref[T]{c.create(ctx, start, opts, false)}
 }
 
-// GetOrNew returns the actor of that name, or creates it; of several that try at once, one creates it.
+// GetOrNew returns the actor of that name, or creates it; of several that try at once, one creates it. If an actor of another class has the
+// name, every call fails with ErrExists.
 func (c Class[T]) GetOrNew(ctx context.Context, name string, start T, opts ...NewOption) Ref[T] {
 	return Ref[T]{c.create(ctx, start, append(slices.Clip(opts), Name(name)), true)}
 }
@@ -62,7 +63,8 @@ func (c Class[T]) create(ctx context.Context, start T, opts []NewOption, shared 
 	return part.Of(scope.Node).create(c.class, cr)
 }
 
-// Lookup returns the actor of that name, or ErrNotFound.
+// Lookup returns the actor of that name, or ErrNotFound; another error if it is of another class, or the name is malformed. It does not say that the
+// actor's Start has ended, or will: calls wait for that.
 func (c Class[T]) Lookup(ctx context.Context, name string) (Ref[T], error) {
 	scope, err := member.FromContext(ctx)
 	if err != nil {
@@ -87,10 +89,12 @@ func (c Class[T]) Lookup(ctx context.Context, name string) (Ref[T], error) {
 }
 
 // Stop ends the actor when the calls that wait in its mailbox have run; its Close runs last. It returns when the actor has
-// ended, at once for one that is dead; for one that could not be made it returns why.
+// ended, at once for one that is dead; for one that could not be made it returns why. If ctx ends first it returns ctx's cause, and the actor
+// may end all the same.
 func (r Ref[T]) Stop(ctx context.Context) error { return r.control(ctx, controlStop) }
 
-// Kill ends the actor at once: calls under way are cancelled, those that wait fail with ErrDead, Close does not run.
+// Kill ends the actor at once: calls under way are cancelled, and fail with ErrDead as those that wait do, which do not run; Close does not run. It
+// returns as Stop does.
 func (r Ref[T]) Kill(ctx context.Context) error { return r.control(ctx, controlKill) }
 
 func (r Ref[T]) control(ctx context.Context, word string) error {

@@ -142,7 +142,7 @@ func TestABatchGoesInAndOutAsAWholeOrNotAtAll(t *testing.T) {
 }
 
 func TestFourProducersAndFourConsumersOnOtherNodesHandOverEveryItemOnce(t *testing.T) {
-	const each, producers = 150, 4
+	const each, producers = 60, 4
 	_, ctx := hostAndClients(t, 2*producers)
 	q := shared.NewQueue[int](ctx[1], 10)
 	var (
@@ -189,7 +189,7 @@ func TestFourProducersAndFourConsumersOnOtherNodesHandOverEveryItemOnce(t *testi
 }
 
 func TestGetsThatAreCancelledAsItemsComeLoseNone(t *testing.T) {
-	const items = 300
+	const items = 150
 	_, ctx := hostAndClients(t, 3)
 	q := shared.NewQueue[int](ctx[1], 0)
 	var (
@@ -374,6 +374,12 @@ func TestAQueueTravelsAndKeepsTheRefsInItsItems(t *testing.T) {
 	}
 	if _, err := relayed.Get(ctx); err != nil {
 		t.Error(err)
+	}
+	if err := a.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+	if _, err := relay.Call(ctx, []shared.Queue[letter]{a, b}, 1); !errors.Is(err, shared.ErrShutdown) { // its error travels too
+		t.Errorf("got %v, want ErrShutdown", err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"manta/actor"
+	"manta/objstore"
 	"manta/task"
 )
 
@@ -16,8 +17,8 @@ type Semaphore struct{ part[semaphore] }
 // Permit is what Acquire gives and Release gives back. It is of the process that acquired it: when that is gone, so is the permit. It travels
 // inside arguments and results, so that another process can release it.
 type Permit struct {
-	Semaphore Semaphore `json:"semaphore"`
-	Ticket    ticket    `json:"ticket"` // tells it from others
+	Semaphore Semaphore   `json:"semaphore"`
+	Ticket    objstore.ID `json:"ticket"` // tells it from others
 }
 
 // NewSemaphore makes a semaphore of so many permits and returns it at once. What goes wrong, as fewer than one, is the error of every method.

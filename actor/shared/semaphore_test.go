@@ -24,7 +24,7 @@ func TestNoMoreHoldPermitsThanThereAre(t *testing.T) {
 	for k := range 9 {
 		wg.Go(func() {
 			at := ctx[1+k%3]
-			for range 20 {
+			for range 10 {
 				permit, err := s.Acquire(at, 1)
 				if err != nil {
 					t.Error(err)
@@ -111,7 +111,7 @@ func TestAcquiresThatAreCancelledAsPermitsComeLoseNone(t *testing.T) {
 	var wg sync.WaitGroup
 	for k := range 4 {
 		wg.Go(func() {
-			for i := range 100 {
+			for i := range 50 {
 				acquiring, cancel := context.WithCancel(ctx[1+k%2])
 				time.AfterFunc(time.Duration(i%17)*50*time.Microsecond, cancel) // about as long as it takes
 				if permit, err := s.Acquire(acquiring, 1); err == nil {

@@ -11,7 +11,7 @@ import (
 )
 
 // patience is how long a test waits for what must happen.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // timeout returns ctx with an end, so that what should not hang fails.
 func timeout(t *testing.T, ctx context.Context) context.Context {
