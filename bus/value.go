@@ -40,9 +40,19 @@ func (v Value) AppendTo(b []byte) []byte {
 
 // ReadValue reads what AppendTo wrote, as a view into the frame.
 func (r *Reader) ReadValue() (v Value) {
-	v.Format, v.Refs = r.ReadFormat()
-	v.Data = r.Bytes()
+	r.ReadValueTo(&v)
 	return v
+}
+
+// ReadValueTo is ReadValue into a zero Value.
+func (r *Reader) ReadValueTo(v *Value) {
+	if len(r.rest) > 0 && isPlain(r.rest[0]) { // as ReadFormat does it: most values pass here
+		v.Format = Format(r.rest[0])
+		r.rest = r.rest[1:]
+	} else {
+		v.Format, v.Refs = r.ReadFormat()
+	}
+	v.Data = r.Bytes()
 }
 
 // Encode encodes v. The error of a value that cannot be encoded names its type and the field.

@@ -60,9 +60,15 @@ func (o Outcome) AppendTo(b []byte) []byte {
 
 // ReadOutcome reads what AppendTo wrote; values are views into the frame.
 func ReadOutcome(r *bus.Reader) (o Outcome) {
+	o.Read(r)
+	return o
+}
+
+// Read is ReadOutcome into a zero Outcome.
+func (o *Outcome) Read(r *bus.Reader) {
 	switch kind := r.Byte(); kind {
 	case outcomeValue:
-		if o.Value = r.ReadValue(); o.Value.Format == 0 {
+		if r.ReadValueTo(&o.Value); o.Value.Format == 0 {
 			r.Fail("value without a format")
 		}
 	case outcomeBlob, outcomeRises:
@@ -73,7 +79,6 @@ func ReadOutcome(r *bus.Reader) (o Outcome) {
 	default:
 		r.Fail("unknown kind of outcome")
 	}
-	return o
 }
 
 // follow asks an object's owner until it has a settled outcome. The question makes this node a holder. What the value names is the

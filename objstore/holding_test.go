@@ -147,6 +147,24 @@ func TestWhatCameInsideAResultLivesUntilItIsDropped(t *testing.T) {
 }
 
 //go:noinline
+func receiveManyAndKeepOne(t *testing.T, ctx context.Context) objstore.Ref[box] {
+	refs := boxes.Map(ctx, []int{1, 1, 1, 1, 1, 1, 1, 1})
+	if _, err := objstore.GetAll(ctx, refs); err != nil {
+		t.Error(err)
+	}
+	return refs[3]
+}
+
+func TestAResultKeepsNothingOfThoseThatCameWithIt(t *testing.T) {
+	c, bucket := start(t, 2, nodetest.Configure(func(i int, cfg *node.Config) { cfg.ClientOnly = i == 0 }))
+	kept := receiveManyAndKeepOne(t, c.Context(0))
+	bucket.awaitUsage(3 << 19) // bytes of one and a half
+	if b := get(t, c.Context(0), kept); len(get(t, c.Context(0), b.Ref)) != mebibyte {
+		t.Error("what the one that is kept holds is gone")
+	}
+}
+
+//go:noinline
 func putNested(ctx context.Context, padding int) objstore.Ref[box] {
 	return objstore.Put(ctx, box{objstore.Put(ctx, floats(mebibyte)), make([]byte, padding)})
 }

@@ -100,7 +100,7 @@ func (d *desk) take(j *job, knocked bool, now moment) {
 	g := j.guest
 	if g.handler == nil {
 		err := fmt.Errorf("task %q: %w by node %s", g.function, ErrNotRegistered, d.id)
-		d.answer(j, call.Refused, objstore.Outcome{Err: err})
+		d.answer(j, call.Refused, &objstore.Outcome{Err: err})
 		return
 	}
 	if knocked {
@@ -148,7 +148,7 @@ func (d *desk) guestOf(m *tasksMessage, function, reply string, now moment) (*gu
 }
 
 // answer puts a task's result into its owner's next reply.
-func (d *desk) answer(j *job, status call.Status, out objstore.Outcome) {
+func (d *desk) answer(j *job, status call.Status, out *objstore.Outcome) {
 	j.guest.jobs.remove(j)
 	j.untold = false
 	j.guest.outbox.add(&result{number: j.entry.Number, attempt: int(j.entry.Attempt), status: status, outcome: out})
@@ -167,7 +167,7 @@ func (d *desk) finished(j *job, held member.Amounts, took time.Duration, size in
 }
 
 // answerSoon answers a task that has returned: at once if nothing follows that could travel with it.
-func (d *desk) answerSoon(j *job, out objstore.Outcome, last bool, now moment) {
+func (d *desk) answerSoon(j *job, out *objstore.Outcome, last bool, now moment) {
 	g := j.guest
 	d.answer(j, call.Done, out)
 	if last || g.outbox.full(d.maxBatch) {
@@ -254,7 +254,7 @@ func (d *desk) run(j *job) {
 // back implements slotActions.
 func (d *desk) back(j *job) {
 	d.refused.Add(1)
-	d.answer(j, call.Busy, objstore.Outcome{})
+	d.answer(j, call.Busy, nil)
 	d.sendSoon(j.guest)
 }
 

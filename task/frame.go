@@ -183,8 +183,8 @@ const maxWindow = 1 << 20
 type result struct {
 	number  uint64
 	attempt int
-	status  call.Status // Done, Busy or Refused
-	outcome objstore.Outcome
+	status  call.Status       // Done, Busy or Refused
+	outcome *objstore.Outcome // nil if Busy
 }
 
 func (p *result) appendTo(b []byte) []byte {
@@ -195,12 +195,12 @@ func (p *result) appendTo(b []byte) []byte {
 	return b
 }
 
-func (p *result) read(r *bus.Reader) {
+func (p *result) read(r *bus.Reader, fresh *outcomes) {
 	p.number, p.attempt = r.Uint(), int(r.Uint())
 	switch p.status = call.Status(r.Byte()); p.status {
 	case call.Busy:
 	case call.Done, call.Refused:
-		p.outcome = objstore.ReadOutcome(r)
+		p.outcome = fresh.read(r)
 	default:
 		r.Fail("unknown status")
 	}
@@ -216,6 +216,37 @@ type guestMessage struct {
 	to      uint64   // of a goneFrame: with seq the first and last reply that is not kept
 }
 
+// outcomes are allocated several in one piece: about as many as are left in the frame, if they are like the last one.
+type outcomes struct {
+	free []objstore.Outcome
+	size int // of the last one in the frame, in bytes
+}
+
+// mostOutcomes bounds a piece, which stays as long as one of its outcomes.
+const mostOutcomes = 32
+
+// read reads an outcome. One that names objects has a piece of its own: the others must not keep those alive.
+func (o *outcomes) read(r *bus.Reader) *objstore.Outcome {
+	left := r.Left()
+	if len(o.free) == 0 {
+		n := 1
+		if o.size > 0 {
+			n = min(1+left/o.size, mostOutcomes)
+		}
+		o.free = make([]objstore.Outcome, n)
+	}
+	out := &o.free[0]
+	out.Read(r)
+	o.size = left - r.Left()
+	if out.Refs() == nil && out.Blob == nil {
+		o.free = o.free[1:]
+		return out
+	}
+	own := *out
+	*out = objstore.Outcome{}
+	return &own
+}
+
 // readGuestMessage reads a host's frame: all of it, or nothing. Results are put into room.
 func readGuestMessage(frame []byte, room []result) (m guestMessage, err error) {
 	r, kind := bus.ReadFrame(frame)
@@ -223,9 +254,10 @@ func readGuestMessage(frame []byte, room []result) (m guestMessage, err error) {
 	switch kind {
 	case replyFrame:
 		m.results = room[:0]
+		var fresh outcomes
 		for r.Left() > 0 && r.Err() == nil {
 			m.results = append(m.results, result{})
-			m.results[len(m.results)-1].read(&r)
+			m.results[len(m.results)-1].read(&r, &fresh)
 		}
 	case pongFrame:
 		m.tick = r.Uint()

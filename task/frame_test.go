@@ -184,9 +184,9 @@ func drawResult(t *rapid.T) result {
 	switch {
 	case p.status == call.Busy:
 	case rapid.Bool().Draw(t, "failed"):
-		p.outcome.Err = bus.Failure{Code: "cancelled", Message: rapid.String().Draw(t, "message")}.Err()
+		p.outcome = &objstore.Outcome{Err: bus.Failure{Code: "cancelled", Message: rapid.String().Draw(t, "message")}.Err()}
 	default:
-		p.outcome.Value = drawValue(t)
+		p.outcome = &objstore.Outcome{Value: drawValue(t)}
 	}
 	return p
 }

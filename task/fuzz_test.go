@@ -82,7 +82,7 @@ func FuzzDesk(f *testing.F) {
 				j := running[0]
 				running = running[1:]
 				next := d.finished(j, j.guest.need, 20*time.Microsecond, 1, now)
-				d.answerSoon(j, objstore.Outcome{Value: bus.Value{Format: bus.Bytes}}, next == nil, now)
+				d.answerSoon(j, &objstore.Outcome{Value: bus.Value{Format: bus.Bytes}}, next == nil, now)
 				if next != nil {
 					running = append(running, next)
 				}
@@ -143,8 +143,8 @@ func FuzzGuestMessage(f *testing.F) {
 	second, other, huge := head, head, head
 	second.seq = 2
 	other.host, huge.seq = member.ID{3}, math.MaxUint64
-	done := result{number: 1, attempt: 1, status: call.Done, outcome: objstore.Outcome{Value: bus.Value{Format: bus.Text, Data: []byte("x")}}}
-	failed := result{number: 2, attempt: 1, status: call.Refused, outcome: objstore.Outcome{Err: call.ErrDeadline}}
+	done := result{number: 1, attempt: 1, status: call.Done, outcome: &objstore.Outcome{Value: bus.Value{Format: bus.Text, Data: []byte("x")}}}
+	failed := result{number: 2, attempt: 1, status: call.Refused, outcome: &objstore.Outcome{Err: call.ErrDeadline}}
 	busy := result{number: 3, attempt: 1, status: call.Busy}
 	frames := func(all ...guestMessage) (b [][]byte) {
 		for i := range all {

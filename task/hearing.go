@@ -38,7 +38,7 @@ func (o *owner) handle(msg *bus.Msg) error {
 	l := o.numbered[m.lane]
 	if l == nil { // forgotten
 		for i := range m.results {
-			o.stray(m.results[i].number, &m.results[i].outcome)
+			o.stray(m.results[i].number, m.results[i].outcome)
 		}
 		return nil
 	}

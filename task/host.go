@@ -167,7 +167,7 @@ func (h *host) handle(msg *bus.Msg) error {
 func (h *host) work(w *call.Work, j *job) {
 	yielded := h.now()
 	for begun := yielded; j != nil; {
-		w.Function, w.Handler, w.Entry = j.guest.function, j.guest.handler, j.entry
+		w.Function, w.Handler, w.Entry = j.guest.function, j.guest.handler, &j.entry
 		value, err := w.Run(j, h.store)
 		ended := h.now()
 		j = h.returned(j, value, err, w.Arrival, ended-begun, ended)
@@ -201,7 +201,7 @@ func (h *host) returned(j *job, value bus.Value, err error, a *objstore.Arrival,
 	defer h.unlock()
 	next = h.desk.finished(j, held, took, len(value.Data), now)
 	if !later {
-		h.desk.answerSoon(j, out, next == nil, now)
+		h.desk.answerSoon(j, &out, next == nil, now)
 	}
 	return next
 }
@@ -235,7 +235,7 @@ func (h *host) answerLater(ctx context.Context, j *job, out objstore.Outcome, a 
 	h.store.Lend(&out, j.guest.owner)
 	h.mu.Lock()
 	defer h.unlock()
-	h.desk.answerSoon(j, out, true, h.now())
+	h.desk.answerSoon(j, &out, true, h.now())
 }
 
 func (h *host) publish(g *guest, frame []byte) {

@@ -79,7 +79,7 @@ type laneActions interface {
 	ping(l *lane, p *peer, tick uint32)
 	cancelled(p *peer, s *submission)            // tell the node that its outcome is not wanted
 	finish(s *submission, out *objstore.Outcome) // its outcome
-	stray(number uint64, out *objstore.Outcome)  // an outcome that nobody wants
+	stray(number uint64, out *objstore.Outcome)  // an outcome that nobody wants; nil is none
 	lost(s *submission, p *peer) (retry bool)    // its node died: try again, or it has been failed
 }
 
@@ -235,10 +235,8 @@ func (l *lane) replied(p *peer, m *guestMessage, now moment) {
 	}
 	l.closed = 0 // a node that is full serves the function too
 	busy := false
-	outcomes := make([]objstore.Outcome, len(results)) // in one piece, and not the results, which are larger
 	for i := range results {
-		outcomes[i] = results[i].outcome
-		if r := &results[i]; l.settle(p, r, &outcomes[i]) && r.status == call.Busy {
+		if r := &results[i]; l.settle(p, r) && r.status == call.Busy {
 			busy = true
 			l.refusals++
 		} else if r.status != call.Busy {
@@ -262,13 +260,13 @@ func (l *lane) replied(p *peer, m *guestMessage, now moment) {
 }
 
 // settle gives a task the outcome in a result, or takes it back if that is busy. False: the result is late.
-func (l *lane) settle(p *peer, r *result, out *objstore.Outcome) bool {
+func (l *lane) settle(p *peer, r *result) bool {
 	s := p.flight[r.number]
 	if s == nil && l.door != nil && l.door.task.Number() == r.number {
 		s = l.door.task
 	}
 	if s == nil || int(s.Attempt) != r.attempt {
-		l.do.stray(r.number, out)
+		l.do.stray(r.number, r.outcome)
 		return false
 	}
 	if s.at == nil {
@@ -280,14 +278,14 @@ func (l *lane) settle(p *peer, r *result, out *objstore.Outcome) bool {
 	}
 	switch {
 	case s.ended:
-		l.do.stray(r.number, out)
+		l.do.stray(r.number, r.outcome)
 	case r.status == call.Busy:
 		l.backlog.pushFront(s)
 	default:
-		if out.Blob != nil {
-			out.Blob.From = p.id
+		if r.outcome.Blob != nil {
+			r.outcome.Blob.From = p.id
 		}
-		l.do.finish(s, out)
+		l.do.finish(s, r.outcome)
 	}
 	return true
 }

@@ -77,7 +77,7 @@ func (d *desk) handleCancel(r bus.Reader, now moment) error {
 		}
 		if d.slots.queues(j) {
 			d.slots.forget(j)
-			d.answer(j, call.Done, objstore.Outcome{Err: fmt.Errorf("%s: %w", g.function, call.ErrCancelled)})
+			d.answer(j, call.Done, &objstore.Outcome{Err: fmt.Errorf("%s: %w", g.function, call.ErrCancelled)})
 			continue
 		}
 		j.cancel(call.ErrCancelled)

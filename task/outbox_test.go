@@ -9,6 +9,7 @@ import (
 	"manta/bus"
 	"manta/internal/call"
 	"manta/internal/member"
+	"manta/objstore"
 )
 
 // arrivals is the model of receipts: which replies have come, or are known to be kept no more.
@@ -174,8 +175,7 @@ func TestAReplyIsFullByItsResultsOrItsBytes(t *testing.T) {
 	if !o.full(3) || o.full(4) {
 		t.Errorf("3 results: full for 3: %v, for 4: %v", o.full(3), o.full(4))
 	}
-	p := result{status: call.Done}
-	p.outcome.Value = bus.Value{Format: bus.Bytes, Data: make([]byte, replyBytes)}
+	p := result{status: call.Done, outcome: &objstore.Outcome{Value: bus.Value{Format: bus.Bytes, Data: make([]byte, replyBytes)}}}
 	if o.add(&p); !o.full(100) {
 		t.Errorf("it is not full with %d bytes", len(o.frame))
 	}

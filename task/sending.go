@@ -63,7 +63,9 @@ func (o *owner) finish(s *submission, out *objstore.Outcome) {
 }
 
 func (o *owner) stray(number uint64, out *objstore.Outcome) {
-	o.store.Discard(objstore.NewID(o.node.ID, number), *out)
+	if out != nil {
+		o.store.Discard(objstore.NewID(o.node.ID, number), *out)
+	}
 }
 
 // lost has a task whose node died tried again at once, or ends it.

@@ -277,12 +277,12 @@ func (h *simHost) begin(next *job) {
 }
 
 // outcome is what a task returns here: an error as often as its owner says that it fails, counted over all hosts.
-func (h *simHost) outcome(j *job) objstore.Outcome {
+func (h *simHost) outcome(j *job) *objstore.Outcome {
 	if o := h.w.owners[j.guest.owner[2]]; o.fails[j.entry.Number] > 0 {
 		o.fails[j.entry.Number]--
-		return objstore.Outcome{Err: &call.Failure{Func: "f", Attempt: int(j.entry.Attempt), Code: bus.UnknownCode}}
+		return &objstore.Outcome{Err: &call.Failure{Func: "f", Attempt: int(j.entry.Attempt), Code: bus.UnknownCode}}
 	}
-	return objstore.Outcome{Value: bus.Value{Format: bus.Msgpack, Data: []byte{1}}}
+	return &objstore.Outcome{Value: bus.Value{Format: bus.Msgpack, Data: []byte{1}}}
 }
 
 // check holds the invariants.

@@ -118,18 +118,19 @@ func (w WireArgs) List() (args []WireArg, err error) {
 	_, _, rest := w.Keep()
 	r := bus.ReadFields(rest)
 	for r.Left() > 0 {
-		if a := readArg(&r); r.Err() == nil {
+		var a WireArg
+		if readArg(&r, &a); r.Err() == nil {
 			args = append(args, a)
 		}
 	}
 	return args, r.Err()
 }
 
-func readArg(r *bus.Reader) (a WireArg) {
+// readArg reads what AppendArg wrote into a zero WireArg.
+func readArg(r *bus.Reader, a *WireArg) {
 	switch r.Byte() {
 	case argValue:
-		a.Value = r.ReadValue()
-		if a.Value.Format == 0 {
+		if r.ReadValueTo(&a.Value); a.Value.Format == 0 {
 			r.Fail("argument without a format")
 		}
 	case argObject:
@@ -140,5 +141,4 @@ func readArg(r *bus.Reader) (a WireArg) {
 	default:
 		r.Fail("unknown kind of argument")
 	}
-	return a
 }

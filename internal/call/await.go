@@ -48,7 +48,9 @@ func (a *Args) Values(ctx context.Context, store *objstore.Store) (values []bus.
 		switch {
 		case arg.wire != "":
 			r := bus.ReadFields([]byte(arg.wire))
-			value = readArg(&r).Value
+			var a WireArg
+			readArg(&r, &a)
+			value = a.Value
 		case arg.object != nil:
 			if value, err = store.Value(ctx, arg.object); err != nil {
 				return nil, err

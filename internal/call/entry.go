@@ -106,7 +106,7 @@ func (w WireArgs) check() error {
 	_, _, rest := w.Keep()
 	r := bus.ReadFields(rest)
 	for r.Left() > 0 && r.Err() == nil {
-		readArg(&r)
+		readArg(&r, &WireArg{})
 	}
 	return r.Err()
 }

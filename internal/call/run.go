@@ -37,7 +37,7 @@ func EncodeResult[R any](r R, err error, plain bool, room []byte) (bus.Value, er
 type Work struct {
 	Function string
 	Handler  Handler
-	Entry    Entry
+	Entry    *Entry
 	Room     []byte // for a small result
 	// Arrival is what the arguments name, on its way to be registered with its owners. Whoever made the call keeps it until the call is
 	// answered, so that has to wait for the arrival.
@@ -61,7 +61,8 @@ func (w *Work) run(ctx context.Context, store *objstore.Store) (value bus.Value,
 	_, _, rest := w.Entry.Args.Keep()
 	r := bus.ReadFields(rest)
 	for i := 1; r.Left() > 0 && r.Err() == nil; i++ {
-		a := readArg(&r)
+		var a WireArg
+		readArg(&r, &a)
 		if a.Blob != nil {
 			if a.Value, err = store.OpenBlob(ctx, *a.Blob); err != nil {
 				return value, Hopeless(fmt.Errorf("argument %d: %w", i, err))
@@ -90,7 +91,7 @@ func (w *Work) run(ctx context.Context, store *objstore.Store) (value bus.Value,
 // Run serves one call on this node and seals its result, which is to be sent once the arrival is done.
 func Run(ctx context.Context, node *member.Node, function string, h Handler, q Request) (objstore.Outcome, *objstore.Arrival) {
 	store := objstore.StoreOf(node)
-	w := Work{Function: function, Handler: h, Entry: q.Entry}
+	w := Work{Function: function, Handler: h, Entry: &q.Entry}
 	value, err := w.Run(ctx, store)
 	if err != nil {
 		return objstore.Outcome{Err: err}, w.Arrival

@@ -71,7 +71,7 @@ func TestASmallResultIsPutIntoTheRoomThatItsWorkHas(t *testing.T) {
 	node, ctx := startNode(t)
 	w := call.Work{Function: "add", Handler: add, Room: make([]byte, 0, 64)}
 	for n := range 3 {
-		w.Entry = call.Entry{Number: uint64(n), Args: wire(value(t, n), value(t, 1000))}
+		w.Entry = &call.Entry{Number: uint64(n), Args: wire(value(t, n), value(t, 1000))}
 		got, err := w.Run(ctx, objstore.StoreOf(node))
 		if sum, wrong := bus.Decode[int](got); err != nil || wrong != nil || sum != n+1000 {
 			t.Fatalf("got %d, %v, %v", sum, err, wrong)
@@ -84,7 +84,7 @@ func TestASmallResultIsPutIntoTheRoomThatItsWorkHas(t *testing.T) {
 
 func TestAPlainClientsResultIsJSON(t *testing.T) {
 	node, ctx := startNode(t)
-	w := call.Work{Function: "add", Handler: add, Room: make([]byte, 0, 64), Entry: call.Entry{Plain: true, Args: wire(value(t, 1), value(t, 2))}}
+	w := call.Work{Function: "add", Handler: add, Room: make([]byte, 0, 64), Entry: &call.Entry{Plain: true, Args: wire(value(t, 1), value(t, 2))}}
 	got, err := w.Run(ctx, objstore.StoreOf(node))
 	if err != nil || got.Format != bus.JSON || string(got.Data) != "3" {
 		t.Errorf("got %s %s, %v", got.Format, got.Data, err)
