@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -54,20 +53,24 @@ func readAck(msg *Msg) (seq uint64, err error) {
 	return ack.Seq, nil
 }
 
-// placeIn is the sequence in an acknowledgement as the server writes most: {"stream":…, "seq":7}. It is 0 for any other. Decoding all of
-// it would cost a publisher a tenth of its pace.
-func placeIn(ack []byte) uint64 {
+// placeIn is the sequence in an acknowledgement as the server writes most: {"stream":…, "seq":7}. It is 0 for any other. To decode all of it
+// would take two microseconds and five allocations.
+func placeIn(ack []byte) (seq uint64) {
+	_, rest, _ := bytes.Cut(ack, seqField)
 	if bytes.Contains(ack, errorField) {
 		return 0
 	}
-	_, rest, _ := bytes.Cut(ack, seqField)
-	rest = bytes.TrimLeft(rest, " ")
-	end := bytes.IndexAny(rest, ",} ")
-	if end < 0 {
-		return 0
+	for _, c := range bytes.TrimLeft(rest, " ") {
+		switch {
+		case c >= '0' && c <= '9':
+			seq = 10*seq + uint64(c-'0')
+		case c == ',' || c == '}' || c == ' ':
+			return seq
+		default:
+			return 0
+		}
 	}
-	seq, _ := strconv.ParseUint(string(rest[:end]), 10, 64)
-	return seq
+	return 0
 }
 
 var errorField, seqField = []byte(`"error"`), []byte(`"seq":`)

@@ -2,6 +2,7 @@ package objstore_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log"
 
@@ -87,4 +88,30 @@ func ExampleFree() {
 	_, err = scratch.Get(ctx)
 	fmt.Println(err)
 	// Output: object was freed
+}
+
+// What one process leaves for another that may start much later.
+func ExampleDurable() {
+	n, ctx, err := embedded.Start(context.Background(), embedded.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer n.Close()
+
+	weights := objstore.Put(ctx, []float64{0.5, 0.25}, objstore.Durable())
+	if err := weights.Stored(ctx); err != nil { // at once: Put has waited
+		log.Fatal(err)
+	}
+	note, err := json.Marshal(weights)
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	var found objstore.Ref[[]float64] // in the other process
+	if err := json.Unmarshal(note, &found); err != nil {
+		log.Fatal(err)
+	}
+	v, err := found.Get(ctx)
+	fmt.Println(v, err, objstore.Free(ctx, found))
+	// Output: [0.5 0.25] <nil> <nil>
 }

@@ -23,9 +23,9 @@ func RefTo[T any](o *Object) Ref[T] { return Ref[T]{o} }
 // Object returns the object without its type.
 func (r Ref[T]) Object() *Object { return r.object }
 
-// Put stores a value and returns its name at once; with [Durable] when it is stored. Byte slices, strings and slices of numbers, or of structs of numbers, are handed over and not
-// copied: do not change them afterwards. Everything else is encoded before Put returns. What goes wrong (no node in ctx, a
-// value that cannot be encoded, a failed upload) is the error of every Get.
+// Put stores a value and returns its name at once; with [Durable] when it is stored. Byte slices, strings and slices of numbers, or of structs
+// of numbers, are handed over and not copied: do not change them afterwards. Everything else is encoded before Put returns. What goes wrong
+// (no node in ctx, a value that cannot be encoded, a failed upload) is the error of every Get.
 func Put[T any](ctx context.Context, v T, opts ...Option) Ref[T] {
 	s, scope, err := storeAndScope(ctx)
 	if err != nil {

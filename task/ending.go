@@ -102,16 +102,14 @@ func (r *results) Free(ctx context.Context, id objstore.ID) error {
 	if err := r.d.publisher.Store(ctx, archive.Put(keyOf(id), freed, freedFor)); err != nil {
 		return err
 	}
-	if err := r.d.node.Conn.Publish(r.d.node.Conn.Freed(), "", append(bus.AppendFrame(nil, freedFrame), id[:]...)); err != nil {
-		return err
-	}
+	told := r.d.node.Conn.Publish(r.d.node.Conn.Freed(), "", append(bus.AppendFrame(nil, freedFrame), id[:]...))
 	if msg == nil {
-		return r.remove(ctx, id)
+		return errors.Join(told, r.remove(ctx, id))
 	}
 	if out := readRecord(msg); out.Blob != nil {
-		return r.d.store.DeleteBlob(ctx, id, out.Blob.Blob)
+		return errors.Join(told, r.d.store.DeleteBlob(ctx, id, out.Blob.Blob))
 	}
-	return nil
+	return told
 }
 
 // freedFrame tells every node that what has an id was freed.
