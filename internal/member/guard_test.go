@@ -217,7 +217,7 @@ func TestANodeWithoutItsOwnLeaseClaimsNobody(t *testing.T) {
 		{"it has its lease again, and no picture yet", now.Add(LeaseTTL), true, 0},
 		{"it has its lease", now.Add(LeaseTTL), false, 1},
 	} {
-		lease.deadline.Store(&test.deadline)
+		lease.standing.Store(&standing{deadline: test.deadline, tenure: 1})
 		table.stale = test.stale
 		actions, wake := table.due(now)
 		if len(actions) != test.claims {
