@@ -18,13 +18,16 @@ import (
 // cell is an actor where it lives: the instance, its mailbox, and at most as many goroutines as its concurrency, none when idle.
 //
 //	starting ─► serving ─► stopping (mail that came before the word still runs) ─► ended
-//	    └──── Start fails, kill ──────────┴────────────────────────────────────────►
+//	    └──── Start fails, kill, taken over ──────────┴────────────────────────────►
 type cell struct {
 	host     *host
 	id       string
-	named    bool
-	claim    uint64 // of its name: the revision of the record
 	class    *class
+	detached bool
+	epoch    uint64 // 0: the actor lives once
+
+	registration *registration // nil: it is not in the directory
+
 	creation call.Request
 	creator  string        // where to say that Start failed
 	instance reflect.Value // pointer to the struct
@@ -38,6 +41,7 @@ type cell struct {
 	running int
 	workers int        // goroutines that run visits
 	left    bool       // the host has let go of it
+	moved   bool       // when ended: the actor goes on elsewhere, in a later epoch
 	waiting []*bus.Msg // words to be answered then
 }
 
@@ -69,6 +73,9 @@ func (v *visit) key() visitKey { return visitKey{v.request.Owner, v.request.Numb
 // begin runs Start, then the mail that has come meanwhile.
 func (c *cell) begin() {
 	c.group.Go(func(ctx context.Context) {
+		if c.host.fence.await(ctx) != nil {
+			return
+		}
 		if err := c.start(c.context(ctx)); err != nil {
 			err = fmt.Errorf("actor %s of class %s: %w: it did not start: %w", c.id, c.class.name, ErrDead, err)
 			c.send(c.creator, call.Reply{
@@ -83,6 +90,7 @@ func (c *cell) begin() {
 			c.phase = serving
 		}
 		c.employ()
+		c.group.Go(c.announce)
 	})
 }
 
@@ -95,7 +103,7 @@ func (c *cell) start(ctx context.Context) error {
 
 // context makes the ctx that the instance's methods get: calls take no slot, so it carries no work.
 func (c *cell) context(ctx context.Context) context.Context {
-	return member.NewContext(ctx, &member.Scope{Node: c.host.node})
+	return withEpoch(member.NewContext(ctx, &member.Scope{Node: c.host.node}), c.epoch)
 }
 
 // protect turns a panic of user code into an error.
@@ -135,7 +143,9 @@ func (c *cell) called(msg *bus.Msg, method string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.overhears(q.Birth):
+	case c.overhears(q.Birth), c.moved && q.Epoch > c.epoch:
+	case c.moved, c.meant(q.Birth) && q.Epoch != 0 && q.Epoch != c.epoch:
+		c.sendAway(v)
 	case c.phase == stopping || c.phase == ended || !c.meant(q.Birth):
 		c.refuse(v, fmt.Errorf("actor %s: %w", c.id, ErrDead))
 	default:
@@ -154,10 +164,12 @@ func (c *cell) pinged(msg *bus.Msg) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	birth := birthIn(msg)
-	p := call.Reply{Host: c.host.node.ID, Status: call.Accepted}
+	p := call.Reply{Host: c.host.node.ID, Epoch: c.epoch, Status: call.Accepted}
 	switch {
 	case c.overhears(birth):
 		return
+	case c.moved:
+		p.Status = call.Moved
 	case c.phase == ended || !c.meant(birth):
 		p.Status, p.Outcome.Err = call.Refused, fmt.Errorf("actor %s: %w", c.id, ErrDead)
 	case c.phase == starting:
@@ -182,7 +194,7 @@ func birthIn(msg *bus.Msg) (birth objstore.ID) {
 func (c *cell) obey(msg *bus.Msg, word string) {
 	birth := birthIn(msg)
 	c.mu.Lock()
-	overhears := c.overhears(birth)
+	overhears := c.overhears(birth) || c.moved
 	c.mu.Unlock()
 	switch {
 	case overhears:
@@ -215,6 +227,7 @@ func (c *cell) employ() {
 // work runs visits until none is left.
 func (c *cell) work(ctx context.Context) {
 	for {
+		_ = c.host.fence.await(ctx) // if ctx ends, the cell has
 		c.mu.Lock()
 		if len(c.queue) == 0 || c.phase == ended {
 			c.workers--
@@ -270,6 +283,7 @@ func (c *cell) run(ctx context.Context, v *visit) {
 
 // answer replies to a visit, unless it was answered already.
 func (c *cell) answer(v *visit, status call.Status, out objstore.Outcome) {
+	_ = c.host.fence.await(c.group.Context()) // if that ends, the cell has, and the visit is answered
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.running--
@@ -286,7 +300,7 @@ func (c *cell) refuse(v *visit, err error) { c.reply(v, call.Refused, objstore.O
 func (c *cell) reply(v *visit, status call.Status, out objstore.Outcome) {
 	v.answered = true
 	delete(c.visits, v.key())
-	p := call.Reply{Host: c.host.node.ID, Number: v.request.Number, Attempt: int(v.request.Attempt), Status: status, Outcome: out}
+	p := call.Reply{Host: c.host.node.ID, Number: v.request.Number, Attempt: int(v.request.Attempt), Epoch: c.epoch, Status: status, Outcome: out}
 	c.send(v.reply, p)
 }
 
@@ -347,7 +361,7 @@ func (c *cell) finish() {
 func (c *cell) leave(cause error) {
 	c.group.Stop(cause)
 	c.host.group.Go(func(context.Context) { c.group.Wait() })
-	c.host.leave(c)
+	c.host.leave(c, cause)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.left = true

@@ -24,6 +24,7 @@ type class struct {
 	start       bool // has Start
 	close       bool // has Close
 	concurrency int
+	restarts    int // when the node is lost; -1: for ever
 	need        member.Amounts
 }
 

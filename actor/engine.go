@@ -15,6 +15,7 @@ type Engine struct {
 	node      *member.Node
 	callers   *callers
 	directory *directory
+	heir      *heir
 	host      *host // nil on a node that only calls
 }
 
@@ -25,13 +26,14 @@ func Start(ctx context.Context, node *member.Node, serve bool, classes *task.Reg
 	if e.directory, err = openDirectory(ctx, node); err != nil {
 		return nil, err
 	}
-	if e.callers, err = startCallers(ctx, node); err != nil {
+	if e.callers, err = startCallers(ctx, node, e.directory); err != nil {
 		return nil, err
 	}
 	part.Set(node, e)
 	if serve {
 		e.host = startHost(ctx, node, e.directory, classes)
 	}
+	e.heir = startHeir(ctx, e)
 	return e, nil
 }
 
@@ -64,6 +66,7 @@ func (e *Engine) Drain(ctx context.Context) error {
 // Close cancels what runs here, waits for it, and fails what this node called. The error says if a method goes on although
 // its ctx has ended.
 func (e *Engine) Close() (err error) {
+	e.heir.close()
 	if e.host != nil {
 		err = e.host.close()
 	}
