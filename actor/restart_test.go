@@ -80,6 +80,25 @@ func TestARestartableActorIsMadeAgainElsewhereWhenItsNodeDies(t *testing.T) {
 	})
 }
 
+func TestWithAShortLeaseARestartTakesTwoSeconds(t *testing.T) {
+	nodetest.Virtual(t, func(t *testing.T) {
+		short := nodetest.Configure(func(_ int, cfg *node.Config) { cfg.LeaseTTL = time.Second })
+		c, s := clientAndHosts(t, 1, short), newStage(t)
+		ctx := timeout(t, c.Context(0))
+		r := phoenixes.New(ctx, s.phoenix())
+		count(t, ctx, r, 1)
+		c.Add(short)
+		time.Sleep(5 * time.Second) // a node that has just come takes nobody for dead
+		begin := time.Now()
+		c.Kill(1)
+		s.awaits(2, "start")
+		if took := time.Since(begin); took > 2*time.Second {
+			t.Errorf("it was away for %v", took)
+		}
+		count(t, ctx, r, 1)
+	})
+}
+
 // holdAt waits at a gate.
 var holdAt = task.Define2("hold_at", func(ctx context.Context, stage, gate string) (string, error) {
 	return stageNamed(stage).hold(ctx, gate)

@@ -44,7 +44,7 @@ func (t *Table) Join(ctx context.Context, info Info) (*Lease, error) {
 		return nil, fmt.Errorf("cannot encode the node's record: %w", err)
 	}
 	l := &Lease{
-		table: t, key: t.self.String(), hasty: make(chan struct{}, 1), renewed: make(chan struct{}),
+		table: t, key: t.self.String(), tenure: tenure{pace: t.pace}, hasty: make(chan struct{}, 1), renewed: make(chan struct{}),
 	}
 	l.record.Store(&record)
 	l.standing.Store(&standing{})
@@ -124,7 +124,7 @@ func (l *Lease) notePause() {
 
 // step does what is next, and tells tenure how it went. The error is for people.
 func (l *Lease) step(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, leaseRenewal)
+	ctx, cancel := context.WithTimeout(ctx, l.tenure.pace.renewal())
 	defer cancel()
 	action := l.tenure.next(time.Now())
 	switch action.do {
@@ -144,7 +144,7 @@ func (l *Lease) step(ctx context.Context) error {
 
 func (l *Lease) write(ctx context.Context, revision uint64) error {
 	sent := time.Now()
-	revision, err := l.table.leases.Renew(ctx, l.key, nil, revision, LeaseTTL)
+	revision, err := l.table.leases.Renew(ctx, l.key, nil, revision, l.tenure.pace.ttl())
 	now := time.Now()
 	switch {
 	case errors.Is(err, bus.ErrChanged):
