@@ -12,8 +12,12 @@ import (
 	"manta/objstore"
 )
 
-// deadRecordTTL is how long the record of an actor that has ended says why.
-const deadRecordTTL = 10 * time.Minute
+const (
+	// deadRecordTTL is how long the record of an actor that has ended says why.
+	deadRecordTTL = 10 * time.Minute
+	// accessTimeout bounds one access: one that meets a change of the bucket's leader is never answered.
+	accessTimeout = 2 * time.Second
+)
 
 // directory is the bucket of the actors that others may have to find: those with names, and those that outlive their node or creator.
 // Of each it has three keys:
@@ -113,7 +117,13 @@ func (d *directory) enter(ctx context.Context, id string, rec record, revision u
 		return rec, err
 	}
 	rec.Epoch, rec.revision = epoch, revision
-	return d.replace(ctx, id, rec)
+	entered, err := d.replace(ctx, id, rec)
+	if err != nil { // it may be there all the same: the answer was lost
+		if found, failure := d.look(ctx, id); failure == nil && found.Epoch == epoch {
+			return found, nil
+		}
+	}
+	return entered, err
 }
 
 // replace writes a record whose revision is still the one that was read; else it returns bus.ErrChanged.
@@ -122,6 +132,8 @@ func (d *directory) replace(ctx context.Context, id string, rec record) (record,
 	if err != nil {
 		return rec, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, accessTimeout)
+	defer cancel()
 	revision, err := d.table.Replace(ctx, recordKey(id), value, rec.revision)
 	if err == nil {
 		rec.revision = revision
@@ -148,6 +160,8 @@ func (d *directory) end(ctx context.Context, id string, rec record, cause string
 
 // arrive writes that an actor may live on a node, and returns the revision of that.
 func (d *directory) arrive(ctx context.Context, node member.ID, id string) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, accessTimeout)
+	defer cancel()
 	return d.table.Put(ctx, placeKey(node, id), nil)
 }
 
@@ -188,6 +202,8 @@ func (d *directory) lookup(ctx context.Context, name string) (record, error) {
 
 // look reads a record; of an id that nobody has it has no state, and the revision to replace.
 func (d *directory) look(ctx context.Context, id string) (rec record, err error) {
+	ctx, cancel := context.WithTimeout(ctx, accessTimeout)
+	defer cancel()
 	entry, err := d.table.Look(ctx, recordKey(id))
 	if err != nil {
 		return rec, err

@@ -1,6 +1,7 @@
 package actor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,9 @@ const (
 	inheriting = 32
 )
 
+// errLeaving says that a node which said goodbye still has its lease, for a moment.
+var errLeaving = errors.New("it has its lease still")
+
 // heir takes over the actors of nodes that are gone, and has those made again that are to be. Of the nodes that are there one is a gone node's
 // heir; the others remember it for the case that the heir dies too. Whatever two of them do at once, each record is replaced by one.
 type heir struct {
@@ -32,12 +36,13 @@ type heir struct {
 	group   *member.Group
 	stirred chan struct{} // holds one: there is something to do
 
-	mu   sync.Mutex
-	gone map[member.ID]time.Time // since when
+	mu       sync.Mutex
+	gone     map[member.ID]time.Time // since when
+	remaking map[string]bool         // by id
 }
 
 func startHeir(ctx context.Context, e *Engine) *heir {
-	h := &heir{engine: e, group: member.NewGroup(ctx), stirred: make(chan struct{}, 1), gone: make(map[member.ID]time.Time)}
+	h := &heir{engine: e, group: member.NewGroup(ctx), stirred: make(chan struct{}, 1), gone: make(map[member.ID]time.Time), remaking: make(map[string]bool)}
 	h.group.Go(h.serve)
 	e.node.Members.Watch(member.Watcher{Joined: func(member.Info) {}, Left: h.left})
 	return h
@@ -85,7 +90,7 @@ func (h *heir) inheritAll(ctx context.Context) (again bool) {
 			continue
 		}
 		if err := h.inherit(ctx, id); err != nil {
-			if ctx.Err() == nil {
+			if ctx.Err() == nil && !errors.Is(err, errLeaving) {
 				h.engine.node.Log.Warn("actors of a node that is gone are not taken over yet", zap.Stringer("of", id), zap.Error(err))
 			}
 			again = true
@@ -117,8 +122,11 @@ func (h *heir) inherit(ctx context.Context, gone member.ID) error {
 	ctx, cancel := context.WithTimeout(ctx, inheritTimeout)
 	defer cancel()
 	node := h.engine.node
-	if back, err := node.Members.There(ctx, gone); back || err != nil {
-		return err
+	if node.Members.Alive(gone) {
+		return nil
+	}
+	if there, err := node.Members.There(ctx, gone); there || err != nil {
+		return cmp.Or(err, errLeaving)
 	}
 	if !node.Holds() {
 		return errors.New("this node's own lease has ended")
@@ -148,6 +156,9 @@ func (h *heir) inheritActor(ctx context.Context, gone member.ID, id string) erro
 		rec, err := d.look(ctx, id)
 		if err != nil {
 			return err
+		}
+		if rec.State == recordRestarting && rec.Node == h.engine.node.ID { // taken over, but the answer was lost
+			h.remake(id, rec, 0)
 		}
 		if rec.ended() || rec.Node != gone {
 			return d.leave(ctx, gone, id)
@@ -195,29 +206,44 @@ func (h *heir) judge(ctx context.Context, rec *record, gone member.ID) (pause ti
 
 // remake has an actor made again where there is room, after a pause.
 func (h *heir) remake(id string, rec record, pause time.Duration) {
-	h.group.Go(func(ctx context.Context) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.remaking[id] {
+		return
+	}
+	h.remaking[id] = h.group.Go(func(ctx context.Context) {
 		member.Pause(ctx, pause)
 		if err := h.place(ctx, id, rec); err != nil && ctx.Err() == nil {
 			h.engine.node.Log.Warn("an actor is not made again", zap.String("actor", id), zap.Error(err))
 		}
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		delete(h.remaking, id)
 	})
 }
 
 // place asks for the actor as its creator once did, until a node has it or nobody wants it any more.
 func (h *heir) place(ctx context.Context, id string, rec record) error {
+	var frame []byte
+	var refused member.ID // who has said that it has no room
 	d := h.engine.directory
-	frame, err := d.start(ctx, id)
-	if err != nil {
-		return errors.Join(err, d.end(ctx, id, rec, "how it was asked for is lost"))
-	}
 	for wait := createFirst; ctx.Err() == nil; wait = min(2*wait, createLast) {
 		now, err := d.look(ctx, id)
-		switch {
-		case err != nil: // the bucket has no leader for a moment
-		case now.State != recordRestarting || now.Birth != rec.Birth:
+		if err == nil && now.State == recordPending && now.Node == refused { // it wrote that before it found that it has none
+			now.State, now.Node = recordRestarting, h.engine.node.ID
+			now, err = d.enter(ctx, id, now, now.revision)
+		}
+		if err == nil && (now.State != recordRestarting || now.Birth != rec.Birth) {
 			return nil
-		default:
-			if done, err := h.ask(ctx, id, now, frame); done || err != nil {
+		}
+		if err == nil && frame == nil {
+			if frame, err = d.start(ctx, id); errors.Is(err, bus.ErrNotFound) {
+				return errors.Join(err, d.end(ctx, id, now, "how it was asked for is lost"))
+			}
+		}
+		if err == nil { // else the bucket has no leader for a moment
+			var done bool
+			if done, refused, err = h.ask(ctx, id, now, frame); done {
 				return err
 			}
 		}
@@ -226,23 +252,25 @@ func (h *heir) place(ctx context.Context, id string, rec record) error {
 	return nil
 }
 
-// ask asks once. It returns false if there is no room, or nobody answers.
-func (h *heir) ask(ctx context.Context, id string, rec record, frame []byte) (done bool, err error) {
+// ask asks once. If it is not done there is no room, at the node that says so, or nobody answers.
+func (h *heir) ask(ctx context.Context, id string, rec record, frame []byte) (done bool, host member.ID, err error) {
 	e := h.engine
 	again, err := remade(frame, life{Detached: rec.Detached, Revision: rec.revision})
 	if err != nil {
-		return true, errors.Join(err, e.directory.end(ctx, id, rec, err.Error()))
+		return true, host, errors.Join(err, e.directory.end(ctx, id, rec, err.Error()))
 	}
 	p, err := e.ask(ctx, rec.Class, again)
 	switch {
-	case err != nil || p.Status == call.Busy, errors.Is(p.Outcome.Err, errTaken):
-		return false, nil
+	case err != nil:
+		return false, host, nil
+	case p.Status == call.Busy, p.Status == call.Moved:
+		return false, p.Host, nil
 	case p.Status != call.Accepted:
-		return true, e.directory.end(ctx, id, rec, p.Outcome.Err.Error())
+		return true, p.Host, e.directory.end(ctx, id, rec, p.Outcome.Err.Error())
 	case p.Host != e.node.ID:
-		return true, e.directory.leave(ctx, e.node.ID, id)
+		return true, p.Host, e.directory.leave(ctx, e.node.ID, id)
 	}
-	return true, nil
+	return true, p.Host, nil
 }
 
 // remade returns a request for an actor with another life.

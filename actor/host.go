@@ -147,7 +147,7 @@ func (h *host) create(ctx context.Context, className string, q call.Request, fra
 	if err := ask.read(q); err != nil {
 		return call.Refused, err
 	}
-	if there, err := h.wanted(ctx, q.Owner, ask.life); !there {
+	if err := h.orphan(ctx, q.Owner, ask.life); err != nil {
 		return call.Refused, err
 	}
 	arrival := objstore.StoreOf(h.node).Arrive(ask.start.Refs)
@@ -216,30 +216,39 @@ func (a *asked) read(q call.Request) (err error) {
 // recorded says whether an actor stands in the directory before it lives.
 func (a *asked) recorded(c *class) bool { return a.named || a.life.Detached || c.restarts != 0 }
 
-// wanted says whether the node with which an actor ends is there, and if not, with what error it is refused.
-func (h *host) wanted(ctx context.Context, creator member.ID, l life) (bool, error) {
+// orphan is the error of an actor whose creator is gone, with which it ends; nil if that is not known.
+func (h *host) orphan(ctx context.Context, creator member.ID, l life) error {
 	if l.Detached {
-		return true, nil
+		return nil
 	}
-	there, err := h.node.Members.There(ctx, creator)
-	if err == nil && !there {
-		err = fmt.Errorf("%w: its creator, node %s, is gone", ErrDead, creator)
+	if there, err := h.node.Members.There(ctx, creator); there || err != nil {
+		return nil
 	}
-	return there, err
+	return fmt.Errorf("%w: its creator, node %s, is gone", ErrDead, creator)
 }
 
-// enter gives a cell its record and its mailbox.
+// enter gives a cell its record and its mailbox. What hinders that may pass, so one that is made again is never refused for it.
 func (h *host) enter(ctx context.Context, cl *cell, ask *asked, frame []byte) (call.Status, error) {
+	again := ask.life.Revision != 0
 	if ask.recorded(cl.class) {
-		if err := h.register(ctx, cl, ask, frame); err != nil {
+		err := h.register(ctx, cl, ask, frame)
+		switch {
+		case errors.Is(err, errTaken):
+			return call.Moved, nil
+		case again && err != nil:
+			return call.Busy, nil
+		case err != nil:
 			return call.Refused, err
 		}
 	}
 	status, err := h.open(cl)
-	if status != call.Accepted {
-		err = errors.Join(err, h.free(cl, ""))
+	switch {
+	case status == call.Accepted:
+		return status, nil
+	case again: // the heir takes the record back
+		return call.Busy, nil
 	}
-	return status, err
+	return status, errors.Join(err, h.free(cl, ""))
 }
 
 // register gives a cell its record: a fresh one, or that of the actor before its node was lost.
