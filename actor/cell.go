@@ -18,7 +18,9 @@ import (
 // cell is an actor where it lives: the instance, its mailbox, and at most as many goroutines as its concurrency, none when idle.
 //
 //	starting ─► serving ─► stopping (mail that came before the word still runs) ─► ended
-//	    └──── Start fails, kill, taken over ──────────┴────────────────────────────►
+//	    │          │                                  │                            ▲
+//	    │          └─ moving (what runs ends) ────────│────────────────────────────┤
+//	    └──── Start fails, kill, taken over ──────────┴────────────────────────────┘
 type cell struct {
 	host     *host
 	id       string
@@ -39,10 +41,14 @@ type cell struct {
 	queue   []*visit            // those to be run, in order, and some that were answered already
 	visits  map[visitKey]*visit // queued or running, and not answered
 	running int
-	workers int        // goroutines that run visits
-	left    bool       // the host has let go of it
-	moved   bool       // when ended: the actor goes on elsewhere, in a later epoch
-	waiting []*bus.Msg // words to be answered then
+	workers int  // goroutines that run visits
+	left    bool // the host has let go of it
+	moved   bool // when ended: the actor goes on elsewhere, in a later epoch
+
+	saving   saving
+	keeping  sync.Mutex // one snapshot at a time
+	deferred bool       // when starting: it is to move, or to end, once it has
+	waiting  []*bus.Msg // words to be answered then
 }
 
 type phase int
@@ -51,6 +57,7 @@ const (
 	starting phase = iota
 	serving
 	stopping
+	moving
 	ended
 )
 
@@ -66,6 +73,7 @@ type visit struct {
 	reply    string
 	cancel   context.CancelCauseFunc // when it runs
 	answered bool                    // what it returns is not wanted any more
+	chore    func(context.Context)   // nil for a call: something of the cell's own that has its place in the queue
 }
 
 func (v *visit) key() visitKey { return visitKey{v.request.Owner, v.request.Number} }
@@ -76,7 +84,11 @@ func (c *cell) begin() {
 		if c.host.fence.await(ctx) != nil {
 			return
 		}
-		if err := c.start(c.context(ctx)); err != nil {
+		err := c.start(c.context(ctx))
+		if err == nil {
+			err = c.restore(c.context(ctx))
+		}
+		if err != nil {
 			err = fmt.Errorf("actor %s of class %s: %w: it did not start: %w", c.id, c.class.name, ErrDead, err)
 			c.send(c.creator, call.Reply{
 				Host: c.host.node.ID, Number: c.creation.Number, Attempt: int(c.creation.Attempt), Status: call.Refused, Outcome: objstore.Outcome{Err: err},
@@ -85,12 +97,15 @@ func (c *cell) begin() {
 			return
 		}
 		c.mu.Lock()
-		defer c.mu.Unlock()
 		if c.phase == starting {
 			c.phase = serving
 		}
 		c.employ()
-		c.group.Go(c.announce)
+		moves := c.deferred
+		c.mu.Unlock()
+		if c.group.Go(c.announce); moves {
+			c.handOver()
+		}
 	})
 }
 
@@ -144,7 +159,7 @@ func (c *cell) called(msg *bus.Msg, method string) {
 	defer c.mu.Unlock()
 	switch {
 	case c.overhears(q.Birth), c.moved && q.Epoch > c.epoch:
-	case c.moved, c.meant(q.Birth) && q.Epoch != 0 && q.Epoch != c.epoch:
+	case c.gone(), c.meant(q.Birth) && q.Epoch != 0 && q.Epoch != c.epoch:
 		c.sendAway(v)
 	case c.phase == stopping || c.phase == ended || !c.meant(q.Birth):
 		c.refuse(v, fmt.Errorf("actor %s: %w", c.id, ErrDead))
@@ -168,7 +183,7 @@ func (c *cell) pinged(msg *bus.Msg) {
 	switch {
 	case c.overhears(birth):
 		return
-	case c.moved:
+	case c.gone():
 		p.Status = call.Moved
 	case c.phase == ended || !c.meant(birth):
 		p.Status, p.Outcome.Err = call.Refused, fmt.Errorf("actor %s: %w", c.id, ErrDead)
@@ -177,6 +192,9 @@ func (c *cell) pinged(msg *bus.Msg) {
 	}
 	c.send(msg.Reply, p)
 }
+
+// gone says whether the actor goes on elsewhere.
+func (c *cell) gone() bool { return c.moved || c.phase == moving }
 
 // birth tells the actor from others that have its name before or after it.
 func (c *cell) birth() objstore.ID { return objstore.NewID(c.creation.Owner, c.creation.Number) }
@@ -194,7 +212,7 @@ func birthIn(msg *bus.Msg) (birth objstore.ID) {
 func (c *cell) obey(msg *bus.Msg, word string) {
 	birth := birthIn(msg)
 	c.mu.Lock()
-	overhears := c.overhears(birth) || c.moved
+	overhears := c.overhears(birth) || c.gone()
 	c.mu.Unlock()
 	switch {
 	case overhears:
@@ -218,9 +236,16 @@ func (c *cell) employ() {
 		}
 		c.workers++
 	}
-	if c.phase == stopping && c.workers == 0 {
+	if c.workers > 0 {
+		return
+	}
+	switch c.phase {
+	case stopping:
 		c.phase = ended
 		c.group.Go(func(context.Context) { c.finish() })
+	case moving:
+		c.phase, c.moved = ended, true
+		c.group.Go(c.depart)
 	}
 }
 
@@ -238,8 +263,11 @@ func (c *cell) work(ctx context.Context) {
 		v := c.queue[0]
 		c.queue[0] = nil
 		c.queue = c.queue[1:]
-		if v.answered {
+		if v.answered || v.chore != nil {
 			c.mu.Unlock()
+			if v.chore != nil {
+				v.chore(ctx)
+			}
 			continue
 		}
 		running, cancel := context.WithCancelCause(c.context(ctx))
@@ -266,6 +294,7 @@ func (c *cell) run(ctx context.Context, v *visit) {
 	}
 	out, arrival := call.Run(ctx, c.host.node, name, m.handler(c.instance), v.request)
 	v.cancel(call.ErrReturned) // before stop: the calls that it made go on
+	c.ran(c.group.Context())
 	if !arrival.Pending() {
 		c.answer(v, call.Done, out)
 		return

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"time"
 
+	"go.uber.org/zap"
+
 	"manta/bus"
 	"manta/internal/member"
 	"manta/objstore"
@@ -30,6 +32,9 @@ const (
 type directory struct {
 	table   *bus.Table
 	members *member.Table
+	store   *objstore.Store
+	group   *member.Group // removes states that are not needed any more
+	log     *zap.Logger
 }
 
 // record says what is known of an actor. Whoever changes it, by compare-and-set, decides what becomes of the actor.
@@ -44,6 +49,7 @@ type record struct {
 	Epoch    uint64      `json:"epoch"`
 	Detached bool        `json:"detached,omitempty"`
 	Cause    string      `json:"cause,omitempty"`
+	Snapshot []byte      `json:"snapshot,omitempty"` // see keepState
 	lifespan
 
 	revision uint64 // of the record in the bucket
@@ -72,7 +78,12 @@ func (r *record) orphaned(ctx context.Context, members *member.Table) (bool, err
 
 func openDirectory(ctx context.Context, node *member.Node) (*directory, error) {
 	table, err := node.Conn.OpenTable(ctx, node.Conn.ActorsTable())
-	return &directory{table, node.Members}, err
+	return &directory{table, node.Members, objstore.StoreOf(node), member.NewGroup(ctx), node.Log}, err
+}
+
+func (d *directory) close() {
+	d.group.Stop(bus.ErrClosed)
+	d.group.Wait()
 }
 
 func recordKey(id string) string { return "actor." + id }
@@ -144,7 +155,8 @@ func (d *directory) replace(ctx context.Context, id string, rec record) (record,
 // end writes that an actor is dead, which frees its name, if the record's revision is still the one that was read; else it returns
 // bus.ErrChanged.
 func (d *directory) end(ctx context.Context, id string, rec record, cause string) error {
-	rec.State, rec.Cause = recordDead, cause
+	kept := rec.Snapshot
+	rec.State, rec.Cause, rec.Snapshot = recordDead, cause, nil
 	value, err := json.Marshal(rec)
 	if err != nil {
 		return err
@@ -152,6 +164,7 @@ func (d *directory) end(ctx context.Context, id string, rec record, cause string
 	if _, err = d.table.Renew(ctx, recordKey(id), value, rec.revision, deadRecordTTL); err != nil {
 		return err
 	}
+	d.dropState(kept)
 	if rec.Limit != 0 {
 		err = d.table.Delete(ctx, startKey(id))
 	}

@@ -28,7 +28,8 @@
 // A call runs at most once. If the actor's node is lost, calls under way fail with [ErrUnavailable], which means that they may have
 // run; later ones fail with [ErrDead]. A Start that fails kills the actor, and every call fails with its error.
 //
-// An actor of a class with [Restarts] is made again on another node, with the state that Start gives it. Calls that did not run wait for
+// An actor of a class with [Restarts] is made again on another node, with the state that Start gives it, or that of its last snapshot if it is a
+// [Snapshotter]. Calls that did not run wait for
 // that and go there in their order; so do those under way that have task.Retries left, which may run twice. The others fail with ErrUnavailable.
 // Its answers never come from a node that was taken for lost, but a method may run there to its end: see [Epoch].
 //

@@ -32,6 +32,7 @@ func Start(ctx context.Context, node *member.Node, serve bool, classes *task.Reg
 	part.Set(node, e)
 	if serve {
 		e.host = startHost(ctx, node, e.directory, classes)
+		e.host.depart = func(id string, rec record) { e.heir.remake(id, rec, 0) }
 	}
 	e.heir = startHeir(ctx, e)
 	return e, nil
@@ -54,13 +55,13 @@ func (e *Engine) Classes() []string {
 }
 
 // Drain waits until every call that this node made has its outcome, then stops the actors that live here, each after the
-// calls in its mailbox.
+// calls in its mailbox; those that are made again elsewhere are handed over.
 func (e *Engine) Drain(ctx context.Context) error {
 	err := e.callers.drain(ctx)
 	if e.host != nil {
 		err = errors.Join(err, e.host.drain(ctx))
 	}
-	return err
+	return errors.Join(err, e.heir.drain(ctx))
 }
 
 // Close cancels what runs here, waits for it, and fails what this node called. The error says if a method goes on although
@@ -71,5 +72,6 @@ func (e *Engine) Close() (err error) {
 		err = e.host.close()
 	}
 	e.callers.close()
+	e.directory.close()
 	return err
 }

@@ -39,6 +39,7 @@ type heir struct {
 	mu       sync.Mutex
 	gone     map[member.ID]time.Time // since when
 	remaking map[string]bool         // by id
+	handing  member.Tally            // those
 }
 
 func startHeir(ctx context.Context, e *Engine) *heir {
@@ -211,7 +212,9 @@ func (h *heir) remake(id string, rec record, pause time.Duration) {
 	if h.remaking[id] {
 		return
 	}
-	h.remaking[id] = h.group.Go(func(ctx context.Context) {
+	h.handing.Add()
+	started := h.group.Go(func(ctx context.Context) {
+		defer h.handing.Done()
 		member.Pause(ctx, pause)
 		if err := h.place(ctx, id, rec); err != nil && ctx.Err() == nil {
 			h.engine.node.Log.Warn("an actor is not made again", zap.String("actor", id), zap.Error(err))
@@ -220,6 +223,17 @@ func (h *heir) remake(id string, rec record, pause time.Duration) {
 		defer h.mu.Unlock()
 		delete(h.remaking, id)
 	})
+	if h.remaking[id] = started; !started {
+		h.handing.Done()
+	}
+}
+
+// drain waits until the actors that this node has taken over, or handed over, live elsewhere.
+func (h *heir) drain(ctx context.Context) error {
+	if err := h.handing.Await(ctx); err != nil {
+		return fmt.Errorf("%d actors wait for room on another node: %w", h.handing.Left(), err)
+	}
+	return nil
 }
 
 // place asks for the actor as its creator once did, until a node has it or nobody wants it any more.

@@ -47,6 +47,7 @@ type host struct {
 	mail      chan *bus.Msg
 	living    member.Tally // the cells
 	fence     *fence
+	depart    func(id string, rec record) // has an actor made again elsewhere
 
 	mu       sync.Mutex
 	draining bool
@@ -165,7 +166,7 @@ func (h *host) create(ctx context.Context, className string, q call.Request, fra
 		return call.Busy, nil
 	}
 	cl := &cell{
-		host: h, id: ask.id, class: c, creation: q, creator: ask.inbox, instance: instance, detached: ask.life.Detached,
+		host: h, id: ask.id, class: c, creation: q, creator: ask.inbox, instance: instance, detached: ask.life.Detached, saving: c.saving,
 		group: member.NewGroup(ctx), visits: make(map[visitKey]*visit),
 	}
 	if status, err := h.enter(ctx, cl, &ask, frame); status != call.Accepted {
@@ -321,7 +322,7 @@ func (h *host) leave(cl *cell, cause error) {
 	h.living.Done()
 }
 
-// drain takes no more actors and stops those that live here.
+// drain takes no more actors, hands over those that go on elsewhere and stops the others.
 func (h *host) drain(ctx context.Context) error {
 	for _, sub := range h.doors {
 		_ = sub.Unsubscribe() // its one error is that the connection is closed
@@ -331,7 +332,11 @@ func (h *host) drain(ctx context.Context) error {
 	cells := slices.Collect(maps.Values(h.cells))
 	h.mu.Unlock()
 	for _, cl := range cells {
-		cl.stop(nil)
+		if cl.handsOver() {
+			cl.handOver()
+		} else {
+			cl.stop(nil)
+		}
 	}
 	if err := h.living.Await(ctx); err != nil {
 		return fmt.Errorf("actors still live here: %s: %w", h.residents(), err)

@@ -64,10 +64,17 @@ func (r *registration) write(ctx context.Context, change func(*record)) error {
 		change(&rec)
 		rec, err := r.directory.replace(ctx, r.id, rec)
 		if err == nil {
-			r.rec = rec
+			r.rec, r.over = rec, rec.State == recordRestarting
 		}
 		return err
 	})
+}
+
+// record returns the record as it was last written.
+func (r *registration) record() record {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.rec
 }
 
 // end writes that the actor is dead, unless it was taken over.

@@ -10,6 +10,8 @@ import (
 // loss counts for half after a minute, for a quarter after two and so on, so that n is about those that come close together. The second one
 // that does waits a second, each further one twice as long, up to 30 s.
 //
+// A node that drains hands such an actor over to another: that is no loss, and fails no call.
+//
 // Start runs again. Calls that were under way fail with [ErrUnavailable], since they may have run, unless they have task.Retries left; those
 // that wait are sent to where it lives then. Stop and Kill end it for good, as does the end of its creator.
 func Restarts(n int) ClassOption {

@@ -32,6 +32,7 @@ func (c *cell) vacate() {
 	c.mu.Lock()
 	if c.phase == ended {
 		c.mu.Unlock()
+		c.group.Stop(errTaken)
 		return
 	}
 	c.phase, c.moved = ended, true

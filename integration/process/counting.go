@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 
 	"manta/actor"
 	"manta/integration/process/line"
@@ -28,12 +29,24 @@ func (t *tally) Count(ctx context.Context) (counted, error) {
 	return c, nil
 }
 
-var tallies = actor.Define[tally]("tally", actor.Restarts(-1))
+// A ledger is a tally whose count goes on in its next life.
+type ledger struct{ tally }
 
-// keepCounting makes a tally and has it count, one call after the other and a pause of c.Micros after each, until it is told that it is enough. It says the result of each call.
+func (l *ledger) Snapshot(context.Context) ([]byte, error) { return json.Marshal(l.n) }
+
+func (l *ledger) Restore(_ context.Context, state []byte) error { return json.Unmarshal(state, &l.n) }
+
+var (
+	tallies = actor.Define[tally]("tally", actor.Restarts(-1))
+	ledgers = actor.Define[ledger]("ledger", actor.Restarts(-1))
+)
+
+// keepCounting makes a tally, or a ledger if the command says durable, and has it count, one call after the other and a pause of c.Micros after each, until it is told that it is enough. It says the result of each call.
 func keepCounting(ctx context.Context, c line.Command) {
-	t := tallies.New(ctx, tally{Tag: c.Tag})
-	call := actor.Method0(t, (*tally).Count)
+	call := actor.Method0(tallies.New(ctx, tally{Tag: c.Tag}), (*tally).Count)
+	if c.Durable {
+		call = actor.Method0(ledgers.New(ctx, ledger{tally{Tag: c.Tag}}), (*ledger).Count)
+	}
 	if c.Retries != nil {
 		call = call.With(task.Retries(*c.Retries))
 	}
