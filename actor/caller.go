@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"manta/bus"
 	"manta/internal/call"
 	"manta/internal/member"
 	"manta/objstore"
@@ -14,12 +15,14 @@ import (
 // has answered a ping: so none is sent twice, and what was sent is in the order in which it was made.
 //
 //	pending (being made, or not found yet) ─► alive ⇄ doubted (a call found nobody) ─► dead
-//	   └──────────────────────────────────────────────────────────────────────────────►
+//	   ▲  └──────────────────────────────────────────────────────────────────────────►
+//	   └── sought (of one that is made again: it has moved, or its node is lost) ◄──── alive, doubted
 type caller struct {
 	number  uint64 // names its reply subjects, and its creation if this node asked for that
 	id      string
 	class   string
 	ordered bool // calls are sent in the order they were made
+	lasting bool // it is made again when its node is lost
 
 	state    state
 	err      error         // when dead: why
@@ -27,8 +30,12 @@ type caller struct {
 	unwanted bool          // it was killed before it was made
 	made     chan struct{} // closed when the creation that this node asked for has ended; nil if it asked for none
 	starting bool          // the host may still say that Start failed
+	start    bus.Value     // of an actor that this node asked for and that is made again: what it names is kept
 	birth    objstore.ID   // zero while it is not known
 	node     member.ID     // where it lives
+	epoch    uint64        // that what was sent was sent to; 0 until it was found, or if it lives once
+	sighted  uint64        // the epoch that it has by now, while it is looked for
+	searches int           // how often it was sought
 
 	pinging bool          // a ping is under way, or the pause before the next one
 	pause   time.Duration // after a ping that found nobody
@@ -48,6 +55,7 @@ const (
 	pending state = iota
 	alive
 	doubted
+	sought
 	dead
 )
 
@@ -62,6 +70,7 @@ type outgoing struct {
 	queued    bool
 	sent      bool
 	place     uint64 // among those that were sent
+	moved     bool   // it was sent, and did not run because the actor has moved
 	cancelled error  // the outcome, once the cell or its silence has confirmed that it is not wanted
 	patience  *time.Timer
 	ended     bool
@@ -77,7 +86,9 @@ func (out *outgoing) Ended(err error) { out.callers.cancel(out, err) }
 func (out *outgoing) Cancel() { out.Ended(out.call.Cancelled()) }
 
 // awaits says whether the caller awaits a word from elsewhere.
-func (c *caller) awaits() bool { return len(c.calls) > 0 || c.pinging || c.starting }
+func (c *caller) awaits() bool {
+	return len(c.calls) > 0 || c.pinging || c.starting || c.state == sought
+}
 
 // push puts a call at the end of the queue.
 func (c *caller) push(out *outgoing) {
@@ -120,6 +131,22 @@ func (c *caller) forget(out *outgoing) {
 
 // unserved returns the calls that were sent and found nobody, in order: the newest ones, since nobody came back.
 func (c *caller) unserved() []*outgoing {
+	sent := c.unanswered()
+	return sent[max(0, len(sent)-c.missed):]
+}
+
+// requeue puts calls that were sent, and are to be sent again, before those that wait.
+func (c *caller) requeue(calls []*outgoing) {
+	for _, out := range calls {
+		out.sent, out.moved, out.queued = false, false, true
+	}
+	c.queue = append(calls, c.queue...)
+	c.sent -= len(calls)
+	c.missed = 0
+}
+
+// unanswered returns the calls that were sent, in order.
+func (c *caller) unanswered() []*outgoing {
 	var sent []*outgoing
 	for _, out := range c.calls {
 		if out.sent {
@@ -127,5 +154,5 @@ func (c *caller) unserved() []*outgoing {
 		}
 	}
 	slices.SortFunc(sent, func(a, b *outgoing) int { return cmp.Compare(a.place, b.place) })
-	return sent[max(0, len(sent)-c.missed):]
+	return sent
 }

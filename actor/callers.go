@@ -23,6 +23,8 @@ type callers struct {
 	asked   *bus.Subscription
 	watches *call.Watches
 
+	directory *directory
+
 	underway member.Tally // the calls without an outcome
 
 	mu       sync.Mutex
@@ -31,8 +33,8 @@ type callers struct {
 	finished call.Finished      // outcomes to hand out once unlocked
 }
 
-func startCallers(ctx context.Context, node *member.Node) (*callers, error) {
-	cs := &callers{node: node, group: member.NewGroup(ctx), waiting: make(map[uint64]*caller), watches: call.NewWatches(node.Closing)}
+func startCallers(ctx context.Context, node *member.Node, d *directory) (*callers, error) {
+	cs := &callers{node: node, directory: d, group: member.NewGroup(ctx), waiting: make(map[uint64]*caller), watches: call.NewWatches(node.Closing)}
 	var err error
 	if cs.replies, err = node.Conn.Subscribe(node.Conn.Inbox("actor.*.*"), "", cs.replied); err != nil {
 		return nil, err
@@ -119,7 +121,7 @@ func (cs *callers) pump(c *caller) {
 
 func (cs *callers) send(out *outgoing) {
 	c := out.caller
-	q := call.Request{Owner: cs.node.ID, Need: out.call.Target.Options.Need, Birth: c.birth, Entry: out.call.Entry()}
+	q := call.Request{Owner: cs.node.ID, Need: out.call.Target.Options.Need, Birth: c.birth, Epoch: c.epoch, Entry: out.call.Entry()}
 	if err := cs.node.Conn.Publish(cs.node.Conn.Actor(c.id, out.method), cs.inbox(c.number, wordOfCall), q.AppendTo(nil)); err != nil {
 		cs.end(out, objstore.Outcome{Err: fmt.Errorf("%s: %w: it was not sent: %w", out.call.Target.Name, ErrUnavailable, err)})
 		return

@@ -18,13 +18,18 @@ import (
 // cell is an actor where it lives: the instance, its mailbox, and at most as many goroutines as its concurrency, none when idle.
 //
 //	starting ─► serving ─► stopping (mail that came before the word still runs) ─► ended
-//	    └──── Start fails, kill ──────────┴────────────────────────────────────────►
+//	    │          │                                  │                            ▲
+//	    │          └─ moving (what runs ends) ────────│────────────────────────────┤
+//	    └──── Start fails, kill, taken over ──────────┴────────────────────────────┘
 type cell struct {
 	host     *host
 	id       string
-	named    bool
-	claim    uint64 // of its name: the revision of the record
 	class    *class
+	detached bool
+	epoch    uint64 // 0: the actor lives once
+
+	registration *registration // nil: it is not in the directory
+
 	creation call.Request
 	creator  string        // where to say that Start failed
 	instance reflect.Value // pointer to the struct
@@ -36,9 +41,14 @@ type cell struct {
 	queue   []*visit            // those to be run, in order, and some that were answered already
 	visits  map[visitKey]*visit // queued or running, and not answered
 	running int
-	workers int        // goroutines that run visits
-	left    bool       // the host has let go of it
-	waiting []*bus.Msg // words to be answered then
+	workers int  // goroutines that run visits
+	left    bool // the host has let go of it
+	moved   bool // when ended: the actor goes on elsewhere, in a later epoch
+
+	saving   saving
+	keeping  sync.Mutex // one snapshot at a time
+	deferred bool       // when starting: it is to move, or to end, once it has
+	waiting  []*bus.Msg // words to be answered then
 }
 
 type phase int
@@ -47,6 +57,7 @@ const (
 	starting phase = iota
 	serving
 	stopping
+	moving
 	ended
 )
 
@@ -62,6 +73,7 @@ type visit struct {
 	reply    string
 	cancel   context.CancelCauseFunc // when it runs
 	answered bool                    // what it returns is not wanted any more
+	chore    func(context.Context)   // nil for a call: something of the cell's own that has its place in the queue
 }
 
 func (v *visit) key() visitKey { return visitKey{v.request.Owner, v.request.Number} }
@@ -69,7 +81,14 @@ func (v *visit) key() visitKey { return visitKey{v.request.Owner, v.request.Numb
 // begin runs Start, then the mail that has come meanwhile.
 func (c *cell) begin() {
 	c.group.Go(func(ctx context.Context) {
-		if err := c.start(c.context(ctx)); err != nil {
+		if c.host.fence.await(ctx) != nil {
+			return
+		}
+		err := c.start(c.context(ctx))
+		if err == nil {
+			err = c.restore(c.context(ctx))
+		}
+		if err != nil {
 			err = fmt.Errorf("actor %s of class %s: %w: it did not start: %w", c.id, c.class.name, ErrDead, err)
 			c.send(c.creator, call.Reply{
 				Host: c.host.node.ID, Number: c.creation.Number, Attempt: int(c.creation.Attempt), Status: call.Refused, Outcome: objstore.Outcome{Err: err},
@@ -78,11 +97,15 @@ func (c *cell) begin() {
 			return
 		}
 		c.mu.Lock()
-		defer c.mu.Unlock()
 		if c.phase == starting {
 			c.phase = serving
 		}
 		c.employ()
+		moves := c.deferred
+		c.mu.Unlock()
+		if c.group.Go(c.announce); moves {
+			c.handOver()
+		}
 	})
 }
 
@@ -95,7 +118,7 @@ func (c *cell) start(ctx context.Context) error {
 
 // context makes the ctx that the instance's methods get: calls take no slot, so it carries no work.
 func (c *cell) context(ctx context.Context) context.Context {
-	return member.NewContext(ctx, &member.Scope{Node: c.host.node})
+	return withEpoch(member.NewContext(ctx, &member.Scope{Node: c.host.node}), c.epoch)
 }
 
 // protect turns a panic of user code into an error.
@@ -135,7 +158,9 @@ func (c *cell) called(msg *bus.Msg, method string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case c.overhears(q.Birth):
+	case c.overhears(q.Birth), c.moved && q.Epoch > c.epoch:
+	case c.gone(), c.meant(q.Birth) && q.Epoch != 0 && q.Epoch != c.epoch:
+		c.sendAway(v)
 	case c.phase == stopping || c.phase == ended || !c.meant(q.Birth):
 		c.refuse(v, fmt.Errorf("actor %s: %w", c.id, ErrDead))
 	default:
@@ -154,10 +179,12 @@ func (c *cell) pinged(msg *bus.Msg) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	birth := birthIn(msg)
-	p := call.Reply{Host: c.host.node.ID, Status: call.Accepted}
+	p := call.Reply{Host: c.host.node.ID, Epoch: c.epoch, Status: call.Accepted}
 	switch {
 	case c.overhears(birth):
 		return
+	case c.gone():
+		p.Status = call.Moved
 	case c.phase == ended || !c.meant(birth):
 		p.Status, p.Outcome.Err = call.Refused, fmt.Errorf("actor %s: %w", c.id, ErrDead)
 	case c.phase == starting:
@@ -165,6 +192,9 @@ func (c *cell) pinged(msg *bus.Msg) {
 	}
 	c.send(msg.Reply, p)
 }
+
+// gone says whether the actor goes on elsewhere.
+func (c *cell) gone() bool { return c.moved || c.phase == moving }
 
 // birth tells the actor from others that have its name before or after it.
 func (c *cell) birth() objstore.ID { return objstore.NewID(c.creation.Owner, c.creation.Number) }
@@ -182,7 +212,7 @@ func birthIn(msg *bus.Msg) (birth objstore.ID) {
 func (c *cell) obey(msg *bus.Msg, word string) {
 	birth := birthIn(msg)
 	c.mu.Lock()
-	overhears := c.overhears(birth)
+	overhears := c.overhears(birth) || c.gone()
 	c.mu.Unlock()
 	switch {
 	case overhears:
@@ -206,15 +236,23 @@ func (c *cell) employ() {
 		}
 		c.workers++
 	}
-	if c.phase == stopping && c.workers == 0 {
+	if c.workers > 0 {
+		return
+	}
+	switch c.phase {
+	case stopping:
 		c.phase = ended
 		c.group.Go(func(context.Context) { c.finish() })
+	case moving:
+		c.phase, c.moved = ended, true
+		c.group.Go(c.depart)
 	}
 }
 
 // work runs visits until none is left.
 func (c *cell) work(ctx context.Context) {
 	for {
+		_ = c.host.fence.await(ctx) // if ctx ends, the cell has
 		c.mu.Lock()
 		if len(c.queue) == 0 || c.phase == ended {
 			c.workers--
@@ -225,8 +263,11 @@ func (c *cell) work(ctx context.Context) {
 		v := c.queue[0]
 		c.queue[0] = nil
 		c.queue = c.queue[1:]
-		if v.answered {
+		if v.answered || v.chore != nil {
 			c.mu.Unlock()
+			if v.chore != nil {
+				v.chore(ctx)
+			}
 			continue
 		}
 		running, cancel := context.WithCancelCause(c.context(ctx))
@@ -253,6 +294,7 @@ func (c *cell) run(ctx context.Context, v *visit) {
 	}
 	out, arrival := call.Run(ctx, c.host.node, name, m.handler(c.instance), v.request)
 	v.cancel(call.ErrReturned) // before stop: the calls that it made go on
+	c.ran(c.group.Context())
 	if !arrival.Pending() {
 		c.answer(v, call.Done, out)
 		return
@@ -270,6 +312,7 @@ func (c *cell) run(ctx context.Context, v *visit) {
 
 // answer replies to a visit, unless it was answered already.
 func (c *cell) answer(v *visit, status call.Status, out objstore.Outcome) {
+	_ = c.host.fence.await(c.group.Context()) // if that ends, the cell has, and the visit is answered
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.running--
@@ -286,7 +329,7 @@ func (c *cell) refuse(v *visit, err error) { c.reply(v, call.Refused, objstore.O
 func (c *cell) reply(v *visit, status call.Status, out objstore.Outcome) {
 	v.answered = true
 	delete(c.visits, v.key())
-	p := call.Reply{Host: c.host.node.ID, Number: v.request.Number, Attempt: int(v.request.Attempt), Status: status, Outcome: out}
+	p := call.Reply{Host: c.host.node.ID, Number: v.request.Number, Attempt: int(v.request.Attempt), Epoch: c.epoch, Status: status, Outcome: out}
 	c.send(v.reply, p)
 }
 
@@ -347,7 +390,7 @@ func (c *cell) finish() {
 func (c *cell) leave(cause error) {
 	c.group.Stop(cause)
 	c.host.group.Go(func(context.Context) { c.group.Wait() })
-	c.host.leave(c)
+	c.host.leave(c, cause)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.left = true

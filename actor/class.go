@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"runtime"
+	"time"
 
 	"manta/bus"
 	"manta/internal/call"
@@ -24,6 +25,9 @@ type class struct {
 	start       bool // has Start
 	close       bool // has Close
 	concurrency int
+	restarts    int  // when the node is lost; -1: for ever
+	snapshots   bool // is a Snapshotter
+	saving      saving
 	need        member.Amounts
 }
 
@@ -78,7 +82,7 @@ func Define[T any](name string, opts ...ClassOption) Class[T] {
 }
 
 func newClass(name string, t reflect.Type, opts []ClassOption) (*class, error) {
-	c := &class{name: name, typ: t, registry: task.DefaultRegistry, methods: make(map[string]method), concurrency: 1}
+	c := &class{name: name, typ: t, registry: task.DefaultRegistry, methods: make(map[string]method), concurrency: 1, saving: saving{every: 100, after: time.Second}}
 	if err := bus.CheckName("class name", name); err != nil {
 		return c, err
 	}
@@ -101,6 +105,7 @@ var (
 // learnMethods finds the methods that can be called from elsewhere, and checks those that only the cell calls.
 func (c *class) learnMethods() error {
 	pointer := reflect.PointerTo(c.typ)
+	c.snapshots = pointer.Implements(reflect.TypeFor[Snapshotter]())
 	for i := range pointer.NumMethod() {
 		m := pointer.Method(i)
 		switch m.Name {
@@ -114,6 +119,11 @@ func (c *class) learnMethods() error {
 			if m.Type != reflect.FuncOf([]reflect.Type{pointer}, []reflect.Type{errorType}, false) {
 				return fmt.Errorf("method Close of %s is %s: want Close() error", c.typ, m.Type)
 			}
+		case "Snapshot", "Restore":
+			if c.snapshots {
+				continue
+			}
+			fallthrough
 		default:
 			if args, ok := callable(m.Type); ok {
 				c.methods[m.Name] = method{index: i, args: args, typ: m.Type}

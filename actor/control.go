@@ -23,6 +23,19 @@ func (cs *callers) control(ctx context.Context, h *handle, word string) error {
 	}
 	for {
 		err := cs.controlOnce(ctx, h, word)
+		if errors.Is(err, bus.ErrNoResponders) && c.lasting {
+			ended, failure := cs.endSought(ctx, h, word)
+			if !ended || errors.Is(failure, bus.ErrChanged) {
+				member.Pause(ctx, seekLast)
+				if ctx.Err() != nil {
+					return context.Cause(ctx)
+				}
+				continue
+			}
+			if failure != nil {
+				return failure
+			}
+		}
 		switch {
 		case err == nil, errors.Is(err, bus.ErrNoResponders):
 			cs.mu.Lock()

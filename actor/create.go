@@ -27,6 +27,7 @@ const (
 	argName  = iota // empty for none
 	argStart        // the start value
 	argInbox        // of the creator
+	argLife         // how long it lives
 	argCount
 )
 
@@ -35,6 +36,7 @@ type creation struct {
 	start  bus.Value
 	name   string // empty: none
 	shared bool   // an actor that has the name already will do
+	life   life
 }
 
 // create asks for an actor and returns its handle at once.
@@ -50,8 +52,11 @@ func (e *Engine) create(c *class, cr *creation) *handle {
 	}
 	cs := e.callers
 	created := &caller{
-		number: number.Number(), id: h.id, class: c.name, ordered: c.concurrency == 1, birth: h.birth,
+		number: number.Number(), id: h.id, class: c.name, ordered: c.concurrency == 1, lasting: c.restarts != 0, birth: h.birth,
 		made: make(chan struct{}), starting: true,
+	}
+	if created.lasting {
+		created.start = cr.start
 	}
 	h.set(cs, created)
 	cs.mu.Lock()
@@ -74,11 +79,16 @@ func (e *Engine) create(c *class, cr *creation) *handle {
 
 // place finds a node with room for the actor: the class's queue group picks one, which says yes, busy, or why it never will.
 func (e *Engine) place(ctx context.Context, c *class, cr *creation, created *caller) (record, error) {
+	lives, err := bus.Encode(cr.life)
+	if err != nil {
+		return record{}, err
+	}
 	q := call.Request{
 		Owner: e.node.ID, Need: c.need,
 		Entry: call.Entry{
 			Number: created.number, Attempt: 1,
-			Args: call.WireArgs{}.AppendArg(text(cr.name)).AppendArg(call.WireArg{Value: cr.start}).AppendArg(text(e.callers.inbox(created.number, wordOfBirth))),
+			Args: call.WireArgs{}.AppendArg(text(cr.name)).AppendArg(call.WireArg{Value: cr.start}).
+				AppendArg(text(e.callers.inbox(created.number, wordOfBirth))).AppendArg(call.WireArg{Value: lives}),
 		},
 	}
 	frame := q.AppendTo(nil)
@@ -87,7 +97,7 @@ func (e *Engine) place(ctx context.Context, c *class, cr *creation, created *cal
 	}
 	begun := time.Now()
 	for wait := createFirst; ; wait = min(2*wait, createLast) {
-		p, err := e.ask(ctx, c, frame)
+		p, err := e.ask(ctx, c.name, frame)
 		switch {
 		case errors.Is(err, bus.ErrNoResponders):
 			if !e.served(c) || time.Since(begun) > classAppears {
@@ -122,10 +132,10 @@ func (cs *callers) wants(c *caller) bool {
 	return !c.unwanted
 }
 
-func (e *Engine) ask(ctx context.Context, c *class, frame []byte) (p call.Reply, err error) {
+func (e *Engine) ask(ctx context.Context, class string, frame []byte) (p call.Reply, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, createTimeout, errors.New("no node answered"))
 	defer cancel()
-	msg, err := e.node.Conn.Request(ctx, e.node.Conn.Create(c.name), frame)
+	msg, err := e.node.Conn.Request(ctx, e.node.Conn.Create(class), frame)
 	if err != nil {
 		return p, err
 	}

@@ -5,68 +5,206 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
+
+	"go.uber.org/zap"
 
 	"manta/bus"
 	"manta/internal/member"
 	"manta/objstore"
 )
 
-// directory is the bucket of actors that have names: a name is taken by creating its key and free when the key is gone.
+const (
+	// deadRecordTTL is how long the record of an actor that has ended says why.
+	deadRecordTTL = 10 * time.Minute
+	// accessTimeout bounds one access: one that meets a change of the bucket's leader is never answered.
+	accessTimeout = 2 * time.Second
+)
+
+// directory is the bucket of the actors that others may have to find: those with names, and those that outlive their node or creator.
+// Of each it has three keys:
+//
+//	actor.<id>         its record
+//	at.<node>.<id>     that its record may name this node; one that does not is a leftover
+//	start.<id>         how it was asked for, if it is made again when its node is lost
+//
+// The second is written before the record, and the revision of that write is the epoch: it grows for ever.
 type directory struct {
 	table   *bus.Table
 	members *member.Table
+	store   *objstore.Store
+	group   *member.Group // removes states that are not needed any more
+	log     *zap.Logger
 }
 
-func openDirectory(ctx context.Context, node *member.Node) (*directory, error) {
-	table, err := node.Conn.OpenTable(ctx, node.Conn.ActorsTable())
-	return &directory{table, node.Members}, err
-}
-
-// record says who has a name.
+// record says what is known of an actor. Whoever changes it, by compare-and-set, decides what becomes of the actor.
+//
+//	pending (Start runs) ─► alive ─► restarting (its node is lost) ─► pending …
+//	   └───────────────────────┴────────────┴─► dead, and why
 type record struct {
-	Class string      `json:"class"`
-	Node  member.ID   `json:"node"`
-	Birth objstore.ID `json:"birth"`
+	Class    string      `json:"class"`
+	State    recordState `json:"state"`
+	Node     member.ID   `json:"node"` // where it lives; of one that is restarting, who sees to that
+	Birth    objstore.ID `json:"birth"`
+	Epoch    uint64      `json:"epoch"`
+	Detached bool        `json:"detached,omitempty"`
+	Cause    string      `json:"cause,omitempty"`
+	Snapshot []byte      `json:"snapshot,omitempty"` // see keepState
+	lifespan
 
 	revision uint64 // of the record in the bucket
 }
 
-// claim takes a name and returns the revision of its record, or ErrExists with its holder. A holder whose node is gone has lost
-// it to the first who replaces the record.
-func (d *directory) claim(ctx context.Context, name string, rec record) (revision uint64, err error) {
-	value, err := json.Marshal(rec)
-	if err != nil {
-		return 0, err
+type recordState string
+
+const (
+	recordPending    recordState = "pending"
+	recordAlive      recordState = "alive"
+	recordRestarting recordState = "restarting"
+	recordDead       recordState = "dead"
+)
+
+// ended says whether there is no actor.
+func (r *record) ended() bool { return r.State == "" || r.State == recordDead }
+
+// orphaned says whether the actor's creator, with which it dies, is gone.
+func (r *record) orphaned(ctx context.Context, members *member.Table) (bool, error) {
+	if r.Detached {
+		return false, nil
 	}
+	there, err := members.There(ctx, r.Birth.Owner())
+	return !there, err
+}
+
+func openDirectory(ctx context.Context, node *member.Node) (*directory, error) {
+	table, err := node.Conn.OpenTable(ctx, node.Conn.ActorsTable())
+	return &directory{table, node.Members, objstore.StoreOf(node), member.NewGroup(ctx), node.Log}, err
+}
+
+func (d *directory) close() {
+	d.group.Stop(bus.ErrClosed)
+	d.group.Wait()
+}
+
+func recordKey(id string) string { return "actor." + id }
+func startKey(id string) string  { return "start." + id }
+
+func placeKey(node member.ID, id string) string { return "at." + node.String() + "." + id }
+
+// claim takes an id, which for an actor with a name is that, or returns ErrExists with its holder. A holder whose node is gone has lost it to the
+// first who replaces the record, unless it is made again.
+func (d *directory) claim(ctx context.Context, id string, rec record) (record, error) {
 	for {
-		if revision, err = d.table.Create(ctx, name, value, 0); !errors.Is(err, bus.ErrExists) {
-			return revision, err
+		held, err := d.look(ctx, id)
+		if err == nil {
+			err = d.vacant(ctx, id, held)
 		}
-		held, err := d.read(ctx, name)
-		switch {
-		case errors.Is(err, ErrNotFound): // it has become free
-			continue
-		case err != nil:
-			return 0, err
+		if err != nil {
+			return rec, err
 		}
-		there, err := d.members.There(ctx, held.Node)
-		switch {
-		case err != nil:
-			return 0, err
-		case there:
-			return 0, fmt.Errorf("actor %q of class %s on node %s: %w", name, held.Class, held.Node, ErrExists)
-		}
-		if revision, err = d.table.Replace(ctx, name, value, held.revision); !errors.Is(err, bus.ErrChanged) {
-			return revision, err
+		claimed, err := d.enter(ctx, id, rec, held.revision)
+		if !errors.Is(err, bus.ErrChanged) {
+			return claimed, err
 		}
 	}
 }
 
-// lookup returns who has a name, or ErrNotFound.
-func (d *directory) lookup(ctx context.Context, name string) (record, error) {
-	rec, err := d.read(ctx, name)
+// vacant returns nil if an actor may be made with an id.
+func (d *directory) vacant(ctx context.Context, id string, held record) error {
+	if held.ended() {
+		return nil
+	}
+	there, err := d.members.There(ctx, held.Node)
+	if err == nil && (there || held.Limit != 0) {
+		err = fmt.Errorf("actor %q of class %s on node %s: %w", id, held.Class, held.Node, ErrExists)
+	}
+	return err
+}
+
+// enter writes a record with an epoch of its own, if the one that is there still has the revision; else it returns bus.ErrChanged.
+func (d *directory) enter(ctx context.Context, id string, rec record, revision uint64) (record, error) {
+	epoch, err := d.arrive(ctx, rec.Node, id)
 	if err != nil {
 		return rec, err
+	}
+	rec.Epoch, rec.revision = epoch, revision
+	entered, err := d.replace(ctx, id, rec)
+	if err != nil { // it may be there all the same: the answer was lost
+		if found, failure := d.look(ctx, id); failure == nil && found.Epoch == epoch {
+			return found, nil
+		}
+	}
+	return entered, err
+}
+
+// replace writes a record whose revision is still the one that was read; else it returns bus.ErrChanged.
+func (d *directory) replace(ctx context.Context, id string, rec record) (record, error) {
+	value, err := json.Marshal(rec)
+	if err != nil {
+		return rec, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, accessTimeout)
+	defer cancel()
+	revision, err := d.table.Replace(ctx, recordKey(id), value, rec.revision)
+	if err == nil {
+		rec.revision = revision
+	}
+	return rec, err
+}
+
+// end writes that an actor is dead, which frees its name, if the record's revision is still the one that was read; else it returns
+// bus.ErrChanged.
+func (d *directory) end(ctx context.Context, id string, rec record, cause string) error {
+	kept := rec.Snapshot
+	rec.State, rec.Cause, rec.Snapshot = recordDead, cause, nil
+	value, err := json.Marshal(rec)
+	if err != nil {
+		return err
+	}
+	if _, err = d.table.Renew(ctx, recordKey(id), value, rec.revision, deadRecordTTL); err != nil {
+		return err
+	}
+	d.dropState(kept)
+	if rec.Limit != 0 {
+		err = d.table.Delete(ctx, startKey(id))
+	}
+	return errors.Join(err, d.leave(ctx, rec.Node, id))
+}
+
+// arrive writes that an actor may live on a node, and returns the revision of that.
+func (d *directory) arrive(ctx context.Context, node member.ID, id string) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, accessTimeout)
+	defer cancel()
+	return d.table.Put(ctx, placeKey(node, id), nil)
+}
+
+// leave removes the word that an actor may live on a node.
+func (d *directory) leave(ctx context.Context, node member.ID, id string) error {
+	return d.table.Delete(ctx, placeKey(node, id))
+}
+
+// keepStart writes how an actor was asked for.
+func (d *directory) keepStart(ctx context.Context, id string, frame []byte) error {
+	_, err := d.table.Put(ctx, startKey(id), frame)
+	return err
+}
+
+// start returns how an actor was asked for.
+func (d *directory) start(ctx context.Context, id string) ([]byte, error) {
+	entry, err := d.table.Get(ctx, startKey(id))
+	return entry.Value, err
+}
+
+// lookup returns who has a name, or ErrNotFound.
+func (d *directory) lookup(ctx context.Context, name string) (record, error) {
+	rec, err := d.look(ctx, name)
+	switch {
+	case err != nil:
+		return rec, err
+	case rec.ended():
+		return rec, fmt.Errorf("%q: %w", name, ErrNotFound)
+	case rec.Limit != 0:
+		return rec, nil
 	}
 	there, err := d.members.There(ctx, rec.Node)
 	if err == nil && !there {
@@ -75,25 +213,28 @@ func (d *directory) lookup(ctx context.Context, name string) (record, error) {
 	return rec, err
 }
 
-func (d *directory) read(ctx context.Context, name string) (rec record, err error) {
-	entry, err := d.table.Get(ctx, name)
-	if errors.Is(err, bus.ErrNotFound) {
-		return rec, fmt.Errorf("%q: %w", name, ErrNotFound)
-	}
+// look reads a record; of an id that nobody has it has no state, and the revision to replace.
+func (d *directory) look(ctx context.Context, id string) (rec record, err error) {
+	ctx, cancel := context.WithTimeout(ctx, accessTimeout)
+	defer cancel()
+	entry, err := d.table.Look(ctx, recordKey(id))
 	if err != nil {
 		return rec, err
 	}
-	if err := json.Unmarshal(entry.Value, &rec); err != nil {
-		return rec, fmt.Errorf("the record of actor %q does not decode: %w", name, err)
+	if !entry.Gone {
+		if err := json.Unmarshal(entry.Value, &rec); err != nil {
+			return rec, fmt.Errorf("the record of actor %q does not decode: %w", id, err)
+		}
 	}
 	rec.revision = entry.Revision
 	return rec, nil
 }
 
-// release frees a name, unless another actor has it already.
-func (d *directory) release(ctx context.Context, name string, revision uint64) error {
-	if err := d.table.DeleteRevision(ctx, name, revision); !errors.Is(err, bus.ErrChanged) {
-		return err
+// residents returns the actors whose records may name a node.
+func (d *directory) residents(ctx context.Context, node member.ID) (ids []string, err error) {
+	entries, err := d.table.All(ctx, placeKey(node, "*"))
+	for _, e := range entries {
+		ids = append(ids, bus.LastToken(e.Key))
 	}
-	return nil
+	return ids, err
 }

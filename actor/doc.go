@@ -28,6 +28,11 @@
 // A call runs at most once. If the actor's node is lost, calls under way fail with [ErrUnavailable], which means that they may have
 // run; later ones fail with [ErrDead]. A Start that fails kills the actor, and every call fails with its error.
 //
+// An actor of a class with [Restarts] is made again on another node, with the state that Start gives it, or that of its last snapshot if it is a
+// [Snapshotter]. Calls that did not run wait for that and go there in their order; so do those under way that have task.Retries left, which
+// may run twice. The others fail with ErrUnavailable. Its answers never come from a node
+// that was taken for lost, but a method may run there to its end: see [Epoch].
+//
 // # Several that do the same
 //
 // A [Pool] gives calls of one method to the actors that are free, keeps what waits, and gives the results in the order of submission or as
@@ -36,5 +41,5 @@
 // # What you must do
 //
 // Obey ctx. Methods of a sequential actor need no locks; with Concurrency they do. [Ref.Stop] what is no longer needed: an
-// actor lives until it is stopped or its node closes.
+// actor lives until it is stopped, its node closes, or the node that created it is gone. [Detached] is for those that outlive that one.
 package actor

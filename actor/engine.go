@@ -15,6 +15,7 @@ type Engine struct {
 	node      *member.Node
 	callers   *callers
 	directory *directory
+	heir      *heir
 	host      *host // nil on a node that only calls
 }
 
@@ -25,13 +26,15 @@ func Start(ctx context.Context, node *member.Node, serve bool, classes *task.Reg
 	if e.directory, err = openDirectory(ctx, node); err != nil {
 		return nil, err
 	}
-	if e.callers, err = startCallers(ctx, node); err != nil {
+	if e.callers, err = startCallers(ctx, node, e.directory); err != nil {
 		return nil, err
 	}
 	part.Set(node, e)
 	if serve {
 		e.host = startHost(ctx, node, e.directory, classes)
+		e.host.depart = func(id string, rec record) { e.heir.remake(id, rec, 0) }
 	}
+	e.heir = startHeir(ctx, e)
 	return e, nil
 }
 
@@ -52,21 +55,23 @@ func (e *Engine) Classes() []string {
 }
 
 // Drain waits until every call that this node made has its outcome, then stops the actors that live here, each after the
-// calls in its mailbox.
+// calls in its mailbox; those that are made again elsewhere are handed over.
 func (e *Engine) Drain(ctx context.Context) error {
 	err := e.callers.drain(ctx)
 	if e.host != nil {
 		err = errors.Join(err, e.host.drain(ctx))
 	}
-	return err
+	return errors.Join(err, e.heir.drain(ctx))
 }
 
 // Close cancels what runs here, waits for it, and fails what this node called. The error says if a method goes on although
 // its ctx has ended.
 func (e *Engine) Close() (err error) {
+	e.heir.close()
 	if e.host != nil {
 		err = e.host.close()
 	}
 	e.callers.close()
+	e.directory.close()
 	return err
 }

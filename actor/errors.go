@@ -8,10 +8,11 @@ import (
 
 var (
 	// ErrDead is the outcome of a call to an actor that was stopped or killed, could not be created, or lived on a node that
-	// is gone. The call did not run, unless it was under way when Kill or the close of its node cut it short.
+	// is gone and is not made again. The call did not run, unless it was under way when Kill or the close of its node cut it short.
 	ErrDead = bus.RegisterError("actor_dead", errors.New("actor is dead"))
 
-	// ErrUnavailable is the outcome of a call that was under way when the actor's node was lost. It may have run.
+	// ErrUnavailable is the outcome of a call that was under way when the actor's node was lost. It may have run. A later call may succeed, if
+	// the class has Restarts.
 	ErrUnavailable = bus.RegisterError("actor_unavailable", errors.New("actor is unavailable"))
 
 	// ErrNotFound is returned by Lookup of a name that no actor has.

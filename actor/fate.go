@@ -82,7 +82,16 @@ func (cs *callers) unserved(c *caller, kind string) {
 func (cs *callers) answered(c *caller, p call.Reply) {
 	if c != nil {
 		c.starting = false
-		if out := c.calls[p.Number]; out != nil {
+		out := c.calls[p.Number]
+		switch {
+		case out == nil || !out.sent || p.Attempt != int(out.call.Attempt) || p.Epoch != c.epoch: // what has ended does not count
+		case p.Status == call.Moved:
+			out.moved = true
+			if c.state == alive || c.state == doubted {
+				cs.seek(c)
+			}
+			return
+		default:
 			if p.Outcome.Blob != nil {
 				p.Outcome.Blob.From = p.Host
 			}
@@ -133,18 +142,29 @@ func (cs *callers) pingAgain(c *caller) {
 
 // found handles the answer to a ping: the actor lives, or another one has its name.
 func (cs *callers) found(c *caller, p call.Reply) {
-	c.pinging = false
-	if p.Status == call.Refused {
+	switch {
+	case c.state == sought, p.Status == call.Moved && c.state == alive: // about an epoch that has ended
+		return
+	case p.Status == call.Refused:
+		c.pinging = false
 		cs.bury(c, p.Outcome.Err, unavailable(c, "it has ended"))
 		return
+	case p.Epoch < c.sighted:
+		if c.pinging {
+			cs.pingAgain(c)
+		}
+		return
+	case p.Status == call.Moved:
+		cs.seek(c)
+		return
 	}
-	again := c.unserved()
-	for _, out := range again {
-		out.sent, out.queued = false, true
+	c.pinging = false
+	if c.epoch != p.Epoch {
+		cs.settle(c, unavailable(c, "it was made again"))
+	} else {
+		c.requeue(c.unserved())
 	}
-	c.queue = append(again, c.queue...)
-	c.sent -= len(again)
-	c.missed = 0
+	c.epoch, c.sighted = p.Epoch, 0
 	c.node, c.state, c.pause = p.Host, alive, 0
 	c.starting = c.starting && p.Status == call.Busy
 	cs.pump(c)
@@ -154,6 +174,8 @@ func (cs *callers) found(c *caller, p call.Reply) {
 // notFound handles a ping that found nobody.
 func (cs *callers) notFound(c *caller) {
 	switch {
+	case c.state == doubted && c.lasting:
+		cs.seek(c)
 	case c.state == doubted: // it was there before
 		cs.bury(c, fmt.Errorf("actor %s: %w", c.id, ErrDead), unavailable(c, "nobody has its mailbox"))
 	case c.made != nil || c.birth == (objstore.ID{}): // nobody else knows more of it
@@ -175,6 +197,8 @@ func (cs *callers) notPending(c *caller) {
 		cs.pingAgain(c)
 	case time.Since(c.since) < interestSpreads:
 		cs.pingAgain(c)
+	case c.lasting:
+		cs.seek(c)
 	default:
 		err := fmt.Errorf("actor %s: %w", c.id, ErrDead)
 		cs.bury(c, err, err)
@@ -262,6 +286,9 @@ func (cs *callers) left(id member.ID) {
 	defer cs.unlock()
 	for _, c := range cs.waiting {
 		switch {
+		case c.node == id && c.lasting:
+			cs.settle(c, unavailable(c, fmt.Sprintf("its node %s is gone", id)))
+			cs.seek(c)
 		case c.node == id:
 			reason := fmt.Sprintf("its node %s is gone", id)
 			cs.bury(c, fmt.Errorf("actor %s: %w: %s", c.id, ErrDead, reason), unavailable(c, reason))

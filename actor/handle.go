@@ -104,7 +104,7 @@ func (h *handle) at(cs *callers, node member.ID) *caller {
 	if c == nil {
 		c = &caller{
 			number: objstore.StoreOf(cs.node).NextID().Number(), id: h.id, class: h.class.name, ordered: h.class.concurrency == 1,
-			birth: h.birth, node: node,
+			lasting: h.class.restarts != 0, birth: h.birth, node: node,
 		}
 		h.set(cs, c)
 	}

@@ -46,6 +46,8 @@ type host struct {
 	doors     []*bus.Subscription // queue groups of the classes
 	mail      chan *bus.Msg
 	living    member.Tally // the cells
+	fence     *fence
+	depart    func(id string, rec record) // has an actor made again elsewhere
 
 	mu       sync.Mutex
 	draining bool
@@ -56,13 +58,17 @@ func startHost(ctx context.Context, node *member.Node, d *directory, classes *ta
 	h := &host{
 		node: node, directory: d, classes: classes,
 		group: member.NewGroup(ctx), mail: make(chan *bus.Msg, mailRoom), cells: make(map[*bus.Subscription]*cell),
+		fence: newFence(node),
 	}
 	h.group.Go(h.deliver)
+	node.Members.Watch(member.Watcher{Joined: func(member.Info) {}, Left: h.ownerLeft})
 	return h
 }
 
-// openDoors joins the queue groups.
+// openDoors joins the queue groups. It is for a node that has joined.
 func (h *host) openDoors() error {
+	h.fence.open(h.node.Members.Lease().Tenure(time.Now()))
+	h.group.Go(func(ctx context.Context) { h.fence.serve(ctx, h.confirm) })
 	for _, name := range classNames(h.classes) {
 		sub, err := h.node.Conn.Subscribe(h.node.Conn.Create(name), bus.Workers, h.asked)
 		if err != nil {
@@ -73,24 +79,46 @@ func (h *host) openDoors() error {
 	return nil
 }
 
-// deliver moves mail to the cells. It never blocks.
+// deliver moves mail to the cells. It never blocks: what comes while the fence is closed is kept.
 func (h *host) deliver(ctx context.Context) {
+	var kept []*bus.Msg
 	for {
+		var opened, renewed <-chan struct{}
+		if len(kept) > 0 {
+			opened, renewed = h.fence.signals()
+			if h.fence.isOpen() {
+				for _, msg := range kept {
+					h.hand(msg)
+				}
+				kept = nil
+			}
+		}
 		select {
 		case msg := <-h.mail:
-			h.mu.Lock()
-			c := h.cells[msg.Sub]
-			if msg.Subject == "" { // the last one of this mailbox: see leave
-				delete(h.cells, msg.Sub)
-				c = nil
+			if len(kept) > 0 || !h.fence.isOpen() {
+				kept = append(kept, msg)
+			} else {
+				h.hand(msg)
 			}
-			h.mu.Unlock()
-			if c != nil {
-				c.deliver(msg, bus.LastToken(msg.Subject))
-			}
+		case <-opened:
+		case <-renewed:
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// hand gives a message to its cell.
+func (h *host) hand(msg *bus.Msg) {
+	h.mu.Lock()
+	c := h.cells[msg.Sub]
+	if msg.Subject == "" { // the last one of this mailbox: see leave
+		delete(h.cells, msg.Sub)
+		c = nil
+	}
+	h.mu.Unlock()
+	if c != nil {
+		c.deliver(msg, bus.LastToken(msg.Subject))
 	}
 }
 
@@ -102,7 +130,7 @@ func (h *host) asked(msg *bus.Msg) {
 		return
 	}
 	h.group.Go(func(ctx context.Context) {
-		status, err := h.create(ctx, bus.LastToken(msg.Subject), q)
+		status, err := h.create(ctx, bus.LastToken(msg.Subject), q, msg.Data)
 		p := call.Reply{Host: h.node.ID, Number: q.Number, Attempt: int(q.Attempt), Status: status, Outcome: objstore.Outcome{Err: err}}
 		if err := h.node.Conn.Publish(msg.Reply, "", p.AppendTo(nil)); err != nil {
 			h.node.Log.Warn("an answer to a request for an actor was not sent", zap.Error(err))
@@ -111,13 +139,16 @@ func (h *host) asked(msg *bus.Msg) {
 }
 
 // create makes a cell, if there is room for it and its name is free.
-func (h *host) create(ctx context.Context, className string, q call.Request) (call.Status, error) {
+func (h *host) create(ctx context.Context, className string, q call.Request, frame []byte) (call.Status, error) {
 	c, ok := lookupClass(h.classes, className)
 	if !ok {
 		return call.Refused, ErrNotRegistered
 	}
 	var ask asked
 	if err := ask.read(q); err != nil {
+		return call.Refused, err
+	}
+	if err := h.orphan(ctx, q.Owner, ask.life); err != nil {
 		return call.Refused, err
 	}
 	arrival := objstore.StoreOf(h.node).Arrive(ask.start.Refs)
@@ -131,14 +162,14 @@ func (h *host) create(ctx context.Context, className string, q call.Request) (ca
 	if err := bus.DecodeTo(ask.start, instance); err != nil {
 		return call.Refused, err
 	}
-	if !h.node.Capacity.Take(q.Need) {
+	if !h.fence.isOpen() || !h.node.Capacity.Take(q.Need) {
 		return call.Busy, nil
 	}
 	cl := &cell{
-		host: h, id: ask.id, named: ask.named, class: c, creation: q, creator: ask.inbox, instance: instance,
+		host: h, id: ask.id, class: c, creation: q, creator: ask.inbox, instance: instance, detached: ask.life.Detached, saving: c.saving,
 		group: member.NewGroup(ctx), visits: make(map[visitKey]*visit),
 	}
-	if status, err := h.enter(ctx, cl); status != call.Accepted {
+	if status, err := h.enter(ctx, cl, &ask, frame); status != call.Accepted {
 		h.node.Capacity.Give(q.Need)
 		return status, err
 	}
@@ -152,6 +183,13 @@ type asked struct {
 	named bool
 	start bus.Value
 	inbox string // of the creator, to be told if Start fails
+	life  life
+}
+
+// life is what a request for an actor says of how long it lives.
+type life struct {
+	Detached bool
+	Revision uint64 `msgpack:",omitempty"` // of the record of one that is made again
 }
 
 func (a *asked) read(q call.Request) (err error) {
@@ -169,23 +207,76 @@ func (a *asked) read(q call.Request) (err error) {
 	if err := bus.CheckName("actor name", a.id); err != nil {
 		return err
 	}
-	a.inbox, err = bus.Decode[string](args[argInbox].Value)
+	if a.inbox, err = bus.Decode[string](args[argInbox].Value); err != nil {
+		return err
+	}
+	a.life, err = bus.Decode[life](args[argLife].Value)
 	return err
 }
 
-// enter gives a cell its name and its mailbox.
-func (h *host) enter(ctx context.Context, cl *cell) (call.Status, error) {
-	if cl.named {
-		var err error
-		if cl.claim, err = h.directory.claim(ctx, cl.id, record{Class: cl.class.name, Node: h.node.ID, Birth: cl.birth()}); err != nil {
+// recorded says whether an actor stands in the directory before it lives.
+func (a *asked) recorded(c *class) bool { return a.named || a.life.Detached || c.restarts != 0 }
+
+// orphan is the error of an actor whose creator is gone, with which it ends; nil if that is not known.
+func (h *host) orphan(ctx context.Context, creator member.ID, l life) error {
+	if l.Detached {
+		return nil
+	}
+	if there, err := h.node.Members.There(ctx, creator); there || err != nil {
+		return nil
+	}
+	return fmt.Errorf("%w: its creator, node %s, is gone", ErrDead, creator)
+}
+
+// enter gives a cell its record and its mailbox. What hinders that may pass, so one that is made again is never refused for it.
+func (h *host) enter(ctx context.Context, cl *cell, ask *asked, frame []byte) (call.Status, error) {
+	again := ask.life.Revision != 0
+	if ask.recorded(cl.class) {
+		err := h.register(ctx, cl, ask, frame)
+		switch {
+		case errors.Is(err, errTaken):
+			return call.Moved, nil
+		case again && err != nil:
+			return call.Busy, nil
+		case err != nil:
 			return call.Refused, err
 		}
 	}
 	status, err := h.open(cl)
-	if status != call.Accepted {
-		err = errors.Join(err, h.free(cl))
+	switch {
+	case status == call.Accepted:
+		return status, nil
+	case again: // the heir takes the record back
+		return call.Busy, nil
 	}
-	return status, err
+	return status, errors.Join(err, h.free(cl, ""))
+}
+
+// register gives a cell its record: a fresh one, or that of the actor before its node was lost.
+func (h *host) register(ctx context.Context, cl *cell, ask *asked, frame []byte) (err error) {
+	rec := record{
+		Class: cl.class.name, State: recordPending, Node: h.node.ID, Birth: cl.birth(), Detached: ask.life.Detached,
+		lifespan: lifespan{Limit: cl.class.restarts},
+	}
+	if ask.life.Revision != 0 {
+		if rec, err = h.directory.look(ctx, cl.id); err != nil {
+			return err
+		}
+		if rec.revision != ask.life.Revision {
+			return errTaken
+		}
+		rec.State, rec.Node = recordPending, h.node.ID
+	}
+	if rec.Limit == 0 {
+		frame = nil
+	}
+	if cl.registration, err = h.directory.register(ctx, cl.id, rec, ask.life.Revision, frame); errors.Is(err, bus.ErrChanged) {
+		err = errTaken
+	}
+	if err == nil {
+		cl.epoch = cl.registration.epoch()
+	}
+	return err
 }
 
 // open gives a cell its mailbox, unless the node drains.
@@ -205,19 +296,16 @@ func (h *host) open(cl *cell) (call.Status, error) {
 	return call.Accepted, nil
 }
 
-// free frees an actor's name.
-func (h *host) free(cl *cell) error {
-	if !cl.named {
-		return nil
-	}
+// free frees an actor's name, and has its record say why it ended.
+func (h *host) free(cl *cell, cause string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), releaseTimeout)
 	defer cancel()
-	return h.directory.release(ctx, cl.id, cl.claim)
+	return cl.registration.end(ctx, cause)
 }
 
-// leave removes a cell that has ended. It goes on refusing mail until the server knows that it has left: what is sent to it
+// leave removes a cell that has ended, and its name unless the actor goes on elsewhere. It goes on refusing mail until the server knows that it has left: what is sent to it
 // meanwhile would get no answer from anybody.
-func (h *host) leave(cl *cell) {
+func (h *host) leave(cl *cell, cause error) {
 	cl.mailbox.SetClosedHandler(func(string) {
 		select {
 		case h.mail <- &bus.Msg{Sub: cl.mailbox}:
@@ -225,14 +313,16 @@ func (h *host) leave(cl *cell) {
 		}
 	})
 	_ = cl.mailbox.Drain() // its one error is that the connection is closed
-	if err := h.free(cl); err != nil {
-		h.node.Log.Warn("an actor's name stays taken", zap.String("actor", cl.id), zap.Error(err))
+	if !cl.moved {
+		if err := h.free(cl, cause.Error()); err != nil {
+			h.node.Log.Warn("an actor's name stays taken", zap.String("actor", cl.id), zap.Error(err))
+		}
 	}
 	h.node.Capacity.Give(cl.creation.Need)
 	h.living.Done()
 }
 
-// drain takes no more actors and stops those that live here.
+// drain takes no more actors, hands over those that go on elsewhere and stops the others.
 func (h *host) drain(ctx context.Context) error {
 	for _, sub := range h.doors {
 		_ = sub.Unsubscribe() // its one error is that the connection is closed
@@ -242,7 +332,11 @@ func (h *host) drain(ctx context.Context) error {
 	cells := slices.Collect(maps.Values(h.cells))
 	h.mu.Unlock()
 	for _, cl := range cells {
-		cl.stop(nil)
+		if cl.handsOver() {
+			cl.handOver()
+		} else {
+			cl.stop(nil)
+		}
 	}
 	if err := h.living.Await(ctx); err != nil {
 		return fmt.Errorf("actors still live here: %s: %w", h.residents(), err)
@@ -275,7 +369,11 @@ func (h *host) close() error {
 		_ = sub.Unsubscribe() // its one error is that the connection is closed
 	}
 	for _, cl := range cells {
-		cl.kill(nil, fmt.Errorf("actor %s: %w: its node closed", cl.id, ErrDead))
+		if cl.lasting() { // the others make it again
+			cl.vacate()
+		} else {
+			cl.kill(nil, fmt.Errorf("actor %s: %w: its node closed", cl.id, ErrDead))
+		}
 	}
 	h.group.Stop(bus.ErrClosed)
 	if !h.group.WaitFor(member.UserGrace) {

@@ -35,6 +35,15 @@ func Name(name string) NewOption {
 	}
 }
 
+// Detached makes the actor live until it is stopped or killed. Else it also ends when the node that created it leaves the cluster or dies:
+// it is stopped.
+func Detached() NewOption {
+	return func(c *creation) error {
+		c.life.Detached = true
+		return nil
+	}
+}
+
 // New creates an actor on a node with room for it and returns its handle at once. Calls wait until it lives. What goes wrong is
 // the error of every call, none of which runs: ErrNotRegistered, ErrExists, ErrDead with the error of Start, bus.ErrNoNode.
 func (c Class[T]) New(ctx context.Context, start T, opts ...NewOption) Ref[T] {

@@ -62,18 +62,31 @@ func (s *stage) read() []string {
 // await waits until the diary has all entries.
 func (s *stage) await(entries ...string) {
 	s.t.Helper()
+	for _, entry := range entries {
+		s.awaits(1, entry)
+	}
+}
+
+// awaits waits until the diary has an entry n times.
+func (s *stage) awaits(n int, entry string) {
+	s.t.Helper()
 	timeout := time.After(patience)
 	for {
 		s.mu.Lock()
-		changed, missing := s.changed, slices.DeleteFunc(slices.Clone(entries), func(e string) bool { return slices.Contains(s.diary, e) })
+		changed, have := s.changed, 0
+		for _, e := range s.diary {
+			if e == entry {
+				have++
+			}
+		}
 		s.mu.Unlock()
-		if len(missing) == 0 {
+		if have >= n {
 			return
 		}
 		select {
 		case <-changed:
 		case <-timeout:
-			s.t.Fatalf("nobody wrote %q; the diary is %q", missing, s.read())
+			s.t.Fatalf("%q was written %d times, want %d; the diary is %q", entry, have, n, s.read())
 		}
 	}
 }

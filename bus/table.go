@@ -175,14 +175,14 @@ func (t *Table) Look(ctx context.Context, key string) (Entry, error) {
 
 func (t *Table) subject(key string) string { return "$KV." + t.name + "." + key }
 
-// All reads all records.
-func (t *Table) All(ctx context.Context) ([]Entry, error) {
+// All reads all records, or those of the keys that are named, in which a '*' stands for any token.
+func (t *Table) All(ctx context.Context, keys ...string) ([]Entry, error) {
 	var all []Entry
 	watch, err := t.Watch(ctx, func(e Entry) {
 		if !e.Gone {
 			all = append(all, e)
 		}
-	})
+	}, keys...)
 	if err != nil {
 		return nil, err
 	}

@@ -52,6 +52,9 @@ type Config struct {
 	// Uploads take turns at it, chunk by chunk, in the order of asking. At least 64 KiB. Default 64 MiB; a smaller one spares servers
 	// with little memory, one below 8 MiB makes uploads slower.
 	UploadWindow int64
+	// LeaseTTL is how long the node may be silent before others take it for dead; they know within one and a half times that. In whole seconds,
+	// from 1 s to 1 min, and the same on all nodes. Default 2 s; a longer one spares a cluster whose machines or servers stall now and then.
+	LeaseTTL time.Duration
 	// DrainTimeout bounds the Drain that Run does. Default 30 s.
 	DrainTimeout time.Duration
 	// InfeasibleAfter is how long a task of this node that no node could ever run waits for one to join before it fails with
@@ -118,6 +121,9 @@ func (c Config) withDefaults(id member.ID) Config {
 	if c.UploadWindow == 0 {
 		c.UploadWindow = 64 << 20
 	}
+	if c.LeaseTTL == 0 {
+		c.LeaseTTL = member.LeaseTTL
+	}
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = 30 * time.Second
 	}
@@ -148,6 +154,8 @@ func (c Config) validate() error {
 		return fmt.Errorf("Config.Replicas is %d: want 1 to 5, or 0 for 1", c.Replicas)
 	case c.RefTTL < 0:
 		return fmt.Errorf("Config.RefTTL is %v: want a duration from 0, where 0 means 1 h", c.RefTTL)
+	case c.LeaseTTL != 0 && (c.LeaseTTL < time.Second || c.LeaseTTL > time.Minute || c.LeaseTTL%time.Second != 0):
+		return fmt.Errorf("Config.LeaseTTL is %v: want whole seconds from 1 s to 1 min, or 0 for 2 s", c.LeaseTTL)
 	case c.DrainTimeout < 0:
 		return fmt.Errorf("Config.DrainTimeout is %v: want a duration from 0, where 0 means 30 s", c.DrainTimeout)
 	}

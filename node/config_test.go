@@ -34,6 +34,8 @@ func TestAWrongConfigIsAnErrorThatNamesTheField(t *testing.T) {
 		{"a small upload window", node.Config{UploadWindow: 1000}, []string{"Config.UploadWindow", "1000", "65536"}},
 		{"negative replicas", node.Config{Replicas: -1}, []string{"Config.Replicas", "-1"}},
 		{"more replicas than NATS has", node.Config{Replicas: 6}, []string{"Config.Replicas", "6"}},
+		{"a lease of half a second", node.Config{LeaseTTL: time.Second / 2}, []string{"Config.LeaseTTL", "500ms", "from 1 s"}},
+		{"a lease of broken seconds", node.Config{LeaseTTL: 2500 * time.Millisecond}, []string{"Config.LeaseTTL", "2.5s", "whole seconds"}},
 		{"a negative drain timeout", node.Config{DrainTimeout: -time.Second}, []string{"Config.DrainTimeout", "-1s"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

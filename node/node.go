@@ -90,7 +90,7 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 		return err
 	}
 	n.onClose(quietly(conn.Close))
-	members, err := member.OpenTable(ctx, conn, id, log)
+	members, err := member.OpenTable(ctx, conn, id, n.config.LeaseTTL, log)
 	if err != nil {
 		return err
 	}

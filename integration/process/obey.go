@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"manta/actor"
 	"manta/integration/process/line"
 	"manta/node"
 	"manta/objstore"
@@ -46,6 +47,8 @@ func obey(ctx context.Context, n *node.Node, commands io.Reader) {
 			go awaitMembers(ctx, c.Count)
 		case c.Do == "echo":
 			here.say(line.Event{Event: line.Echo})
+		case c.Do == "count":
+			go keepCounting(ctx, c)
 		case c.Do == "churn":
 			go churn(ctx, c)
 		case c.Do == "clear":
@@ -207,7 +210,7 @@ func code(err error) string {
 	}
 	for sentinel, code := range map[error]string{
 		task.ErrWorkerLost: "worker_lost", task.ErrNotRegistered: "not_registered", task.ErrInfeasible: "infeasible",
-		task.ErrCancelled: "cancelled", task.ErrDeadline: "deadline", objstore.ErrFreed: "freed",
+		task.ErrCancelled: "cancelled", task.ErrDeadline: "deadline", objstore.ErrFreed: "freed", actor.ErrUnavailable: "unavailable",
 	} {
 		if errors.Is(err, sentinel) {
 			return code

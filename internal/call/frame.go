@@ -22,6 +22,7 @@ const (
 	Busy     Status = 'b' // it did not run and will not run here
 	Done     Status = 'd' // the outcome is here
 	Refused  Status = 'n' // it can never run here: the outcome is why
+	Moved    Status = 'm' // it did not run: the epoch of the actor that it is for has ended, or has not begun, here
 )
 
 // Request asks a host to run one call.
@@ -29,6 +30,7 @@ type Request struct {
 	Owner member.ID // node that submitted the call
 	Need  member.Amounts
 	Birth objstore.ID // of the actor that is meant, zero for none
+	Epoch uint64      // of that actor's, 0 for any
 	Entry
 }
 
@@ -36,7 +38,7 @@ type Request struct {
 func (q *Request) AppendTo(b []byte) []byte {
 	b = append(bus.AppendFrame(b, requestFrame), q.Owner[:]...)
 	b = AppendNeed(b, q.Need)
-	b = append(b, q.Birth[:]...)
+	b = bus.AppendUint(append(b, q.Birth[:]...), q.Epoch)
 	return q.Entry.AppendTo(b)
 }
 
@@ -49,6 +51,7 @@ func ReadRequest(frame []byte) (q Request, err error) {
 	copy(q.Owner[:], r.Raw(len(q.Owner)))
 	q.Need = ReadNeed(&r)
 	copy(q.Birth[:], r.Raw(len(q.Birth)))
+	q.Epoch = r.Uint()
 	q.Entry = ReadEntry(&r)
 	return q, r.Err()
 }
@@ -86,6 +89,7 @@ type Reply struct {
 	Host    member.ID
 	Number  uint64
 	Attempt int
+	Epoch   uint64 // of the actor that says it, 0 if it has none
 	Status  Status
 	Outcome objstore.Outcome // if Done or Refused
 }
@@ -95,6 +99,7 @@ func (p *Reply) AppendTo(b []byte) []byte {
 	b = append(bus.AppendFrame(b, replyFrame), p.Host[:]...)
 	b = bus.AppendUint(b, p.Number)
 	b = bus.AppendUint(b, uint64(p.Attempt))
+	b = bus.AppendUint(b, p.Epoch)
 	b = append(b, byte(p.Status))
 	if p.Status == Done || p.Status == Refused {
 		b = p.Outcome.AppendTo(b)
@@ -111,9 +116,10 @@ func ReadReply(frame []byte) (p Reply, err error) {
 	copy(p.Host[:], r.Raw(len(p.Host)))
 	p.Number = r.Uint()
 	p.Attempt = int(min(r.Uint(), maxAttempt))
+	p.Epoch = r.Uint()
 	p.Status = Status(r.Byte())
 	switch p.Status {
-	case Accepted, Busy:
+	case Accepted, Busy, Moved:
 	case Done, Refused:
 		p.Outcome = objstore.ReadOutcome(&r)
 	default:

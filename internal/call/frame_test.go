@@ -28,6 +28,7 @@ func drawRequest(t *rapid.T) call.Request {
 	q := call.Request{
 		Owner: rapid.Make[member.ID]().Draw(t, "owner"),
 		Birth: rapid.Make[objstore.ID]().Draw(t, "birth"),
+		Epoch: rapid.Uint64().Draw(t, "epoch"),
 		Entry: call.Entry{
 			Number:  rapid.Uint64().Draw(t, "number"),
 			Attempt: rapid.Uint16Min(1).Draw(t, "attempt"),
@@ -56,9 +57,10 @@ func drawReply(t *rapid.T) call.Reply {
 		Host:    rapid.Make[member.ID]().Draw(t, "host"),
 		Number:  rapid.Uint64().Draw(t, "number"),
 		Attempt: rapid.IntRange(1, mostAttempts).Draw(t, "attempt"),
-		Status:  rapid.SampledFrom([]call.Status{call.Accepted, call.Busy, call.Done, call.Refused}).Draw(t, "status"),
+		Epoch:   rapid.Uint64().Draw(t, "epoch"),
+		Status:  rapid.SampledFrom([]call.Status{call.Accepted, call.Busy, call.Moved, call.Done, call.Refused}).Draw(t, "status"),
 	}
-	if p.Status == call.Accepted || p.Status == call.Busy {
+	if p.Status != call.Done && p.Status != call.Refused {
 		return p
 	}
 	switch rapid.IntRange(0, 2).Draw(t, "outcome") {

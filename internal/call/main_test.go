@@ -44,7 +44,7 @@ func startNode(t *testing.T) (*member.Node, context.Context) {
 	}
 	t.Cleanup(conn.Close)
 	id := member.NewID()
-	members, err := member.OpenTable(ctx, conn, id, zap.NewNop())
+	members, err := member.OpenTable(ctx, conn, id, 0, zap.NewNop())
 	if err != nil {
 		t.Fatal(err)
 	}

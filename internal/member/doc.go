@@ -5,7 +5,7 @@
 // A node that joins writes two things: its lease, a key with a time to live that it renews twice a second, and its record, what
 // it is. Every node watches the records: who has one is there. Only the next three nodes in the ring of ids watch a
 // lease; one of them claims a lease that has ended, by compare-and-set, and then removes the record, from which all learn
-// that the node is gone. A clean leave removes the record at once; a silent one is known within 3 s: [LeaseTTL], up to
+// that the node is gone. A clean leave removes the record at once; a silent one is known within 3 s, unless its lease has another length: [LeaseTTL], up to
 // 250 ms for the server to notice, half a second for the node to speak up after all.
 //
 // # What is guaranteed

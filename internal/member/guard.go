@@ -7,29 +7,24 @@ import (
 )
 
 const (
-	// claimDelay is between the end of a lease and a claim. After a stall of the whole bucket all leases end at once, and
-	// this leaves their nodes time to take them again.
-	claimDelay = 500 * time.Millisecond
 	// claimTTL is how long a claimant may take to remove the record, or another takes it up.
 	claimTTL = LeaseTTL
 	// sealTTL is how long a claim that has done its work tells a node which was silent that it was taken for dead.
 	sealTTL = 10 * time.Minute
-	// resyncGrace is how long nobody is taken for dead after this node's picture began anew: all may have to write their leases and
-	// records again first.
-	resyncGrace = LeaseTTL + time.Second
 )
 
 // guard decides which nodes to claim: those of its wards whose leases have ended. Pure: it has no clock, goroutine or network.
 //
 //	unknown ── lease seen ──► held ── marker ──► ended ── claim accepted ──► mine ── record removed ──┐
 //	   │                                          ▲  │                                                │
-//	   └──── nothing seen for resyncGrace ────────┤  └── another's claim seen ──► claimed ◄───────────┘
+//	   └──── nothing seen for the grace ─────────┤  └── another's claim seen ──► claimed ◄───────────┘
 //	                                              └───────────── marker of the claim ──┘
 //
 // A lease seen, in whatever state, makes it held: the node has taken it again. Claims of which the claimant died end as leases do,
 // by a marker, and then another claims. A record that is gone takes its node out of the ring, which ends the wardship.
 type guard struct {
 	self     ID
+	pace     pace
 	wards    map[ID]*ward
 	earliest time.Time // before this nobody is claimed
 }
@@ -57,7 +52,7 @@ type guardAction struct {
 	revision uint64 // the lease's
 }
 
-func newGuard(self ID) *guard { return &guard{self: self, wards: make(map[ID]*ward)} }
+func newGuard(self ID, p pace) *guard { return &guard{self: self, pace: p, wards: make(map[ID]*ward)} }
 
 // keep makes these nodes the wards. Of those that are not yet, a watch that begins after keep tells all.
 func (g *guard) keep(ids []ID, now time.Time) {
@@ -66,7 +61,7 @@ func (g *guard) keep(ids []ID, now time.Time) {
 		if w, ok := g.wards[id]; ok {
 			wards[id] = w
 		} else {
-			wards[id] = &ward{due: now.Add(resyncGrace)}
+			wards[id] = &ward{due: now.Add(g.pace.grace())}
 		}
 	}
 	g.wards = wards
@@ -75,9 +70,9 @@ func (g *guard) keep(ids []ID, now time.Time) {
 // forget forgets what is known of the wards' leases, whose revisions may begin anew.
 func (g *guard) forget(now time.Time) {
 	for _, w := range g.wards {
-		*w = ward{due: now.Add(resyncGrace)}
+		*w = ward{due: now.Add(g.pace.grace())}
 	}
-	g.earliest = now.Add(resyncGrace)
+	g.earliest = now.Add(g.pace.grace())
 }
 
 // see notes what the key of a lease holds. Two watches may overlap; the later word is that of the higher revision.
@@ -89,7 +84,7 @@ func (g *guard) see(id ID, e bus.Entry, now time.Time) {
 	w.revision = e.Revision
 	switch claimant := claimantOf(e); {
 	case e.Gone:
-		w.state, w.due = wardEnded, now.Add(claimDelay)
+		w.state, w.due = wardEnded, now.Add(g.pace.claimDelay())
 	case claimant == "":
 		w.state = wardHeld
 	case claimant == g.self.String():
@@ -99,7 +94,7 @@ func (g *guard) see(id ID, e bus.Entry, now time.Time) {
 	}
 }
 
-// next returns what to do; each of it is not returned again before claimDelay has passed, unless what happened is told meanwhile.
+// next returns what to do; each of it is not returned again before the claim's delay has passed, unless what happened is told meanwhile.
 // wake is when there may be more to do; zero if only an event can tell.
 func (g *guard) next(now time.Time) (actions []guardAction, wake time.Time) {
 	for id, w := range g.wards {
@@ -112,7 +107,7 @@ func (g *guard) next(now time.Time) (actions []guardAction, wake time.Time) {
 		}
 		if !now.Before(due) {
 			actions = append(actions, guardAction{id: id, remove: w.state == wardMine, revision: w.revision})
-			w.due = now.Add(claimDelay)
+			w.due = now.Add(g.pace.claimDelay())
 			due = w.due
 		}
 		if wake.IsZero() || due.Before(wake) {

@@ -33,7 +33,7 @@ func newRepublic(n int) *republic {
 	r := &republic{now: time.Unix(1_000_000, 0), nodes: map[ID]*citizen{}, records: map[ID]bool{}, removed: map[ID]int{}}
 	for i := range n {
 		id := ID{byte(i)}
-		r.nodes[id] = &citizen{guard: newGuard(id), alive: true}
+		r.nodes[id] = &citizen{guard: newGuard(id, 0), alive: true}
 		r.records[id] = true
 		r.write(id, nil, 0, LeaseTTL)
 		r.nodes[id].renewed = r.now
@@ -79,7 +79,7 @@ func (r *republic) pass(t *rapid.T) {
 		if !c.alive {
 			continue
 		}
-		if r.now.Sub(c.renewed) >= leaseRenewal {
+		if r.now.Sub(c.renewed) >= pace(0).renewal() {
 			r.write(id, nil, c.key.revision, LeaseTTL)
 			c.renewed = r.now
 		}
@@ -177,24 +177,24 @@ func TestADeathIsKnownWithinThreeSeconds(t *testing.T) {
 }
 
 func TestNobodyIsClaimedWithinTheGraceOfANewPicture(t *testing.T) {
-	g, now, ward := newGuard(ID{1}), time.Unix(1_000_000, 0), ID{2}
+	g, now, ward := newGuard(ID{1}, 0), time.Unix(1_000_000, 0), ID{2}
 	g.keep([]ID{ward}, now)
 	g.forget(now)
 	g.see(ward, bus.Entry{Gone: true, Revision: 7}, now)
-	if actions, wake := g.next(now.Add(resyncGrace - 1)); len(actions) > 0 || !wake.Equal(now.Add(resyncGrace)) {
+	if actions, wake := g.next(now.Add(pace(0).grace() - 1)); len(actions) > 0 || !wake.Equal(now.Add(pace(0).grace())) {
 		t.Errorf("claimed %v, wake %v", actions, wake)
 	}
-	if actions, _ := g.next(now.Add(resyncGrace)); len(actions) != 1 || actions[0] != (guardAction{id: ward, revision: 7}) {
+	if actions, _ := g.next(now.Add(pace(0).grace())); len(actions) != 1 || actions[0] != (guardAction{id: ward, revision: 7}) {
 		t.Errorf("after the grace: %v", actions)
 	}
 }
 
 func TestALeaseTakenAgainBeforeItsClaimIsNotClaimed(t *testing.T) {
-	g, now, ward := newGuard(ID{1}), time.Unix(1_000_000, 0), ID{2}
+	g, now, ward := newGuard(ID{1}, 0), time.Unix(1_000_000, 0), ID{2}
 	g.keep([]ID{ward}, now)
 	g.see(ward, bus.Entry{Gone: true, Revision: 7}, now)
-	g.see(ward, bus.Entry{Revision: 8}, now.Add(claimDelay/2))
-	g.see(ward, bus.Entry{Gone: true, Revision: 7}, now.Add(claimDelay/2)) // the late word of an older watch
+	g.see(ward, bus.Entry{Revision: 8}, now.Add(pace(0).claimDelay()/2))
+	g.see(ward, bus.Entry{Gone: true, Revision: 7}, now.Add(pace(0).claimDelay()/2)) // the late word of an older watch
 	if actions, _ := g.next(now.Add(time.Hour)); len(actions) > 0 {
 		t.Errorf("claimed %v", actions)
 	}
@@ -202,7 +202,7 @@ func TestALeaseTakenAgainBeforeItsClaimIsNotClaimed(t *testing.T) {
 
 func TestANodeWithoutItsOwnLeaseClaimsNobody(t *testing.T) {
 	now, ward := time.Now(), ID{2}
-	table := &Table{guard: newGuard(ID{1}), roster: roster{}}
+	table := &Table{guard: newGuard(ID{1}, 0), roster: roster{}}
 	table.guard.keep([]ID{ward}, now.Add(-time.Hour))
 	table.guard.see(ward, bus.Entry{Gone: true, Revision: 7}, now.Add(-time.Hour))
 	lease := &Lease{}
@@ -217,7 +217,7 @@ func TestANodeWithoutItsOwnLeaseClaimsNobody(t *testing.T) {
 		{"it has its lease again, and no picture yet", now.Add(LeaseTTL), true, 0},
 		{"it has its lease", now.Add(LeaseTTL), false, 1},
 	} {
-		lease.deadline.Store(&test.deadline)
+		lease.standing.Store(&standing{deadline: test.deadline, tenure: 1})
 		table.stale = test.stale
 		actions, wake := table.due(now)
 		if len(actions) != test.claims {

@@ -26,9 +26,15 @@ type Lease struct {
 	paused bool // and said so
 	hasty  chan struct{}
 
-	deadline atomic.Pointer[time.Time]
+	standing atomic.Pointer[standing]
 	mu       sync.Mutex
 	renewed  chan struct{} // closed at the next renewal
+}
+
+// standing is what others may know of a lease at any moment.
+type standing struct {
+	deadline time.Time
+	tenure   uint64 // how often the lease was taken
 }
 
 // Join makes the node known: first its lease, then its record.
@@ -38,10 +44,10 @@ func (t *Table) Join(ctx context.Context, info Info) (*Lease, error) {
 		return nil, fmt.Errorf("cannot encode the node's record: %w", err)
 	}
 	l := &Lease{
-		table: t, key: t.self.String(), hasty: make(chan struct{}, 1), renewed: make(chan struct{}),
+		table: t, key: t.self.String(), tenure: tenure{pace: t.pace}, hasty: make(chan struct{}, 1), renewed: make(chan struct{}),
 	}
 	l.record.Store(&record)
-	l.deadline.Store(&time.Time{})
+	l.standing.Store(&standing{})
 	for begun := time.Now(); !l.tenure.known(); {
 		action := l.tenure.next(time.Now())
 		if action.do == stepWait {
@@ -118,7 +124,7 @@ func (l *Lease) notePause() {
 
 // step does what is next, and tells tenure how it went. The error is for people.
 func (l *Lease) step(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, leaseRenewal)
+	ctx, cancel := context.WithTimeout(ctx, l.tenure.pace.renewal())
 	defer cancel()
 	action := l.tenure.next(time.Now())
 	switch action.do {
@@ -138,7 +144,7 @@ func (l *Lease) step(ctx context.Context) error {
 
 func (l *Lease) write(ctx context.Context, revision uint64) error {
 	sent := time.Now()
-	revision, err := l.table.leases.Renew(ctx, l.key, nil, revision, LeaseTTL)
+	revision, err := l.table.leases.Renew(ctx, l.key, nil, revision, l.tenure.pace.ttl())
 	now := time.Now()
 	switch {
 	case errors.Is(err, bus.ErrChanged):
@@ -148,12 +154,17 @@ func (l *Lease) write(ctx context.Context, revision uint64) error {
 		l.tenure.unanswered(now)
 		return err
 	}
-	if taken := l.tenure.written(sent, now, revision); taken && l.table.Lease() == l {
+	taken := l.tenure.written(sent, now, revision)
+	number := l.standing.Load().tenure
+	if taken {
+		number++
+	}
+	if taken && l.table.Lease() == l {
 		l.table.resync() // what this node knows of the others may come from a store that is no more
 	} else if !l.table.recorded(l.table.self) {
 		l.tenure.missRecord(now)
 	}
-	l.deadline.Store(new(l.tenure.deadline))
+	l.standing.Store(&standing{l.tenure.deadline, number})
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	close(l.renewed)
@@ -168,7 +179,7 @@ func (l *Lease) look(ctx context.Context) error {
 		return err
 	}
 	claimant := l.tenure.found(entry, time.Now())
-	l.deadline.Store(new(l.tenure.deadline))
+	l.standing.Store(&standing{l.tenure.deadline, l.standing.Load().tenure})
 	if claimant != "" {
 		l.table.log.Error("the others took this node for dead: its lease was claimed, and it takes it anew", zap.String("claimant", claimant))
 	}
@@ -178,14 +189,32 @@ func (l *Lease) look(ctx context.Context) error {
 // Holds says whether the node has its lease at a time, so that no other can have claimed it. While it has not, the node is
 // paused: nothing that it would say or do may count. Call it with the time of asking, not an earlier one: it costs little. A nil
 // Lease, of a node that has not joined, is not held.
-func (l *Lease) Holds(now time.Time) bool { return l != nil && holds(*l.deadline.Load(), now) }
+func (l *Lease) Holds(now time.Time) bool { return l.Tenure(now) > 0 }
+
+// Tenure is which time the node has its lease at a time: 1 from when it joined, one more after each loss. 0 means that it has not.
+// Between two moments with the same number nobody can have claimed it.
+func (l *Lease) Tenure(now time.Time) uint64 {
+	if l == nil {
+		return 0
+	}
+	s := l.standing.Load()
+	if !holds(s.deadline, now) {
+		return 0
+	}
+	return s.tenure
+}
+
+// Renewed is closed when the node next renews or takes its lease.
+func (l *Lease) Renewed() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.renewed
+}
 
 // AwaitHeld waits until the node has its lease.
 func (l *Lease) AwaitHeld(ctx context.Context) error {
 	for {
-		l.mu.Lock()
-		renewed := l.renewed
-		l.mu.Unlock()
+		renewed := l.Renewed()
 		if l.Holds(time.Now()) {
 			return nil
 		}
@@ -199,6 +228,6 @@ func (l *Lease) AwaitHeld(ctx context.Context) error {
 
 // Leave says goodbye: the others know at once. Call it after Serve.
 func (l *Lease) Leave(ctx context.Context) error {
-	l.deadline.Store(&time.Time{})
+	l.standing.Store(&standing{tenure: l.standing.Load().tenure})
 	return errors.Join(l.table.records.Delete(ctx, l.key), l.table.leases.Delete(ctx, l.key))
 }

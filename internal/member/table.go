@@ -40,6 +40,7 @@ func (id *ID) UnmarshalText(text []byte) (err error) {
 // in the ring, and removes the records of those that end.
 type Table struct {
 	self ID
+	pace pace
 	conn *bus.Conn
 	log  *zap.Logger
 
@@ -71,11 +72,11 @@ type Watcher struct {
 	Left   func(ID)
 }
 
-// OpenTable opens the two buckets and watches them. It returns when it knows all nodes that were there. Table.Close ends it.
-func OpenTable(ctx context.Context, conn *bus.Conn, self ID, log *zap.Logger) (*Table, error) {
+// OpenTable opens the two buckets and watches them, for a node whose lease is of some length, 0 for LeaseTTL. It returns when it knows all nodes that were there. Table.Close ends it.
+func OpenTable(ctx context.Context, conn *bus.Conn, self ID, lease time.Duration, log *zap.Logger) (*Table, error) {
 	t := &Table{
-		self: self, conn: conn, log: log, group: NewGroup(ctx), stirred: make(chan struct{}, 1),
-		roster: make(roster), guard: newGuard(self), changed: make(chan struct{}),
+		self: self, pace: pace(lease), conn: conn, log: log, group: NewGroup(ctx), stirred: make(chan struct{}, 1),
+		roster: make(roster), guard: newGuard(self, pace(lease)), changed: make(chan struct{}),
 	}
 	var err error
 	if t.records, err = conn.OpenTable(ctx, conn.NodesTable()); err != nil {

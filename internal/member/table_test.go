@@ -30,7 +30,7 @@ func openPlaceWith(t *testing.T, srv *server.Server, log *zap.Logger) place {
 	t.Helper()
 	p := place{id: member.NewID(), conn: connectTo(t, srv)}
 	var err error
-	if p.table, err = member.OpenTable(within(t, 30*time.Second), p.conn, p.id, log); err != nil {
+	if p.table, err = member.OpenTable(within(t, 30*time.Second), p.conn, p.id, 0, log); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.table.Close)

@@ -145,7 +145,7 @@ func (t *Table) beginAnew(ctx context.Context) error {
 		t.stale = true
 		return err
 	}
-	t.blind, t.graceEnd = false, time.Now().Add(resyncGrace)
+	t.blind, t.graceEnd = false, time.Now().Add(t.pace.grace())
 	return nil
 }
 
@@ -194,7 +194,7 @@ func (t *Table) due(now time.Time) (actions []guardAction, wake time.Time) {
 		}
 	}
 	if lease := t.Lease(); t.stale || lease != nil && !lease.Holds(now) {
-		wake = now.Add(leaseRetry)
+		wake = now.Add(t.pace.retry())
 	} else if actions, wake = t.guard.next(now); wake.IsZero() {
 		wake = now.Add(time.Hour)
 	}

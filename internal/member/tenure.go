@@ -1,19 +1,33 @@
 package member
 
 import (
+	"cmp"
 	"time"
 
 	"manta/bus"
 )
 
-const (
-	// LeaseTTL is how long a node counts as alive without a sign of life.
-	LeaseTTL = 2 * time.Second
-	// leaseRenewal leaves three more tries before the lease ends. It also bounds each of them.
-	leaseRenewal = 500 * time.Millisecond
-	// leaseRetry is the pause after a try without an answer: two of them fit into claimDelay.
-	leaseRetry = 250 * time.Millisecond
-)
+// LeaseTTL is how long a node counts as alive without a sign of life, unless it is configured otherwise.
+const LeaseTTL = 2 * time.Second
+
+// pace is how long a node's lease is, and what goes with that; 0 is LeaseTTL.
+type pace time.Duration
+
+func (p pace) ttl() time.Duration { return cmp.Or(time.Duration(p), LeaseTTL) }
+
+// renewal leaves three more tries before the lease ends. It also bounds each of them.
+func (p pace) renewal() time.Duration { return p.ttl() / 4 }
+
+// retry is the pause after a try without an answer: two of them fit into claimDelay.
+func (p pace) retry() time.Duration { return p.ttl() / 8 }
+
+// claimDelay is between the end of a lease and a claim. After a stall of the whole bucket all leases end at once, and this leaves their
+// nodes time to take them again.
+func (p pace) claimDelay() time.Duration { return p.ttl() / 4 }
+
+// grace is how long nobody is taken for dead after this node's picture began anew: all may have to write their leases and records again
+// first, and those of others may be of the usual length.
+func (p pace) grace() time.Duration { return max(p.ttl(), LeaseTTL) + time.Second }
 
 // tenure is the state of a node's own lease, without clock, goroutine and network: it takes what happened, and says what to do next.
 //
@@ -26,6 +40,7 @@ const (
 // The deadline counts from when the last acknowledged renewal was sent, and the server counts from when that arrived, which is later:
 // so the node pauses before anybody can see its lease end.
 type tenure struct {
+	pace     pace
 	deadline time.Time // until when the lease is held; zero: it is not
 	revision uint64    // of what the key holds, as far as known: the next write names it
 	own      bool      // that is this node's lease: the next write renews it, else it takes it
@@ -80,7 +95,7 @@ func holds(deadline, now time.Time) bool {
 func (t *tenure) written(sent, now time.Time, revision uint64) (taken bool) {
 	taken = !t.own
 	t.revision, t.own, t.looked = revision, true, false
-	t.deadline, t.at = sent.Add(LeaseTTL), sent.Add(leaseRenewal)
+	t.deadline, t.at = sent.Add(t.pace.ttl()), sent.Add(t.pace.renewal())
 	if taken {
 		t.missRecord(now) // those who saw the lease end have removed it, or will
 	}
@@ -91,12 +106,12 @@ func (t *tenure) written(sent, now time.Time, revision uint64) (taken bool) {
 func (t *tenure) refused(now time.Time) {
 	t.unsure, t.at = true, now
 	if t.looked {
-		t.at = now.Add(leaseRetry)
+		t.at = now.Add(t.pace.retry())
 	}
 }
 
 // unanswered notes that a step may or may not have reached the server.
-func (t *tenure) unanswered(now time.Time) { t.at = now.Add(leaseRetry) }
+func (t *tenure) unanswered(now time.Time) { t.at = now.Add(t.pace.retry()) }
 
 // found notes what the key holds. An own lease in a later revision was written by a renewal whose acknowledgement was lost; in an
 // earlier one, the store has gone back in time.
@@ -125,4 +140,4 @@ func (t *tenure) missRecord(now time.Time) { t.recordDue, t.recordAt = true, now
 
 func (t *tenure) recorded() { t.recordDue = false }
 
-func (t *tenure) recordFailed(now time.Time) { t.recordAt = now.Add(leaseRetry) }
+func (t *tenure) recordFailed(now time.Time) { t.recordAt = now.Add(t.pace.retry()) }

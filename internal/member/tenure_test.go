@@ -126,7 +126,7 @@ func TestANodeNeverHoldsALeaseThatHasEndedOnTheServer(t *testing.T) {
 				n.now = n.now.Add(2 * moment.Draw(t, "for"))
 			case "claim": // as soon as anybody could
 				n.key.expire(n.now)
-				if !n.key.there && n.key.revision > 0 || n.key.revision == 0 && n.now.Sub(reset) >= resyncGrace {
+				if !n.key.there && n.key.revision > 0 || n.key.revision == 0 && n.now.Sub(reset) >= pace(0).grace() {
 					n.key.write(claimOf(NewID()), n.key.revision, claimTTL, n.now)
 				}
 			case "remove":

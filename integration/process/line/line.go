@@ -5,7 +5,8 @@ package line
 // A Command asks a process to do something.
 type Command struct {
 	// Do is "submit", "fetch" (wait for the results of the durable tasks in IDs), "put" (make a durable object of Count numbers, of which Stored is
-	// said), "read" (the durable objects in IDs), "free" (them), "enough" (end a submission of which Width is given), "members" (wait until Count nodes serve tasks), "echo" (all that was said before stands before it), "churn" (make Count objects and
+	// said), "read" (the durable objects in IDs), "free" (them), "enough" (end a submission of which Width is given), "count" (make an actor and
+	// call it until "enough"), "members" (wait until Count nodes serve tasks), "echo" (all that was said before stands before it), "churn" (make Count objects and
 	// drop them), "clear" (drop what was kept of others'), "memory", "drain" or "quit" (close the node and end with 0).
 	Do string `json:"do"`
 
@@ -52,6 +53,7 @@ type Event struct {
 	Attempt int    `json:"attempt,omitempty"`
 	Tag     string `json:"tag,omitempty"`
 	N       int    `json:"n"`
+	Epoch   uint64 `json:"epoch,omitempty"` // of an actor
 
 	// Of a result.
 	Value int    `json:"value"`

@@ -1,0 +1,310 @@
+package actor
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"manta/bus"
+	"manta/internal/call"
+	"manta/internal/member"
+)
+
+const (
+	// inheritAgain is the pause before what could not be taken over is tried again.
+	inheritAgain = 250 * time.Millisecond
+	// inheritTimeout bounds the takeover of one node's actors.
+	inheritTimeout = 30 * time.Second
+	// remembered is how long a node that is gone is another's to see to: that one may die too, before it is done.
+	remembered = time.Minute
+	// inheriting is how many actors are taken over at a time.
+	inheriting = 32
+)
+
+// errLeaving says that a node which said goodbye still has its lease, for a moment.
+var errLeaving = errors.New("it has its lease still")
+
+// heir takes over the actors of nodes that are gone, and has those made again that are to be. Of the nodes that are there one is a gone node's
+// heir; the others remember it for the case that the heir dies too. Whatever two of them do at once, each record is replaced by one.
+type heir struct {
+	engine  *Engine
+	group   *member.Group
+	stirred chan struct{} // holds one: there is something to do
+
+	mu       sync.Mutex
+	gone     map[member.ID]time.Time // since when
+	remaking map[string]bool         // by id
+	handing  member.Tally            // those
+}
+
+func startHeir(ctx context.Context, e *Engine) *heir {
+	h := &heir{engine: e, group: member.NewGroup(ctx), stirred: make(chan struct{}, 1), gone: make(map[member.ID]time.Time), remaking: make(map[string]bool)}
+	h.group.Go(h.serve)
+	e.node.Members.Watch(member.Watcher{Joined: func(member.Info) {}, Left: h.left})
+	return h
+}
+
+func (h *heir) left(id member.ID) {
+	if id == h.engine.node.ID {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.gone[id] = time.Now()
+	select {
+	case h.stirred <- struct{}{}:
+	default:
+	}
+}
+
+func (h *heir) close() {
+	h.group.Stop(bus.ErrClosed)
+	h.group.Wait()
+}
+
+// serve takes over what there is, until ctx ends.
+func (h *heir) serve(ctx context.Context) {
+	for {
+		again := h.inheritAll(ctx)
+		var retry <-chan time.Time
+		if again {
+			retry = time.After(inheritAgain)
+		}
+		select {
+		case <-h.stirred:
+		case <-retry:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// inheritAll takes over from every node of which this one is the heir, and says whether some of it has to be tried again.
+func (h *heir) inheritAll(ctx context.Context) (again bool) {
+	for _, id := range h.departed() {
+		if heir, _ := h.engine.node.Members.HeirOf(id); heir != h.engine.node.ID {
+			continue
+		}
+		if err := h.inherit(ctx, id); err != nil {
+			if ctx.Err() == nil && !errors.Is(err, errLeaving) {
+				h.engine.node.Log.Warn("actors of a node that is gone are not taken over yet", zap.Stringer("of", id), zap.Error(err))
+			}
+			again = true
+			continue
+		}
+		h.mu.Lock()
+		delete(h.gone, id)
+		h.mu.Unlock()
+	}
+	return again
+}
+
+// departed returns the nodes that are gone, and forgets those that are gone for long.
+func (h *heir) departed() (ids []member.ID) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for id, since := range h.gone {
+		if time.Since(since) > remembered {
+			delete(h.gone, id)
+		} else {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// inherit takes over the actors of one node that is gone.
+func (h *heir) inherit(ctx context.Context, gone member.ID) error {
+	ctx, cancel := context.WithTimeout(ctx, inheritTimeout)
+	defer cancel()
+	node := h.engine.node
+	if node.Members.Alive(gone) {
+		return nil
+	}
+	if there, err := node.Members.There(ctx, gone); there || err != nil {
+		return cmp.Or(err, errLeaving)
+	}
+	if !node.Holds() {
+		return errors.New("this node's own lease has ended")
+	}
+	ids, err := h.engine.directory.residents(ctx, gone)
+	if err != nil {
+		return err
+	}
+	var running sync.WaitGroup
+	room := make(chan struct{}, inheriting)
+	failures := make([]error, len(ids))
+	for i, id := range ids {
+		room <- struct{}{}
+		running.Go(func() {
+			failures[i] = h.inheritActor(ctx, gone, id)
+			<-room
+		})
+	}
+	running.Wait()
+	return errors.Join(failures...)
+}
+
+// inheritActor takes one actor over, or writes that it is dead. If somebody else changes the record meanwhile, it looks again.
+func (h *heir) inheritActor(ctx context.Context, gone member.ID, id string) error {
+	d := h.engine.directory
+	for {
+		rec, err := d.look(ctx, id)
+		if err != nil {
+			return err
+		}
+		if rec.State == recordRestarting && rec.Node == h.engine.node.ID { // taken over, but the answer was lost
+			h.remake(id, rec, 0)
+		}
+		if rec.ended() || rec.Node != gone {
+			return d.leave(ctx, gone, id)
+		}
+		pause, cause, err := h.judge(ctx, &rec, gone)
+		switch {
+		case err != nil:
+			return err
+		case cause != "":
+			err = d.end(ctx, id, rec, cause)
+		default:
+			rec.State, rec.Node = recordRestarting, h.engine.node.ID
+			if rec, err = d.enter(ctx, id, rec, rec.revision); err == nil {
+				h.remake(id, rec, pause)
+				err = d.leave(ctx, gone, id)
+			}
+		}
+		if !errors.Is(err, bus.ErrChanged) {
+			return err
+		}
+	}
+}
+
+// judge says whether an actor whose node is gone is made again, after what pause, or why not.
+func (h *heir) judge(ctx context.Context, rec *record, gone member.ID) (pause time.Duration, cause string, err error) {
+	orphaned, err := rec.orphaned(ctx, h.engine.node.Members)
+	if err != nil {
+		return 0, "", err
+	}
+	lost := fmt.Sprintf("its node %s is gone", gone)
+	switch {
+	case rec.Limit == 0:
+		return 0, lost, nil
+	case orphaned:
+		return 0, fmt.Sprintf("%s, and its creator %s too", lost, rec.Birth.Owner()), nil
+	case rec.State == recordRestarting: // its heir is gone, it had no node
+		return 0, "", nil
+	}
+	pause, again := rec.lose(time.Now())
+	if !again {
+		return 0, fmt.Sprintf("%s, and it has been restarted %d times", lost, rec.Restarts), nil
+	}
+	return pause, "", nil
+}
+
+// remake has an actor made again where there is room, after a pause.
+func (h *heir) remake(id string, rec record, pause time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.remaking[id] {
+		return
+	}
+	h.handing.Add()
+	started := h.group.Go(func(ctx context.Context) {
+		defer h.handing.Done()
+		member.Pause(ctx, pause)
+		if err := h.place(ctx, id, rec); err != nil && ctx.Err() == nil {
+			h.engine.node.Log.Warn("an actor is not made again", zap.String("actor", id), zap.Error(err))
+		}
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		delete(h.remaking, id)
+	})
+	if h.remaking[id] = started; !started {
+		h.handing.Done()
+	}
+}
+
+// drain waits until the actors that this node has taken over, or handed over, live elsewhere.
+func (h *heir) drain(ctx context.Context) error {
+	if err := h.handing.Await(ctx); err != nil {
+		return fmt.Errorf("%d actors wait for room on another node: %w", h.handing.Left(), err)
+	}
+	return nil
+}
+
+// place asks for the actor as its creator once did, until a node has it or nobody wants it any more.
+func (h *heir) place(ctx context.Context, id string, rec record) error {
+	var frame []byte
+	var refused member.ID // who has said that it has no room
+	d := h.engine.directory
+	for wait := createFirst; ctx.Err() == nil; wait = min(2*wait, createLast) {
+		now, err := d.look(ctx, id)
+		if err == nil && now.State == recordPending && now.Node == refused { // it wrote that before it found that it has none
+			now.State, now.Node = recordRestarting, h.engine.node.ID
+			now, err = d.enter(ctx, id, now, now.revision)
+		}
+		if err == nil && (now.State != recordRestarting || now.Birth != rec.Birth) {
+			return nil
+		}
+		if err == nil && frame == nil {
+			if frame, err = d.start(ctx, id); errors.Is(err, bus.ErrNotFound) {
+				return errors.Join(err, d.end(ctx, id, now, "how it was asked for is lost"))
+			}
+		}
+		if err == nil { // else the bucket has no leader for a moment
+			var done bool
+			if done, refused, err = h.ask(ctx, id, now, frame); done {
+				return err
+			}
+		}
+		member.Pause(ctx, wait)
+	}
+	return nil
+}
+
+// ask asks once. If it is not done there is no room, at the node that says so, or nobody answers.
+func (h *heir) ask(ctx context.Context, id string, rec record, frame []byte) (done bool, host member.ID, err error) {
+	e := h.engine
+	again, err := remade(frame, life{Detached: rec.Detached, Revision: rec.revision})
+	if err != nil {
+		return true, host, errors.Join(err, e.directory.end(ctx, id, rec, err.Error()))
+	}
+	p, err := e.ask(ctx, rec.Class, again)
+	switch {
+	case err != nil:
+		return false, host, nil
+	case p.Status == call.Busy, p.Status == call.Moved:
+		return false, p.Host, nil
+	case p.Status != call.Accepted:
+		return true, p.Host, e.directory.end(ctx, id, rec, p.Outcome.Err.Error())
+	case p.Host != e.node.ID:
+		return true, p.Host, e.directory.leave(ctx, e.node.ID, id)
+	}
+	return true, p.Host, nil
+}
+
+// remade returns a request for an actor with another life.
+func remade(frame []byte, l life) ([]byte, error) {
+	q, err := call.ReadRequest(frame)
+	if err != nil {
+		return nil, err
+	}
+	args, err := q.Args.List()
+	if err != nil {
+		return nil, err
+	}
+	value, err := bus.Encode(l)
+	if err != nil {
+		return nil, err
+	}
+	args[argLife] = call.WireArg{Value: value}
+	q.Args = nil
+	for _, a := range args {
+		q.Args = q.Args.AppendArg(a)
+	}
+	return q.AppendTo(nil), nil
+}

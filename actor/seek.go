@@ -1,0 +1,108 @@
+package actor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"manta/internal/member"
+	"manta/objstore"
+)
+
+const (
+	// The pause between looks at a record, which doubles up to the longest: a short one as long as an actor usually takes to come back.
+	seekFirst   = 10 * time.Millisecond
+	seekLast    = 100 * time.Millisecond
+	seekForLong = time.Second
+	// usuallyBack is how long an actor that is made again is gone if nothing is short.
+	usuallyBack = 10 * time.Second
+	// recordReturns is how long an actor may have no record after a server has lost the bucket.
+	recordReturns = 3 * time.Second
+)
+
+// seek looks in the directory for an actor that has moved, or whose node is lost. Nothing is sent until it is found in a later epoch.
+func (cs *callers) seek(c *caller) {
+	if c.state == sought || c.state == dead {
+		return
+	}
+	c.state, c.pinging, c.starting, c.pause = sought, false, false, 0
+	c.searches++
+	search := c.searches
+	cs.waiting[c.number] = c
+	cs.group.Go(func(ctx context.Context) {
+		begun := time.Now()
+		for pause := seekFirst; ; pause = min(2*pause, seekLast) {
+			rec, err := cs.directory.look(ctx, c.id)
+			missing := rec.State == "" && time.Since(begun) < recordReturns
+			if err == nil && !missing && cs.sight(c, search, rec) || ctx.Err() != nil {
+				return
+			}
+			if time.Since(begun) > usuallyBack {
+				pause = seekForLong
+			}
+			member.Pause(ctx, pause)
+		}
+	})
+}
+
+// sight handles what the directory says of an actor that is sought, and returns true once the search is over.
+func (cs *callers) sight(c *caller, search int, rec record) bool {
+	cs.mu.Lock()
+	defer cs.unlock()
+	switch {
+	case c.state != sought || c.searches != search:
+		return true
+	case rec.ended() || c.birth != (objstore.ID{}) && c.birth != rec.Birth:
+		died := fmt.Errorf("actor %s: %w", c.id, ErrDead)
+		if rec.Cause != "" && rec.Birth == c.birth {
+			died = fmt.Errorf("actor %s: %w: %s", c.id, ErrDead, rec.Cause)
+		}
+		cs.bury(c, died, unavailable(c, "it has ended"))
+		return true
+	case rec.State == recordRestarting || !cs.node.Members.Alive(rec.Node):
+		return false
+	}
+	c.node, c.sighted, c.state, c.since = rec.Node, rec.Epoch, pending, time.Now()
+	cs.ping(c)
+	return true
+}
+
+// settle decides on calls that were sent to an epoch that has ended. Those that did not run there go first in the next one, in their order, and
+// so do those that may run again. The others fail with lost.
+func (cs *callers) settle(c *caller, lost error) {
+	unserved := make(map[*outgoing]bool)
+	for _, out := range c.unserved() {
+		unserved[out] = true
+	}
+	var again []*outgoing
+	for _, out := range c.unanswered() {
+		options := &out.call.Target.Options
+		switch {
+		case out.cancelled != nil:
+			cs.end(out, objstore.Outcome{Err: lost})
+			continue
+		case out.moved, unserved[out]:
+		case int(out.call.Attempt) <= options.Retries:
+			out.call.Attempt++
+		default:
+			cs.end(out, objstore.Outcome{Err: lost})
+			continue
+		}
+		again = append(again, out)
+	}
+	c.requeue(again)
+}
+
+// endSought ends an actor that has no cell at the moment, because it is being made again. It returns false if that is still to be seen.
+func (cs *callers) endSought(ctx context.Context, h *handle, word string) (ended bool, err error) {
+	rec, err := cs.directory.look(ctx, h.id)
+	birth := h.born()
+	if err != nil || rec.ended() || birth != (objstore.ID{}) && birth != rec.Birth {
+		return true, err
+	}
+	there, err := cs.node.Members.There(ctx, rec.Node)
+	if err != nil || word == controlStop || there && rec.State != recordRestarting {
+		return false, err
+	}
+	return true, cs.directory.end(ctx, h.id, rec, "it was killed")
+}

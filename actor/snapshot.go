@@ -1,0 +1,225 @@
+package actor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"manta/bus"
+	"manta/objstore"
+)
+
+// Snapshotter is what an actor implements whose state is to survive the loss of its node, or a move to another. Its class needs [Restarts].
+//
+// Snapshot returns the state, which is kept in the object store. It is called between methods as [SnapshotEvery] says, on an actor with
+// Concurrency also beside them, and when its node drains. Restore is given the last state that was kept, after Start, where the actor is made
+// again.
+type Snapshotter interface {
+	Snapshot(ctx context.Context) ([]byte, error)
+	Restore(ctx context.Context, state []byte) error
+}
+
+// SnapshotEvery is after how many calls the state of a [Snapshotter] is kept, and for how long a call may lie back that is not in it; by default
+// 100 and 1 s. What is not in it when the node is lost did not happen for the next life. With 1, no call is answered before its
+// effect is kept, for the price of a write or two each; if that fails, a warning is logged and it is tried again after the next call.
+func SnapshotEvery(calls int, after time.Duration) ClassOption {
+	return func(c *class) error {
+		if calls < 1 || after <= 0 {
+			return fmt.Errorf("a snapshot every %d calls or %v: want from 1, and more than 0", calls, after)
+		}
+		c.saving = saving{every: calls, after: after}
+		return nil
+	}
+}
+
+// saving says when a snapshot is due. It is pure.
+type saving struct {
+	every   int
+	after   time.Duration
+	unsaved int // calls since the last one
+}
+
+// ran notes that a call has run. alarm is when to look again, though no further call runs; 0: that was said already.
+func (s *saving) ran() (due bool, alarm time.Duration) {
+	s.unsaved++
+	switch {
+	case s.unsaved >= s.every:
+		return true, 0
+	case s.unsaved == 1:
+		return false, s.after
+	}
+	return false, 0
+}
+
+// began notes that a snapshot is taken, in which all calls are that have run.
+func (s *saving) began() (unsaved int) {
+	unsaved, s.unsaved = s.unsaved, 0
+	return unsaved
+}
+
+// failed notes that there is no snapshot of so many calls.
+func (s *saving) failed(unsaved int) { s.unsaved += unsaved }
+
+// snapshots says whether the actor's state is kept.
+func (c *cell) snapshots() bool { return c.class.snapshots && c.lasting() }
+
+// ran is called after each method, before its answer leaves.
+func (c *cell) ran(ctx context.Context) {
+	if !c.snapshots() {
+		return
+	}
+	c.mu.Lock()
+	due, alarm := c.saving.ran()
+	c.mu.Unlock()
+	if due {
+		c.save(ctx, nil)
+	}
+	if alarm > 0 {
+		c.group.Go(func(ctx context.Context) { c.saveLater(ctx, alarm) })
+	}
+}
+
+// saveLater puts a snapshot into the queue after a while.
+func (c *cell) saveLater(ctx context.Context, after time.Duration) {
+	timer := time.NewTimer(after)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase == serving && c.saving.unsaved > 0 {
+		c.queue = append(c.queue, &visit{chore: func(ctx context.Context) { c.save(ctx, nil) }})
+		c.employ()
+	}
+}
+
+// save keeps the actor's state, with a change of its record if one is given, and returns false if that failed.
+func (c *cell) save(ctx context.Context, change func(*record)) bool {
+	c.keeping.Lock()
+	defer c.keeping.Unlock()
+	c.mu.Lock()
+	unsaved := c.saving.began()
+	c.mu.Unlock()
+	err := c.trySave(ctx, change)
+	if err == nil {
+		return true
+	}
+	c.mu.Lock()
+	c.saving.failed(unsaved)
+	c.mu.Unlock()
+	if errors.Is(err, errTaken) {
+		c.vacate()
+	} else if ctx.Err() == nil {
+		c.host.node.Log.Warn("an actor's state was not kept", zap.String("actor", c.id), zap.Error(err))
+	}
+	return false
+}
+
+func (c *cell) trySave(ctx context.Context, change func(*record)) error {
+	var kept []byte
+	if c.snapshots() {
+		var state []byte
+		if err := c.protect(func() (err error) {
+			state, err = c.instance.Interface().(Snapshotter).Snapshot(c.context(ctx))
+			return err
+		}); err != nil {
+			return err
+		}
+		var err error
+		if kept, err = c.host.directory.keepState(ctx, state); err != nil {
+			return err
+		}
+	}
+	var old []byte
+	err := c.registration.write(ctx, func(rec *record) {
+		if old = rec.Snapshot; kept != nil {
+			rec.Snapshot = kept
+		}
+		if change != nil {
+			change(rec)
+		}
+	})
+	switch {
+	case err != nil:
+		c.host.directory.dropState(kept)
+	case kept != nil:
+		c.host.directory.dropState(old)
+	}
+	return err
+}
+
+// restore gives the instance the state of its last life.
+func (c *cell) restore(ctx context.Context) error {
+	if !c.snapshots() {
+		return nil
+	}
+	kept := c.registration.record().Snapshot
+	if kept == nil {
+		return nil
+	}
+	state, err := c.host.directory.state(ctx, kept)
+	if err != nil {
+		return fmt.Errorf("its snapshot: %w", err)
+	}
+	return c.protect(func() error { return c.instance.Interface().(Snapshotter).Restore(ctx, state) })
+}
+
+// dropTimeout bounds the removal of a state that a later one has replaced.
+const dropTimeout = 10 * time.Second
+
+// keepState keeps an actor's state and returns what its record says of that: the state itself if it is small, else where it is.
+func (d *directory) keepState(ctx context.Context, state []byte) ([]byte, error) {
+	value, err := bus.Encode(state)
+	if err != nil {
+		return nil, err
+	}
+	id := d.store.NextID()
+	out := d.store.SealDurable(ctx, id, value, 0)
+	if out.Err != nil {
+		return nil, out.Err
+	}
+	return out.AppendTo(id[:]), nil
+}
+
+// state reads what keepState kept; ctx carries a node.
+func (d *directory) state(ctx context.Context, kept []byte) ([]byte, error) {
+	_, out, err := readState(kept)
+	if err != nil {
+		return nil, err
+	}
+	if out.Blob != nil {
+		var err error
+		if out.Value, err = d.store.OpenBlob(ctx, *out.Blob); err != nil {
+			return nil, err
+		}
+	}
+	return bus.Decode[[]byte](out.Value)
+}
+
+func readState(kept []byte) (id objstore.ID, out objstore.Outcome, err error) {
+	r := bus.ReadFields(kept)
+	copy(id[:], r.Raw(len(id)))
+	out = objstore.ReadOutcome(&r)
+	return id, out, errors.Join(r.Err(), out.Err)
+}
+
+// dropState removes what keepState kept, behind the caller's back: it is only garbage.
+func (d *directory) dropState(kept []byte) {
+	id, out, err := readState(kept)
+	if err != nil || out.Blob == nil { // none, or a small one
+		return
+	}
+	d.group.Go(func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, dropTimeout)
+		defer cancel()
+		if err := d.store.DeleteBlob(ctx, id, out.Blob.Blob); err != nil && ctx.Err() == nil {
+			d.log.Warn("an actor's old state stays in the bucket", zap.Error(err))
+		}
+	})
+}

@@ -1,0 +1,174 @@
+package actor_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"manta/actor"
+	"manta/node"
+	"manta/node/nodetest"
+)
+
+// keeper counts, and its count survives its node. Its ballast makes its state as large as a test wants.
+type keeper struct {
+	player
+	Ballast int
+
+	n int
+}
+
+func (k *keeper) Count(context.Context) (int, error) {
+	k.n++
+	return k.n, nil
+}
+
+func (k *keeper) Snapshot(context.Context) ([]byte, error) {
+	return []byte(strconv.Itoa(k.n) + " " + strings.Repeat("x", k.Ballast)), nil
+}
+
+func (k *keeper) Restore(_ context.Context, state []byte) (err error) {
+	k.stage().write("restore")
+	k.n, err = strconv.Atoi(strings.Fields(string(state))[0])
+	return err
+}
+
+// lazy is kept now and then.
+type lazy struct{ keeper }
+
+var (
+	keepers = actor.Define[keeper]("keeper", actor.Restarts(-1), actor.SnapshotEvery(1, time.Second))
+	lazies  = actor.Define[lazy]("lazy", actor.Restarts(-1), actor.SnapshotEvery(3, time.Minute))
+)
+
+func TestASnapshotIsTheStateOfTheNextLife(t *testing.T) {
+	for name, ballast := range map[string]int{"small": 0, "large": 200_000} {
+		t.Run(name, func(t *testing.T) {
+			nodetest.Virtual(t, func(t *testing.T) {
+				c, s := clientAndHosts(t, 1), newStage(t)
+				ctx := timeout(t, c.Context(0))
+				call := actor.Method0(keepers.New(ctx, keeper{player: player{Stage: s.name}, Ballast: ballast}), (*keeper).Count)
+				for want := 1; want <= 5; want++ {
+					if n, err := call.Call(ctx); err != nil || n != want {
+						t.Fatalf("got %d, %v, want %d", n, err, want)
+					}
+				}
+				c.Add()
+				c.Kill(1)
+				s.await("restore")
+				if n, err := call.Call(ctx); err != nil || n != 6 {
+					t.Errorf("the next life: got %d, %v, want 6", n, err)
+				}
+			})
+		})
+	}
+}
+
+func TestWhatIsNotInTheSnapshotIsLost(t *testing.T) {
+	nodetest.Virtual(t, func(t *testing.T) {
+		c, s := clientAndHosts(t, 1), newStage(t)
+		ctx := c.Context(0)
+		call := actor.Method0(lazies.New(ctx, lazy{keeper{player: player{Stage: s.name}}}), (*lazy).Count)
+		count := func(want int) {
+			t.Helper()
+			if n, err := call.Call(ctx); err != nil || n != want {
+				t.Errorf("got %d, %v, want %d", n, err, want)
+			}
+		}
+		for want := 1; want <= 5; want++ {
+			count(want)
+		}
+		second := c.Add()
+		c.Kill(1)
+		s.awaits(1, "restore")
+		count(4) // the third call was the last that was kept
+		time.Sleep(2 * time.Minute)
+		c.Add()
+		c.Kill(second)
+		s.awaits(2, "restore")
+		count(5) // the time has had it kept
+	})
+}
+
+// A rolling restart of all nodes, under calls.
+func TestActorsMoveWithTheirStateWhenNodesDrain(t *testing.T) {
+	nodetest.Virtual(t, func(t *testing.T) {
+		c, s := clientAndHosts(t, 3), newStage(t)
+		ctx := timeout(t, c.Context(0))
+		enough := make(chan struct{})
+		type outcome struct {
+			counts []int
+			err    error
+		}
+		const actors = 6
+		outcomes := make(chan outcome, actors)
+		for range actors {
+			call := actor.Method0(keepers.New(ctx, keeper{player: player{Stage: s.name}}), (*keeper).Count)
+			go func() {
+				var o outcome
+				defer func() { outcomes <- o }()
+				for {
+					select {
+					case <-enough:
+						return
+					case <-time.After(time.Millisecond):
+					}
+					n, err := call.Call(ctx)
+					if o.counts = append(o.counts, n); err != nil {
+						o.err = err
+						return
+					}
+				}
+			}()
+		}
+		for i := 1; i <= 3; i++ {
+			time.Sleep(100 * time.Millisecond)
+			if err := errors.Join(c.Node(i).Drain(ctx), c.Node(i).Close()); err != nil {
+				t.Fatal(err)
+			}
+			c.Add()
+		}
+		close(enough)
+		for range actors {
+			o := <-outcomes
+			if o.err != nil {
+				t.Errorf("call %d failed: %v", len(o.counts), o.err)
+			}
+			for i, n := range o.counts {
+				if n != i+1 && o.err == nil {
+					t.Errorf("call %d counted to %d", i+1, n)
+					break
+				}
+			}
+			if len(o.counts) < 100 {
+				t.Errorf("only %d calls were made", len(o.counts))
+			}
+		}
+		if !slices.Contains(s.read(), "restore") {
+			t.Error("no actor has moved")
+		}
+	})
+}
+
+func TestAnActorThatNoOtherNodeCanHaveIsStoppedByADrain(t *testing.T) {
+	nodetest.Virtual(t, func(t *testing.T) {
+		c, s := clientAndHosts(t, 1), newStage(t)
+		ctx := timeout(t, c.Context(0))
+		call := actor.Method0(keepers.New(ctx, keeper{player: player{Stage: s.name}}), (*keeper).Count)
+		if _, err := call.Call(ctx); err != nil {
+			t.Fatal(err)
+		}
+		c.Add(nodetest.Configure(func(_ int, cfg *node.Config) { cfg.ClientOnly = true }))
+		if err := c.Node(1).Drain(ctx); err != nil {
+			t.Fatal(err)
+		}
+		s.await("close")
+		if _, err := call.Call(ctx); !isDead(err) {
+			t.Errorf("got %v, want ErrDead", err)
+		}
+	})
+}

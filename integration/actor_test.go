@@ -1,0 +1,150 @@
+package integration
+
+import (
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"manta/integration/process/line"
+)
+
+// host returns the worker where the actor of a tag lives, and its epoch, by the last of its calls.
+func (c *cluster) host(tag string) (*process, uint64) {
+	c.t.Helper()
+	last, home := line.Event{}, (*process)(nil)
+	for _, w := range c.workers {
+		for _, e := range only(w.events.all(), line.Start, tag) {
+			if e.At > last.At {
+				last, home = e, w
+			}
+		}
+	}
+	return home, last.Epoch
+}
+
+// counting has an owner make an actor and call it, and waits for the first results.
+func (c *cluster) counting(tag string) *process {
+	c.t.Helper()
+	owner := c.owner()
+	owner.tell(line.Command{Do: "count", Tag: tag, Micros: 5_000})
+	owner.some(20, line.Result, tag)
+	return owner
+}
+
+// later waits for n results of an epoch after another.
+func (p *process) later(n int, epoch uint64, tag string) {
+	p.t.Helper()
+	p.await("results of a later epoch", func(events []line.Event) bool {
+		return n <= len(slices.DeleteFunc(only(events, line.Result, tag), func(e line.Event) bool { return e.Epoch <= epoch }))
+	})
+}
+
+// lives checks the calls of an actor that ran, or the results that came: epochs follow each other, each counts 1, 2, 3 and so on.
+func lives(t *testing.T, events []line.Event) (epochs int) {
+	t.Helper()
+	slices.SortFunc(events, func(a, b line.Event) int { return int(a.At - b.At) })
+	var last line.Event
+	for _, e := range events {
+		switch {
+		case e.Error != "":
+			continue
+		case e.Epoch < last.Epoch:
+			t.Errorf("%s: epoch %d counts to %d after epoch %d counted to %d", e.Node, e.Epoch, e.N, last.Epoch, last.N)
+		case e.Epoch == last.Epoch && e.N <= last.N, e.Epoch > last.Epoch && e.N != 1:
+			t.Errorf("%s: epoch %d counts to %d after %d in epoch %d", e.Node, e.Epoch, e.N, last.N, last.Epoch)
+		}
+		if e.Epoch > last.Epoch {
+			epochs++
+		}
+		last = e
+	}
+	return epochs
+}
+
+func TestAnActorIsBackSoonAfterItsProcessWasKilled(t *testing.T) {
+	together(t, same(2, worker{cpus: 4}), func(t *testing.T, c *cluster) {
+		owner := c.counting("x")
+		home, epoch := c.host("x")
+		killed := time.Now()
+		home.kill()
+		owner.later(20, epoch, "x")
+		owner.tell(line.Command{Do: "enough", Tag: "x"})
+		done := owner.done("x")
+		results := only(owner.events.all(), line.Result, "x")
+		if epochs := lives(t, results); epochs != 2 || done.Failed > 1 {
+			t.Errorf("there are %d epochs, and %d calls failed", epochs, done.Failed)
+		}
+		for _, e := range results {
+			if e.Error != "" && e.Code != "unavailable" {
+				t.Errorf("a call failed with %s", e.Error)
+			}
+			if e.Epoch > epoch {
+				away := time.Unix(0, e.At).Sub(killed)
+				if away > c.noticed {
+					t.Errorf("it was away for %v", away)
+				}
+				t.Logf("it was away for %v", away)
+				break
+			}
+		}
+	})
+}
+
+func TestAProcessThatWasStoppedDoesNothingForAnActorThatLivesElsewhere(t *testing.T) {
+	together(t, same(2, worker{cpus: 4}), func(t *testing.T, c *cluster) {
+		owner := c.counting("x")
+		home, epoch := c.host("x")
+		home.signal(t, syscall.SIGSTOP)
+		owner.later(20, epoch, "x")
+		home.signal(t, syscall.SIGCONT)
+		owner.meet(2)
+		owner.some(len(only(owner.events.all(), line.Result, "x"))+50, line.Result, "x")
+		owner.tell(line.Command{Do: "enough", Tag: "x"})
+		owner.done("x")
+		if epochs := lives(t, only(owner.events.all(), line.Result, "x")); epochs != 2 {
+			t.Errorf("the caller saw %d epochs", epochs)
+		}
+		if epochs := lives(t, only(c.ran("x"), line.Start, "x")); epochs != 2 {
+			t.Errorf("there were %d epochs", epochs)
+		}
+	})
+}
+
+func TestARollingRestartFailsNoCallAndLosesNoUpdate(t *testing.T) {
+	together(t, same(3, worker{cpus: 4}), func(t *testing.T, c *cluster) {
+		owner := c.owner()
+		tags := []string{"a", "b", "c", "d", "e", "f"}
+		for _, tag := range tags {
+			owner.tell(line.Command{Do: "count", Tag: tag, Durable: true, Micros: 5_000})
+			owner.some(20, line.Result, tag)
+		}
+		for i := range c.workers {
+			c.restart(i)
+			owner.meet(len(c.workers))
+			for _, tag := range tags {
+				owner.some(len(only(owner.events.all(), line.Result, tag))+20, line.Result, tag)
+			}
+		}
+		moved := 0
+		for _, tag := range tags {
+			owner.tell(line.Command{Do: "enough", Tag: tag})
+			owner.done(tag)
+			var last line.Event
+			for i, e := range only(owner.events.all(), line.Result, tag) {
+				if e.Error != "" {
+					t.Errorf("call %d of %s failed: %s", i+1, tag, e.Error)
+				} else if e.N != last.N+1 || e.Epoch < last.Epoch {
+					t.Errorf("%s: epoch %d counts to %d after %d in epoch %d", tag, e.Epoch, e.N, last.N, last.Epoch)
+				}
+				if e.Epoch != last.Epoch {
+					moved++
+				}
+				last = e
+			}
+		}
+		if moved <= len(tags) {
+			t.Error("no actor has moved")
+		}
+	})
+}
