@@ -37,3 +37,14 @@ func ReadChunkQuestion(data []byte) ([]byte, error) {
 
 // ReadRefusal reads what another node answers.
 func ReadRefusal(data []byte) error { return readRefusal(&bus.Msg{Data: data}) }
+
+// Segments returns how many segments the node in ctx keeps for its neighbours.
+func Segments(ctx context.Context) int {
+	s, err := storeIn(ctx)
+	if err != nil {
+		panic(err)
+	}
+	s.cache.mu.Lock()
+	defer s.cache.mu.Unlock()
+	return s.cache.segments
+}

@@ -35,6 +35,8 @@ type Store struct {
 	gives *bus.Subscription // chunks
 	cache *cache
 
+	neighbours *neighbourhood // nil if no memory is shared
+
 	unhear  func()  // ends what OnReconnect began
 	archive Archive // of durable tasks
 
@@ -194,6 +196,7 @@ func (s *Store) Close() {
 	s.unregister()
 	s.group.Stop(bus.ErrClosed)
 	s.group.Wait()
+	s.unshare()
 
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
