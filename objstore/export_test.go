@@ -48,3 +48,12 @@ func Segments(ctx context.Context) int {
 	defer s.cache.mu.Unlock()
 	return s.cache.segments
 }
+
+// Neighbours returns the names of those whom the node in ctx would ask for a value of an owner.
+func Neighbours(ctx context.Context, owner member.ID) []string {
+	s, err := storeIn(ctx)
+	if err != nil {
+		panic(err)
+	}
+	return s.neighbours.nearest(owner)
+}

@@ -6,15 +6,20 @@ import (
 	"slices"
 	"testing"
 
+	"manta/internal/member"
 	"manta/node"
 	"manta/node/nodetest"
 	"manta/objstore"
 )
 
-// neighbours are nodes that share memory as processes of one machine do.
-func neighbours(t *testing.T, n int) (*nodetest.Cluster, stock) {
+// neighbours are nodes that share memory as processes of one machine do, except those of the given numbers.
+func neighbours(t *testing.T, n int, without ...int) (*nodetest.Cluster, stock) {
 	dir := t.TempDir()
-	return start(t, n, nodetest.Configure(func(_ int, cfg *node.Config) { cfg.SharedDir = dir }))
+	return start(t, n, nodetest.Configure(func(i int, cfg *node.Config) {
+		if !slices.Contains(without, i) {
+			cfg.SharedDir = dir
+		}
+	}))
 }
 
 // borrowed fails the test unless a node has read that many blobs through shared memory, and the rest otherwise.
@@ -54,6 +59,15 @@ func TestWhatAReaderChangesNoNeighbourSees(t *testing.T) {
 	}
 }
 
+func TestWhoeverHasAValueLendsIt(t *testing.T) {
+	c, _ := neighbours(t, 3, 0)
+	ref := objstore.Put(c.Context(0), floats(4*mebibyte))
+	get(t, c.Context(1), ref)
+	borrowed(t, c, 1, 0, 1)
+	get(t, c.Context(2), ref)
+	borrowed(t, c, 2, 1, 0)
+}
+
 func TestASegmentEndsWithItsObject(t *testing.T) {
 	c, bucket := neighbours(t, 2)
 	ref := objstore.Put(c.Context(0), floats(4*mebibyte))
@@ -84,5 +98,26 @@ func TestLentMemoryCountsAgainstTheCachesBound(t *testing.T) {
 	borrowed(t, c, 1, 2, 0)
 	if n := objstore.Segments(c.Context(0)); n != 1 {
 		t.Errorf("the owner has %d segments of 4 MiB within 5 MiB", n)
+	}
+}
+
+func TestOnlyNodesOfOnesNamespaceAreAsked(t *testing.T) {
+	dir := t.TempDir()
+	in := func(namespace string) *nodetest.Cluster {
+		return nodetest.Start(t, 2, nodetest.Configure(func(_ int, cfg *node.Config) { cfg.SharedDir, cfg.Namespace = dir, namespace }))
+	}
+	here, there := in("here"), in("here-too")
+	for _, c := range []*nodetest.Cluster{here, there} {
+		if names := objstore.Neighbours(c.Context(0), member.NewID()); len(names) != 1 {
+			t.Errorf("%v would be asked", names)
+		}
+	}
+}
+
+func TestTheOwnerIsAskedFirst(t *testing.T) {
+	c, _ := neighbours(t, 4)
+	owner := objstore.Put(c.Context(3), 1).ID().Owner()
+	if names := objstore.Neighbours(c.Context(0), owner); len(names) != 3 || names[0] != "default."+owner.String() {
+		t.Errorf("%v are asked, and %s owns the value", names, owner)
 	}
 }

@@ -225,7 +225,7 @@ func (s *Store) holding(q chunkQuestion) (value bus.Value, blob bus.Blob, refusa
 	s.mu.Lock()
 	o := s.find(q.id)
 	s.mu.Unlock()
-	if o == nil {
+	if o == nil || o.home != s { // what it knows of others' objects is in its cache alone
 		if q.id.Owner() == s.node.ID {
 			return value, blob, append(answer, answerGone)
 		}

@@ -322,3 +322,24 @@ func TestWhatIsSharedIsThisUsersAlone(t *testing.T) {
 		t.Errorf("another user sees %s, %v", out, err)
 	}
 }
+
+func TestANeighbourThatDoesNotAnswerIsGivenUp(t *testing.T) {
+	dir := t.TempDir()
+	asker := open(t, dir, "asker")
+	open(t, dir, "silent") // it listens, and nobody serves it
+	if _, err := asker.Ask(t.Context(), "silent", []byte("?"), 1); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("asking who is silent: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := asker.Ask(ctx, "silent", []byte("?"), 1); err == nil {
+		t.Error("a question that is not wanted any more was answered")
+	}
+}
+
+func TestMoreThanThereIsRoomForIsNotBegun(t *testing.T) {
+	n := open(t, t.TempDir(), "one")
+	if _, err := n.create(1 << 60); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("an exabyte: %v", err)
+	}
+}
