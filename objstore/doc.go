@@ -21,7 +21,8 @@
 //
 // A process that has a neighbour with the value, another process of the same user on the same machine, maps the neighbour's memory instead:
 // blobs from 1 MiB on, on Linux, unless node.Config.SharedDir says "off". Those that read one value share its pages, also when the owner
-// is gone; what one writes into its slice, which it should not, the others do not see.
+// is gone; what one writes into its slice, which it should not, the others do not see. The first of them waits for a copy, unless others have read values
+// of this process lately, or the value is in memory of [Make].
 //
 // # What you must do
 //

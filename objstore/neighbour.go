@@ -107,22 +107,29 @@ func (s *Store) lend(_ context.Context, asked []byte, send func(*shared.Segment)
 	if refusal != nil || blob.Size < leastShared {
 		return
 	}
-	e := s.keepLent(q.id, blob, value)
+	if err := s.withSegment(q.id, blob, value, send); err != nil {
+		s.node.Log.Info("a neighbour has to read a value over the network", zap.Stringer("object", q.id), zap.Error(err))
+		return
+	}
+	s.lentOne()
+}
+
+// withSegment calls f with the segment of a blob, and makes it if there is none.
+func (s *Store) withSegment(id ID, blob bus.Blob, value bus.Value, f func(*shared.Segment) error) error {
+	e := s.keepLent(id, blob, value)
 	e.lending.Lock()
 	defer e.lending.Unlock()
 	segment := s.cache.segmentOf(e)
 	if segment == nil {
+		var err error
 		if segment, err = s.neighbours.Copy(value.Data); err != nil {
-			s.node.Log.Info("a neighbour has to read a value over the network", zap.Stringer("object", q.id), zap.Error(err))
-			return
+			return err
 		}
 		if !s.cache.lends(e, segment) {
 			defer segment.Close()
 		}
 	}
-	if err := send(segment); err != nil {
-		s.node.Log.Info("a neighbour did not get a value", zap.Stringer("object", q.id), zap.Error(err))
-	}
+	return f(segment)
 }
 
 // keepLent has the cache count a blob that is lent. One of this node's that was deleted meanwhile is not kept.

@@ -3,6 +3,7 @@
 package objstore_test
 
 import (
+	"runtime"
 	"slices"
 	"testing"
 
@@ -120,4 +121,80 @@ func TestTheOwnerIsAskedFirst(t *testing.T) {
 	if names := objstore.Neighbours(c.Context(0), owner); len(names) != 3 || names[0] != "default."+owner.String() {
 		t.Errorf("%v are asked, and %s owns the value", names, owner)
 	}
+}
+
+func TestWhereANeighbourReadsTheNextValuesAreCopiedAhead(t *testing.T) {
+	c, _ := neighbours(t, 2)
+	owner := c.Context(0)
+	first := objstore.Put(owner, floats(mebibyte))
+	get(t, c.Context(1), first)
+	before := objstore.Segments(owner)
+	var ahead []objstore.Ref[[]float64]
+	for range 12 {
+		ahead = append(ahead, objstore.Put(owner, floats(mebibyte)))
+	}
+	c.Await("eight copies", func() bool { return objstore.Segments(owner) == before+8 })
+	for _, ref := range ahead {
+		if err := ref.Stored(owner); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := objstore.Segments(owner); n != before+8 {
+		t.Errorf("%d values were copied that nobody has read, want 8", n-before)
+	}
+	runtime.KeepAlive(first)
+}
+
+func TestMemoryThatWasMadeIsSharedFromTheStart(t *testing.T) {
+	c, _ := neighbours(t, 2)
+	owner := c.Context(0)
+	made := objstore.Make[float64](owner, 4*mebibyte)
+	for i, v := range made {
+		if v != 0 {
+			t.Fatalf("element %d is %v", i, v)
+		}
+	}
+	want := floats(len(made))
+	copy(made, want)
+	ref := objstore.Put(owner, made)
+	if n := objstore.Segments(owner); n != 1 {
+		t.Errorf("%d segments once it was put", n)
+	}
+	got := get(t, c.Context(1), ref)
+	borrowed(t, c, 1, 1, 0)
+	clear(made) // a mistake, which no neighbour is to see
+	if !slices.Equal(got, want) {
+		t.Error("a neighbour reads other numbers")
+	}
+}
+
+func TestMakeMakesAnyType(t *testing.T) {
+	c, _ := neighbours(t, 1)
+	ctx := c.Context(0)
+	type point struct{ X, Y int32 }
+	if v := objstore.Make[point](ctx, 1<<20); len(v) != 1<<20 || v[5] != (point{}) {
+		t.Errorf("%d points", len(v))
+	}
+	if v := objstore.Make[string](ctx, 1<<20); len(v) != 1<<20 || v[5] != "" {
+		t.Errorf("%d strings", len(v))
+	}
+	if v := objstore.Make[int](ctx, 0); len(v) != 0 || v == nil {
+		t.Errorf("%v instead of no numbers", v)
+	}
+	if v := objstore.Make[int](t.Context(), 1<<20); len(v) != 1<<20 {
+		t.Errorf("%d numbers without a node", len(v))
+	}
+}
+
+func TestAPartOfWhatWasMadeIsAValueToo(t *testing.T) {
+	c, _ := neighbours(t, 2)
+	made := objstore.Make[byte](c.Context(0), 4<<20)
+	for i := range made {
+		made[i] = byte(i >> 4)
+	}
+	want := slices.Clone(made[:3<<20])
+	if got := get(t, c.Context(1), objstore.Put(c.Context(0), made[:3<<20])); !slices.Equal(got, want) {
+		t.Error("a neighbour reads other bytes")
+	}
+	borrowed(t, c, 1, 1, 0)
 }

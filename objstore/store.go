@@ -56,6 +56,8 @@ type Store struct {
 	posts    map[member.ID]*post // to other nodes, not acknowledged
 	copies   copies
 
+	foresight int // how many values will be copied for neighbours before one asks
+
 	// For the sweep alone:
 	absent map[member.ID]time.Time // holders that the roster does not know, and since when
 	ticks  int64                   // sweeps so far

@@ -24,8 +24,8 @@ type block struct {
 	size int64 // of what is in it; the block itself is whole pages
 }
 
-// newBlock makes a block that holds size bytes, at least one. No page of it is touched: that is what a Builder does and make does not.
-func newBlock(size int64) (block, error) {
+// newBlock makes a block that holds size bytes, at least one; gone is called when nobody has a slice of it. No page of it is touched: that is what a Builder does and make does not.
+func newBlock(size int64, gone func(base *byte)) (block, error) {
 	var b strings.Builder
 	b.Grow(int(wholePages(size)))
 	b.WriteByte(0)
@@ -34,7 +34,10 @@ func newBlock(size int64) (block, error) {
 		return block{}, errUnaligned
 	}
 	// A finalizer and not a cleanup: the block must not be given to somebody else before the files are gone from it.
-	runtime.SetFinalizer(base, func(base *byte) { uncover(base, wholePages(size)) })
+	runtime.SetFinalizer(base, func(base *byte) {
+		gone(base)
+		uncover(base, wholePages(size))
+	})
 	return block{base: base, size: size}, nil
 }
 

@@ -10,7 +10,7 @@
 // the other is. A segment that was sent has no writer any more. What a process writes into its own mapping is seen by nobody else.
 // A mapping stays when the process that it came from ends.
 //
-// Memory that [Segment.Map] returns is collected like any other: the mapping ends after the last slice of it is gone.
+// Memory that [Segment.Map] and [Neighbourhood.Make] return is collected like any other: the mapping ends after the last slice of it is gone.
 //
 // # What it runs on
 //

@@ -41,6 +41,7 @@ type Neighbourhood struct {
 	dir      *os.File
 	name     string
 	listener *net.UnixListener
+	made     made
 }
 
 // Open makes a neighbourhood in the directory "manta-" and the user's number inside dir, which must be on a file system that has files
@@ -238,6 +239,7 @@ func filesIn(rights []byte) (files []*os.File, err error) {
 
 // Close takes the process out of the neighbourhood. What it shares stays with those who have it. Call it once Serve has returned.
 func (n *Neighbourhood) Close() error {
+	n.made.closeAll()
 	err := n.listener.Close()
 	if errors.Is(err, net.ErrClosed) {
 		err = nil

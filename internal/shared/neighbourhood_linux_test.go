@@ -343,3 +343,60 @@ func TestMoreThanThereIsRoomForIsNotBegun(t *testing.T) {
 		t.Errorf("an exabyte: %v", err)
 	}
 }
+
+func TestMemoryThatWasMadeIsASegment(t *testing.T) {
+	awaitMappings(t, 0) // those of other tests
+	dir := t.TempDir()
+	n := open(t, dir, "one")
+	data, err := n.Make(leastStriped + 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := random(len(data))
+	copy(data, want)
+	s := n.Made(data)
+	if s == nil || n.Made(data) != nil {
+		t.Fatal("memory that was made is a segment once")
+	}
+	theirs := s.mapped(t)
+	clear(data)
+	if !bytes.Equal(theirs, want) {
+		t.Error("what is written after the end is seen")
+	}
+	err = s.use(func(fds []int) error {
+		_, err := unix.Write(fds[0], []byte("no"))
+		return err
+	})
+	if !errors.Is(err, unix.EBADF) {
+		t.Errorf("writing to a segment: %v", err)
+	}
+	s.Close()
+	data, theirs = nil, nil
+	awaitMappings(t, 0)
+}
+
+func TestMemoryThatWasMadeAndDroppedIsGone(t *testing.T) {
+	awaitMappings(t, 0) // those of other tests
+	n := open(t, t.TempDir(), "one")
+	for range 20 {
+		data, err := n.Make(3 << 20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, b := range data {
+			if b != 0 {
+				t.Fatalf("byte %d is %d", i, b)
+			}
+		}
+		copy(data, random(len(data)))
+		if n.Made(data[:1<<20]) != nil || n.Made(random(1)) != nil || n.Made(nil) != nil {
+			t.Error("other memory is a segment")
+		}
+	}
+	awaitMappings(t, 0)
+	n.made.mu.Lock()
+	defer n.made.mu.Unlock()
+	if len(n.made.segments) != 0 {
+		t.Errorf("%d segments are left", len(n.made.segments))
+	}
+}

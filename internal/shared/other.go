@@ -22,6 +22,12 @@ func Open(dir, name string) (*Neighbourhood, error) { return nil, ErrUnsupported
 // Copy fails.
 func (n *Neighbourhood) Copy(data []byte) (*Segment, error) { return nil, ErrUnsupported }
 
+// Make fails.
+func (n *Neighbourhood) Make(size int64) ([]byte, error) { return nil, ErrUnsupported }
+
+// Made returns no segment.
+func (n *Neighbourhood) Made(data []byte) *Segment { return nil }
+
 // Names returns no neighbours.
 func (n *Neighbourhood) Names() []string { return nil }
 

@@ -139,17 +139,25 @@ func (s *Segment) Map() ([]byte, error) {
 	if s.files == nil {
 		return nil, os.ErrClosed
 	}
-	b, err := newBlock(s.size)
+	b, err := newBlock(s.size, func(*byte) {})
 	if err != nil {
 		return nil, err
 	}
-	for i, file := range s.files {
-		from, to := s.stripe(i)
-		if err := b.cover(from, to, file, unix.MAP_PRIVATE); err != nil {
-			return nil, err
-		}
+	if err := s.coverWith(b, unix.MAP_PRIVATE); err != nil {
+		return nil, err
 	}
 	return b.bytes(), nil
+}
+
+// coverWith lays the files over a block, which is as large as the segment.
+func (s *Segment) coverWith(b block, sharing int) error {
+	for i, file := range s.files {
+		from, to := s.stripe(i)
+		if err := b.cover(from, to, file, sharing); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // use calls f with the descriptors of the files, which stay open meanwhile.
