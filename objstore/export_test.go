@@ -2,6 +2,7 @@ package objstore
 
 import (
 	"context"
+	"os"
 
 	"manta/bus"
 	"manta/internal/member"
@@ -56,4 +57,13 @@ func Neighbours(ctx context.Context, owner member.ID) []string {
 		panic(err)
 	}
 	return s.neighbours.nearest(owner)
+}
+
+// Silent notes that a neighbour of the node in ctx has not answered in time.
+func Silent(ctx context.Context, name string) {
+	s, err := storeIn(ctx)
+	if err != nil {
+		panic(err)
+	}
+	s.neighbours.gaveUp(name, os.ErrDeadlineExceeded)
 }

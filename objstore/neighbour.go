@@ -3,7 +3,11 @@ package objstore
 import (
 	"context"
 	"errors"
+	"maps"
+	"os"
 	"strings"
+	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -19,6 +23,8 @@ const (
 	maxSegments = 1024
 	// maxNeighbours is how many processes are asked for a blob, its owner first.
 	maxNeighbours = 16
+	// silentFor is how long a neighbour is not asked again that has not answered in time: it may be stopped.
+	silentFor = 30 * time.Second
 )
 
 // neighbourhood is where a store asks for blobs before it reads them over the network, and gives them: see package shared. A question is
@@ -26,6 +32,9 @@ const (
 type neighbourhood struct {
 	*shared.Neighbourhood
 	namespace string // begins the names of those that are asked
+
+	mu     sync.Mutex
+	silent map[string]time.Time // those that are not asked, until then
 }
 
 // Share has large values that other processes of this user and machine have read through files in dir, and the other way round. It does
@@ -38,7 +47,7 @@ func (s *Store) Share(dir, namespace string) error {
 	if err != nil {
 		return err
 	}
-	s.neighbours = &neighbourhood{Neighbourhood: n, namespace: namespace}
+	s.neighbours = &neighbourhood{Neighbourhood: n, namespace: namespace, silent: make(map[string]time.Time)}
 	s.group.Go(func(ctx context.Context) { n.Serve(ctx, s.lend) })
 	return nil
 }
@@ -56,9 +65,12 @@ func (s *Store) unshare() {
 
 // nearest returns the names of neighbours that may have an object, its owner first.
 func (n *neighbourhood) nearest(owner member.ID) (names []string) {
-	first := n.namespace + "." + owner.String()
+	first, now := n.namespace+"."+owner.String(), time.Now()
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	for _, name := range n.Names() {
-		switch {
+		switch until, silent := n.silent[name]; {
+		case silent && now.Before(until):
 		case name == first:
 			names = append([]string{name}, names...)
 		case strings.HasPrefix(name, n.namespace+"."):
@@ -66,6 +78,18 @@ func (n *neighbourhood) nearest(owner member.ID) (names []string) {
 		}
 	}
 	return names[:min(len(names), maxNeighbours)]
+}
+
+// gaveUp notes what came of asking a neighbour in vain.
+func (n *neighbourhood) gaveUp(name string, err error) {
+	if !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, context.DeadlineExceeded) {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	now := time.Now()
+	maps.DeleteFunc(n.silent, func(_ string, until time.Time) bool { return now.After(until) })
+	n.silent[name] = now.Add(silentFor)
 }
 
 // borrow returns the bytes of a blob from the memory of a neighbour, nil if none has it.
@@ -77,6 +101,7 @@ func (s *Store) borrow(ctx context.Context, id ID, e *cached) []byte {
 	for _, name := range s.neighbours.nearest(id.Owner()) {
 		segment, err := s.neighbours.Ask(ctx, name, question, e.blob.Size)
 		if err != nil { // most do not have it
+			s.neighbours.gaveUp(name, err)
 			continue
 		}
 		data, err := segment.Map()

@@ -123,6 +123,16 @@ func TestTheOwnerIsAskedFirst(t *testing.T) {
 	}
 }
 
+func TestASilentNeighbourIsNotAskedAgainAtOnce(t *testing.T) {
+	c, _ := neighbours(t, 3)
+	owner := member.NewID()
+	all := objstore.Neighbours(c.Context(0), owner)
+	objstore.Silent(c.Context(0), all[0])
+	if names := objstore.Neighbours(c.Context(0), owner); !slices.Equal(names, all[1:]) {
+		t.Errorf("%v are asked, and %s is silent", names, all[0])
+	}
+}
+
 func TestWhereANeighbourReadsTheNextValuesAreCopiedAhead(t *testing.T) {
 	c, _ := neighbours(t, 2)
 	owner := c.Context(0)
