@@ -145,6 +145,22 @@ func decodeRaw(value Value, target any) error {
 	return nil
 }
 
+// MakeRaw returns n elements in memory that room gives: so many bytes, all zero, or nil. False: it gave none, or a []T is not encoded as it lies
+// in memory.
+func MakeRaw[T any](n int, room func(size int64) []byte) ([]T, bool) {
+	slice := reflect.TypeFor[[]T]()
+	format, ok := rawFormat(slice)
+	if !ok || !asInMemory(slice, format) || n <= 0 {
+		return nil, false
+	}
+	data := room(int64(n) * int64(slice.Elem().Size()))
+	if data == nil {
+		return nil, false
+	}
+	v, err := Decode[[]T](Value{Format: format, Data: data})
+	return v, err == nil
+}
+
 // decodeNumbers reads numbers one by one, where they lie otherwise in memory.
 func decodeNumbers(value Value, into reflect.Value, count int) error {
 	own := reflect.MakeSlice(into.Type(), count, count)

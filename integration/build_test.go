@@ -21,7 +21,7 @@ var programs struct {
 	err  error
 }
 
-// program returns the path of a built program: "process", "caller", "memory", or "nats-server", which is the real one.
+// program returns the path of a built program: "process", "caller", "memory", "neighbour", or "nats-server", which is the real one.
 func program(t *testing.T, name string) string {
 	t.Helper()
 	programs.once.Do(func() { programs.err = build() })
@@ -36,7 +36,7 @@ func build() (err error) {
 		return err
 	}
 	// The cache also knows files that a test has looked at.
-	for _, of := range []string{"process", "caller", "memory"} {
+	for _, of := range []string{"process", "caller", "memory", "neighbour"} {
 		sources, err := filepath.Glob(of + "/*.go")
 		if err != nil || len(sources) == 0 {
 			return fmt.Errorf("no source of integration/%s: %w", of, err)
@@ -49,7 +49,7 @@ func build() (err error) {
 	}
 	// Without the race detector: its processes would be slower than what the tests' times are about.
 	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", programs.dir+string(filepath.Separator),
-		"manta/integration/process", "manta/integration/caller", "manta/integration/memory", "github.com/nats-io/nats-server/v2")
+		"manta/integration/process", "manta/integration/caller", "manta/integration/memory", "manta/integration/neighbour", "github.com/nats-io/nats-server/v2")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%v: %w\n%s", cmd, err, out)
 	}

@@ -48,6 +48,9 @@ type Config struct {
 	MaxBatch int
 	// CacheBytes bounds what the node keeps of other nodes' large objects. Default 1 GiB.
 	CacheBytes int64
+	// SharedDir is where this node and others of the same user on this machine share large objects: a directory on a file system in memory.
+	// A process gets those that a neighbour has without a transfer. "off" shares nothing. Default: /dev/shm, if it can be used.
+	SharedDir string
 	// UploadWindow bounds the bytes of large objects that all uploads of the node together have sent to JetStream and not had acknowledged.
 	// Uploads take turns at it, chunk by chunk, in the order of asking. At least 64 KiB. Default 64 MiB; a smaller one spares servers
 	// with little memory, one below 8 MiB makes uploads slower.
@@ -82,6 +85,12 @@ type Config struct {
 	// OnClosed, if not nil, is called once after Close has ended the connection.
 	OnClosed func()
 }
+
+// sharingOff is the Config.SharedDir of a node that shares no memory; defaultSharedDir is where the others do.
+const (
+	sharingOff       = "off"
+	defaultSharedDir = "/dev/shm"
+)
 
 // minUploadWindow is the smallest Config.UploadWindow: chunks are not larger than it, and smaller ones would be slow.
 const minUploadWindow = 64 << 10

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -103,6 +104,9 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 	}
 	n.objects.SetRefTTL(n.config.RefTTL)
 	n.onClose(quietly(n.objects.Close))
+	if err := n.share(); err != nil {
+		return err
+	}
 	n.onClose(quietly(n.leave)) // after tasks and actors have said their last words, before their objects go
 	serve := !n.config.ClientOnly
 	groups, err := placement.Start(ctx, n.self, serve)
@@ -122,6 +126,22 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 	}
 	n.onClose(n.actors.Close)
 	return n.join(ctx)
+}
+
+// share lets the node share memory with its neighbours. That a machine has no memory for it is no error, unless the user named a directory.
+func (n *Node) share() error {
+	dir := n.config.SharedDir
+	if dir == sharingOff {
+		return nil
+	}
+	err := n.objects.Share(cmp.Or(dir, defaultSharedDir), n.config.Namespace)
+	if err != nil && dir != "" {
+		return fmt.Errorf("Config.SharedDir is %q: %w", dir, err)
+	}
+	if err != nil {
+		n.self.Log.Info("no memory is shared with other processes", zap.Error(err))
+	}
+	return nil
 }
 
 // join makes the node known, once its subscriptions are with the server, and waits until the node knows it too.

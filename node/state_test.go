@@ -142,7 +142,7 @@ func TestWhatATaskHoldsIsNotFree(t *testing.T) {
 
 func TestStatsCount(t *testing.T) {
 	srv := serve(t)
-	worker, _ := start(t, on(srv, node.Config{}))
+	worker, _ := start(t, on(srv, node.Config{SharedDir: "off"}))
 	client, ctx := start(t, on(srv, node.Config{ClientOnly: true}))
 	awaitCount(t, ctx, 2)
 	for range 3 {

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"manta/bus"
+	"manta/internal/shared"
 )
 
 // cache keeps the bytes of blobs, the least recently used ones leaving first. A blob is read once, however many ask for it
@@ -12,10 +13,11 @@ import (
 type cache struct {
 	limit int64
 
-	mu      sync.Mutex
-	used    int64
-	entries map[string]*list.Element // by blob id; values are *cached
-	order   *list.List               // most recently used first
+	mu       sync.Mutex
+	used     int64
+	entries  map[string]*list.Element // by blob id; values are *cached
+	order    *list.List               // most recently used first
+	segments int                      // of the entries
 }
 
 // cached is a blob that is here or on its way.
@@ -24,6 +26,9 @@ type cached struct {
 	done  chan struct{} // closed when value and err are valid
 	value bus.Value
 	err   error
+
+	lending sync.Mutex      // locked while the segment is made
+	segment *shared.Segment // what neighbours get; nil if there is none. Under the cache's mu
 }
 
 func newCache(limit int64) *cache {
@@ -65,10 +70,12 @@ func (c *cache) fill(e *cached, value bus.Value, err error) {
 }
 
 // keep enters a blob whose value is at hand.
-func (c *cache) keep(blob bus.Blob, value bus.Value) {
-	if e, fresh := c.entry(blob); fresh {
+func (c *cache) keep(blob bus.Blob, value bus.Value) *cached {
+	e, fresh := c.entry(blob)
+	if fresh {
 		c.fill(e, value, nil)
 	}
+	return e
 }
 
 // drop forgets a blob.
@@ -82,6 +89,8 @@ func (c *cache) remove(id string) {
 	if el, ok := c.entries[id]; ok {
 		c.order.Remove(el)
 		delete(c.entries, id)
-		c.used -= el.Value.(*cached).blob.Size
+		e := el.Value.(*cached)
+		c.used -= e.blob.Size
+		c.setSegment(e, nil)
 	}
 }

@@ -19,6 +19,11 @@
 // value takes its size in memory where it is read, and little more; where it was put nothing beside the value itself, unless the NATS
 // server is inside that process and keeps its streams in memory.
 //
+// A process that has a neighbour with the value, another process of the same user on the same machine, maps the neighbour's memory instead:
+// blobs from 1 MiB on, on Linux, unless node.Config.SharedDir says "off". Those that read one value share its pages, also when the owner
+// is gone; what one writes into its slice, which it should not, the others do not see. The first of them waits for a copy, unless others have read values
+// of this process lately, or the value is in memory of [Make].
+//
 // # What you must do
 //
 // Treat values as read-only: Put hands its value over, and Get may hand out the same memory to every reader in the process.
@@ -48,7 +53,7 @@
 //
 // # Guarantees
 //
-// A read returns the bytes that were written (each chunk's checksum is verified) or an error. A chunk that is missing in the bucket, or
+// A read returns the bytes that were written (the checksum of each chunk that travelled is verified) or an error. A chunk that is missing in the bucket, or
 // was changed there, is read from a node that has the value in memory: its owner or its maker. Without one the read fails with [ErrLost], which
 // names the blob and the chunk. A read never mixes the bytes of two attempts. If the owner is lost during the upload, reads fail with an error
 // that is both [ErrLost] and [ErrOwnerDead]. A source that sends nothing is asked again, and given up within 15 s.

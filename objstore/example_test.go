@@ -115,3 +115,20 @@ func ExampleDurable() {
 	fmt.Println(v, err, objstore.Free(ctx, found))
 	// Output: [0.5 0.25] <nil> <nil>
 }
+
+// A large value that other processes on this machine read needs no copy for them when it is made in memory that they share.
+func ExampleMake() {
+	n, ctx, err := embedded.Start(context.Background(), embedded.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer n.Close()
+
+	image := objstore.Make[float32](ctx, 1024*1024)
+	for i := range image {
+		image[i] = float32(i % 2)
+	}
+	pixels, err := objstore.Put(ctx, image).Get(ctx)
+	fmt.Println(len(pixels), pixels[1], err)
+	// Output: 1048576 1 <nil>
+}

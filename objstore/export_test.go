@@ -2,6 +2,7 @@ package objstore
 
 import (
 	"context"
+	"os"
 
 	"manta/bus"
 	"manta/internal/member"
@@ -37,3 +38,32 @@ func ReadChunkQuestion(data []byte) ([]byte, error) {
 
 // ReadRefusal reads what another node answers.
 func ReadRefusal(data []byte) error { return readRefusal(&bus.Msg{Data: data}) }
+
+// Segments returns how many segments the node in ctx keeps for its neighbours.
+func Segments(ctx context.Context) int {
+	s, err := storeIn(ctx)
+	if err != nil {
+		panic(err)
+	}
+	s.cache.mu.Lock()
+	defer s.cache.mu.Unlock()
+	return s.cache.segments
+}
+
+// Neighbours returns the names of those whom the node in ctx would ask for a value of an owner.
+func Neighbours(ctx context.Context, owner member.ID) []string {
+	s, err := storeIn(ctx)
+	if err != nil {
+		panic(err)
+	}
+	return s.neighbours.nearest(owner)
+}
+
+// Silent notes that a neighbour of the node in ctx has not answered in time.
+func Silent(ctx context.Context, name string) {
+	s, err := storeIn(ctx)
+	if err != nil {
+		panic(err)
+	}
+	s.neighbours.gaveUp(name, os.ErrDeadlineExceeded)
+}

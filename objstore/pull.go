@@ -225,7 +225,8 @@ func (s *Store) holding(q chunkQuestion) (value bus.Value, blob bus.Blob, refusa
 	s.mu.Lock()
 	o := s.find(q.id)
 	s.mu.Unlock()
-	if durable := q.id.Durable(); o == nil || durable {
+	durable := q.id.Durable()
+	if o == nil || o.home != s || durable { // what it knows of others' objects is in its cache alone, but for what it Put itself to last
 		if durable && o != nil {
 			if value, blob, ok := o.heldDurable(s, q.blob); ok {
 				return value, blob, nil

@@ -72,6 +72,10 @@ func (s *Store) open(ctx context.Context, scope *member.Scope, id ID, out *Outco
 }
 
 func (s *Store) download(ctx context.Context, id ID, e *cached, blob StoredBlob) {
+	if data := s.borrow(ctx, id, e); data != nil {
+		s.cache.fill(e, bus.Value{Format: blob.Format, Data: data}, nil)
+		return
+	}
 	data, err := s.fetch(ctx, id, blob, nil)
 	if errors.Is(err, bus.ErrBlobGone) && s.ownerGone(blob.Blob) {
 		err = fmt.Errorf("%w: %w", ErrOwnerDead, err)

@@ -35,6 +35,8 @@ type Store struct {
 	gives *bus.Subscription // chunks
 	cache *cache
 
+	neighbours *neighbourhood // nil if no memory is shared
+
 	unhear  func()  // ends what OnReconnect began
 	archive Archive // of durable tasks
 
@@ -53,6 +55,8 @@ type Store struct {
 	lastLoan uint64              // number of the newest one
 	posts    map[member.ID]*post // to other nodes, not acknowledged
 	copies   copies
+
+	foresight int // how many values will be copied for neighbours before one asks
 
 	// For the sweep alone:
 	absent map[member.ID]time.Time // holders that the roster does not know, and since when
@@ -194,6 +198,7 @@ func (s *Store) Close() {
 	s.unregister()
 	s.group.Stop(bus.ErrClosed)
 	s.group.Wait()
+	s.unshare()
 
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()

@@ -37,6 +37,7 @@ func (s *Store) startUpload(o *Object, value bus.Value) {
 	s.uploads[u] = o
 	s.mu.Unlock()
 	s.own(o, u.blob.ID, member.ID{})
+	s.offer(o.id, u.blob, value)
 	started := s.group.Go(func(context.Context) {
 		defer s.endUpload(u)
 		if err := s.store(ctx, o.id, u.blob, value, func() { o.stored(&StoredBlob{Blob: u.blob, Format: value.Format, Refs: value.Refs}, nil) }); err != nil {
@@ -89,6 +90,7 @@ func (s *Store) Seal(ctx context.Context, id ID, value bus.Value) Outcome {
 	stored := &StoredBlob{Blob: s.bucket.NewBlob(id.Owner().String(), int64(len(value.Data))), Format: value.Format, Refs: value.Refs}
 	s.cache.keep(stored.Blob, bus.Value{Format: value.Format, Data: value.Data})
 	s.copied(id, stored)
+	s.offerMade(id, stored.Blob, value)
 	if err := s.store(ctx, id, stored.Blob, value, func() {}); err != nil {
 		s.Discard(id, Outcome{Blob: stored}) // what of it was written
 		return Outcome{Err: err}

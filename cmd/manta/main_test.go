@@ -17,7 +17,10 @@ import (
 	"manta/node/embedded"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	bench.NeighbourMain()
+	goleak.VerifyTestMain(m)
+}
 
 func TestBenchRunsMeasuresBesideTheirBaselines(t *testing.T) {
 	for name, flags := range map[string][]string{

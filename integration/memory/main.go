@@ -105,7 +105,7 @@ func put(ctx context.Context, bytes, tasks int, stdin *bufio.Reader) error {
 }
 
 func read(ctx context.Context, url string, ref objstore.Ref[[]byte]) error {
-	n, ctx, err := node.Start(ctx, node.Config{URL: url, ClientOnly: true})
+	n, ctx, err := node.Start(ctx, node.Config{URL: url, ClientOnly: true, SharedDir: "off"})
 	if err != nil {
 		return err
 	}

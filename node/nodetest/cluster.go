@@ -73,7 +73,7 @@ func (c *Cluster) add(set settings) int {
 	}
 	cfg := node.Config{
 		Name: fmt.Sprintf("node-%d", i), CPUs: 4, Storage: jetstream.MemoryStorage, URL: c.servers.url, Options: wire.options(),
-		Replicas: c.servers.replicas(),
+		Replicas: c.servers.replicas(), SharedDir: "off", // its nodes are in one process
 	}
 	for _, change := range set.changes {
 		change(i, &cfg)

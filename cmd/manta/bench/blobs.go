@@ -56,6 +56,11 @@ var blobMeasures = []Measure{
 		Setup: func(ctx context.Context, s *Stage) (Timed, error) { return getRemote(ctx, s, false) },
 	},
 	{
+		Name: "get_gigabytes_again", Unit: "us",
+		About: "the median of reading 800 MB on another node that has read them before",
+		Setup: getAgain,
+	},
+	{
 		Name: "broadcast_1GiB", Unit: "s",
 		About: "1 GiB, in four parts, is put and read by 4 nodes at once",
 		Setup: broadcast,
@@ -247,6 +252,36 @@ func getRemote(ctx context.Context, s *Stage, stored bool) (Timed, error) {
 		}
 		return sample, expect(int(got[s.blob-1]), int(data[s.blob-1]))
 	}), nil
+}
+
+func getAgain(ctx context.Context, s *Stage) (Timed, error) {
+	driver, err := loner(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	at, err := s.Server()
+	if err != nil {
+		return nil, err
+	}
+	reader, err := s.Driver(ctx, at)
+	if err != nil {
+		return nil, err
+	}
+	ref := objstore.Put(driver, incompressible(s.blob))
+	get := func() error {
+		got, err := ref.Get(reader)
+		if err != nil {
+			return err
+		}
+		return expect(len(got), s.blob)
+	}
+	if err := get(); err != nil {
+		return nil, err
+	}
+	return func(context.Context) (Sample, error) {
+		took, err := oneByOne(s.calls, get)
+		return latencies(took, 0.50), err
+	}, nil
 }
 
 func broadcast(ctx context.Context, s *Stage) (Timed, error) {

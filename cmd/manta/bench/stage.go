@@ -177,6 +177,7 @@ func (s *Stage) Driver(ctx context.Context, at Place, tune ...func(*node.Config)
 
 func (s *Stage) node(ctx context.Context, at Place, cfg node.Config, tune []func(*node.Config)) (*node.Node, error) {
 	cfg.URL, cfg.Options, cfg.Namespace, cfg.Storage = at.url, at.options, s.namespace, jetstream.MemoryStorage
+	cfg.SharedDir = "off" // what is in one process shares nothing, so that a transfer is one
 	for _, change := range tune {
 		change(&cfg)
 	}
