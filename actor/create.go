@@ -132,11 +132,18 @@ func (cs *callers) wants(c *caller) bool {
 	return !c.unwanted
 }
 
+// errNoAnswer is the error of an actor whose node was lost before it had answered. Another must not be asked: the actor could live twice.
+var errNoAnswer = fmt.Errorf("%w: it was not made, or its node was lost at once: no node has said so within %v", ErrDead, createTimeout)
+
+// ask asks the class's queue group for an actor.
 func (e *Engine) ask(ctx context.Context, class string, frame []byte) (p call.Reply, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, createTimeout, errors.New("no node answered"))
+	ctx, cancel := context.WithTimeoutCause(ctx, createTimeout, errNoAnswer)
 	defer cancel()
 	msg, err := e.node.Conn.Request(ctx, e.node.Conn.Create(class), frame)
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return p, context.Cause(ctx)
+	case err != nil:
 		return p, err
 	}
 	return call.ReadReply(msg.Data)
