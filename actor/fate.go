@@ -127,6 +127,17 @@ func (cs *callers) ping(c *caller) {
 	}
 }
 
+// reconnected asks again what was asked when the connection was lost: the question or its answer was lost too.
+func (cs *callers) reconnected() {
+	cs.mu.Lock()
+	defer cs.unlock()
+	for _, c := range cs.waiting {
+		if c.pinging {
+			cs.ping(c)
+		}
+	}
+}
+
 func (cs *callers) pingAgain(c *caller) {
 	c.pause = min(max(2*c.pause, pingFirst), pingLast)
 	pause := c.pause
@@ -287,7 +298,6 @@ func (cs *callers) left(id member.ID) {
 	for _, c := range cs.waiting {
 		switch {
 		case c.node == id && c.lasting:
-			cs.settle(c, unavailable(c, fmt.Sprintf("its node %s is gone", id)))
 			cs.seek(c)
 		case c.node == id:
 			reason := fmt.Sprintf("its node %s is gone", id)
