@@ -2,15 +2,19 @@ package actor_test
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"manta/actor"
 	"manta/node"
 	"manta/node/nodetest"
 	"manta/objstore"
+	"manta/task"
 )
 
 // fill makes residents, each of which holds a CPU, and waits until they live.
@@ -119,6 +123,21 @@ func TestAnActorWithANeedThatNobodyHasWaitsForANodeThatHasIt(t *testing.T) {
 	if _, free := c.Node(i).Resources(); !maps.Equal(free, node.Resources{"CPU": 4, "easel": 0.5}) {
 		t.Errorf("%v are free", free)
 	}
+}
+
+func TestAnActorThatNoNodeCouldEverHaveFails(t *testing.T) {
+	nodetest.Virtual(t, func(t *testing.T) {
+		c := nodetest.Start(t, 2)
+		ctx := timeout(t, c.Context(0))
+		begin := time.Now()
+		_, err := actor.Method0(painters.New(ctx, painter{}), (*painter).Greet).Call(ctx)
+		if !errors.Is(err, task.ErrInfeasible) || !strings.Contains(err.Error(), "easel:0.5") {
+			t.Errorf("got %v, want ErrInfeasible with the need", err)
+		}
+		if took := time.Since(begin); took < 10*time.Second || took > 11*time.Second {
+			t.Errorf("it took %v, want 10 s", took)
+		}
+	})
 }
 
 func TestAStartThatFailsGivesItsResourcesBack(t *testing.T) {
