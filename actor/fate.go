@@ -216,14 +216,18 @@ func (cs *callers) notPending(c *caller) {
 	}
 }
 
-// inquired answers another node that asks whether an actor, of which this one is the creator, is still to come.
+// inquired answers another node that asks whether an actor, of which this one is the creator, is still to come. A word behind the question may
+// say that it is not wanted any more.
 func (cs *callers) inquired(msg *bus.Msg) {
 	var birth objstore.ID
-	copy(birth[:], msg.Data)
+	if copy(birth[:], msg.Data) < len(birth) {
+		return
+	}
 	p := call.Reply{Host: cs.node.ID, Number: birth.Number(), Status: call.Accepted}
 	cs.mu.Lock()
 	if c := cs.waiting[birth.Number()]; c != nil && c.state == pending {
 		p.Status = call.Busy
+		c.unwanted = c.unwanted || string(msg.Data[len(birth):]) == controlKill
 	}
 	cs.mu.Unlock()
 	if err := cs.node.Conn.Publish(msg.Reply, "", p.AppendTo(nil)); err != nil {

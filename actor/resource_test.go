@@ -107,6 +107,34 @@ func TestAnActorThatWaitsForRoomCanBeKilled(t *testing.T) {
 	}
 }
 
+func TestAnActorThatWaitsForRoomCanBeStoppedAndKilledByOthers(t *testing.T) {
+	for how, end := range map[string]func(actor.Ref[resident], context.Context) error{"stopped": actor.Ref[resident].Stop, "killed": actor.Ref[resident].Kill} {
+		t.Run(how, func(t *testing.T) {
+			nodetest.Virtual(t, func(t *testing.T) {
+				c, s := nodetest.Start(t, 2, nodetest.CPUs(1)), newStage(t)
+				ctx, other := timeout(t, c.Context(0)), timeout(t, c.Context(1))
+				rooms := fill(ctx, t, s, 2)
+				late := residents.New(ctx, s.resident(" late"))
+				ended := make(chan error, 1)
+				go func() { ended <- end(late, other) }()
+				time.Sleep(3 * time.Second) // longer than interest takes to spread
+				if err := rooms[0].Stop(ctx); err != nil {
+					t.Fatal(err)
+				}
+				if err := <-ended; err != nil {
+					t.Error(err)
+				}
+				if _, err := actor.Method(late, (*resident).Say).Call(ctx, "never"); !isDead(err) {
+					t.Errorf("a call after: got %v, want ErrDead", err)
+				}
+				if diary := s.read(); slices.Contains(diary, "start late") != slices.Contains(diary, "close late") || how == "killed" && slices.Contains(diary, "start late") {
+					t.Errorf("the diary is %q", diary)
+				}
+			})
+		})
+	}
+}
+
 // painter needs what no node has at first.
 type painter struct{ desk }
 
