@@ -24,6 +24,7 @@ type callers struct {
 	watches *call.Watches
 
 	directory *directory
+	unhear    func() // ends what OnReconnect began
 
 	underway member.Tally // the calls without an outcome
 
@@ -43,6 +44,7 @@ func startCallers(ctx context.Context, node *member.Node, d *directory) (*caller
 		return nil, err
 	}
 	node.Members.Watch(member.Watcher{Joined: func(member.Info) {}, Left: cs.left})
+	cs.unhear = node.Conn.OnReconnect(cs.reconnected)
 	return cs, nil
 }
 
@@ -199,6 +201,7 @@ func (cs *callers) drain(ctx context.Context) error {
 
 // close fails what has no outcome.
 func (cs *callers) close() {
+	cs.unhear()
 	_ = cs.replies.Unsubscribe() // its one error is that the connection is closed
 	_ = cs.asked.Unsubscribe()
 	cs.group.Stop(bus.ErrClosed)

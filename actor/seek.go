@@ -16,6 +16,8 @@ const (
 	seekForLong = time.Second
 	// usuallyBack is how long an actor that is made again is gone if nothing is short.
 	usuallyBack = 10 * time.Second
+	// answersArrive is how long after the word that a node is gone its last answers may come, by another way.
+	answersArrive = 500 * time.Millisecond
 	// recordReturns is how long an actor may have no record after a server has lost the bucket.
 	recordReturns = 3 * time.Second
 )
@@ -31,11 +33,15 @@ func (cs *callers) seek(c *caller) {
 	cs.waiting[c.number] = c
 	cs.group.Go(func(ctx context.Context) {
 		begun := time.Now()
+		settled := false
 		for pause := seekFirst; ; pause = min(2*pause, seekLast) {
 			rec, err := cs.directory.look(ctx, c.id)
 			missing := rec.State == "" && time.Since(begun) < recordReturns
 			if err == nil && !missing && cs.sight(c, search, rec) || ctx.Err() != nil {
 				return
+			}
+			if !settled && time.Since(begun) > answersArrive {
+				settled = cs.despair(c, search)
 			}
 			if time.Since(begun) > usuallyBack {
 				pause = seekForLong
@@ -64,6 +70,17 @@ func (cs *callers) sight(c *caller, search int, rec record) bool {
 	}
 	c.node, c.sighted, c.state, c.since = rec.Node, rec.Epoch, pending, time.Now()
 	cs.ping(c)
+	return true
+}
+
+// despair settles what was sent to a node that is gone, before the actor is found again.
+func (cs *callers) despair(c *caller, search int) (settled bool) {
+	cs.mu.Lock()
+	defer cs.unlock()
+	if c.state != sought || c.searches != search || cs.node.Members.Alive(c.node) {
+		return false
+	}
+	cs.settle(c, unavailable(c, fmt.Sprintf("its node %s is gone", c.node)))
 	return true
 }
 
