@@ -29,6 +29,7 @@ type caller struct {
 	starting bool          // the host may still say that Start failed
 	birth    objstore.ID   // zero while it is not known
 	node     member.ID     // where it lives
+	cell     *cell         // of an alive one that lives on this node, else nil
 
 	pinging bool          // a ping is under way, or the pause before the next one
 	pause   time.Duration // after a ping that found nobody
@@ -62,6 +63,7 @@ type outgoing struct {
 	queued    bool
 	sent      bool
 	place     uint64 // among those that were sent
+	visit     *visit // of one that was sent to a cell on this node
 	cancelled error  // the outcome, once the cell or its silence has confirmed that it is not wanted
 	patience  *time.Timer
 	ended     bool

@@ -18,6 +18,7 @@ import (
 // callers is the calling half of a node: how it stands with the actors that it has calls to.
 type callers struct {
 	node    *member.Node
+	host    *host // whose cells are called without NATS; nil on a node that only calls
 	group   *member.Group
 	replies *bus.Subscription
 	asked   *bus.Subscription
@@ -31,8 +32,11 @@ type callers struct {
 	finished call.Finished      // outcomes to hand out once unlocked
 }
 
-func startCallers(ctx context.Context, node *member.Node) (*callers, error) {
-	cs := &callers{node: node, group: member.NewGroup(ctx), waiting: make(map[uint64]*caller), watches: call.NewWatches(node.Closing)}
+func startCallers(ctx context.Context, node *member.Node, h *host) (*callers, error) {
+	cs := &callers{
+		node: node, host: h, group: member.NewGroup(ctx),
+		waiting: make(map[uint64]*caller), watches: call.NewWatches(node.Closing),
+	}
 	var err error
 	if cs.replies, err = node.Conn.Subscribe(node.Conn.Inbox("actor.*.*"), "", cs.replied); err != nil {
 		return nil, err
@@ -110,10 +114,14 @@ func (cs *callers) makeReady(out *outgoing) {
 func (cs *callers) pump(c *caller) {
 	for c.state == alive {
 		out := c.next()
-		if out == nil {
+		switch {
+		case out == nil:
 			return
+		case c.cell != nil:
+			cs.hand(out)
+		default:
+			cs.send(out)
 		}
-		cs.send(out)
 	}
 }
 
@@ -124,6 +132,11 @@ func (cs *callers) send(out *outgoing) {
 		cs.end(out, objstore.Outcome{Err: fmt.Errorf("%s: %w: it was not sent: %w", out.call.Target.Name, ErrUnavailable, err)})
 		return
 	}
+	cs.noteSent(out)
+}
+
+func (cs *callers) noteSent(out *outgoing) {
+	c := out.caller
 	c.sent++
 	c.last++
 	out.sent, out.place = true, c.last
@@ -162,6 +175,12 @@ func (cs *callers) cancel(out *outgoing, err error) {
 	cs.mu.Lock()
 	defer cs.unlock()
 	if out.ended || out.cancelled != nil {
+		return
+	}
+	if out.visit != nil {
+		if out.visit.withdraw(call.ErrCancelled) {
+			cs.end(out, objstore.Outcome{Err: err})
+		}
 		return
 	}
 	if out.sent && cs.sayCancelled(out) {

@@ -39,6 +39,8 @@ type cell struct {
 	workers int        // goroutines that run visits
 	left    bool       // the host has let go of it
 	waiting []*bus.Msg // words to be answered then
+
+	returned []returned // to callers on this node, once mu is unlocked
 }
 
 type phase int
@@ -60,6 +62,8 @@ type visit struct {
 	request  call.Request
 	method   string
 	reply    string
+	local    *outgoing               // the call itself, if its caller is on this node
+	cell     *cell                   // of one that has local
 	cancel   context.CancelCauseFunc // when it runs
 	answered bool                    // what it returns is not wanted any more
 }
@@ -134,15 +138,23 @@ func (c *cell) called(msg *bus.Msg, method string) {
 	v := &visit{request: q, method: method, reply: msg.Reply}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case c.overhears(q.Birth):
-	case c.phase == stopping || c.phase == ended || !c.meant(q.Birth):
-		c.refuse(v, fmt.Errorf("actor %s: %w", c.id, ErrDead))
-	default:
-		c.queue = append(c.queue, v)
-		c.visits[v.key()] = v
-		c.employ()
+	if c.overhears(q.Birth) {
+		return
 	}
+	if err := c.admit(v); err != nil {
+		c.refuse(v, err)
+	}
+}
+
+// admit puts a call into the queue, or says why it will not run.
+func (c *cell) admit(v *visit) error {
+	if c.phase == stopping || c.phase == ended || !c.meant(v.request.Birth) {
+		return fmt.Errorf("actor %s: %w", c.id, ErrDead)
+	}
+	c.queue = append(c.queue, v)
+	c.visits[v.key()] = v
+	c.employ()
+	return nil
 }
 
 // overhears says whether a message is for the next holder of the name: a cell that has ended gets mail until the server knows
@@ -153,17 +165,21 @@ func (c *cell) overhears(birth objstore.ID) bool { return c.phase == ended && !c
 func (c *cell) pinged(msg *bus.Msg) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	birth := birthIn(msg)
+	if birth := birthIn(msg); !c.overhears(birth) {
+		c.send(msg.Reply, c.pong(birth))
+	}
+}
+
+// pong is the answer to a ping.
+func (c *cell) pong(birth objstore.ID) call.Reply {
 	p := call.Reply{Host: c.host.node.ID, Status: call.Accepted}
 	switch {
-	case c.overhears(birth):
-		return
 	case c.phase == ended || !c.meant(birth):
 		p.Status, p.Outcome.Err = call.Refused, fmt.Errorf("actor %s: %w", c.id, ErrDead)
 	case c.phase == starting:
 		p.Status = call.Busy
 	}
-	c.send(msg.Reply, p)
+	return p
 }
 
 // birth tells the actor from others that have its name before or after it.
@@ -271,7 +287,7 @@ func (c *cell) run(ctx context.Context, v *visit) {
 // answer replies to a visit, unless it was answered already.
 func (c *cell) answer(v *visit, status call.Status, out objstore.Outcome) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.unlock()
 	c.running--
 	if v.answered {
 		objstore.StoreOf(c.host.node).Discard(objstore.NewID(v.request.Owner, v.request.Number), out)
@@ -286,6 +302,10 @@ func (c *cell) refuse(v *visit, err error) { c.reply(v, call.Refused, objstore.O
 func (c *cell) reply(v *visit, status call.Status, out objstore.Outcome) {
 	v.answered = true
 	delete(c.visits, v.key())
+	if v.local != nil {
+		c.returned = append(c.returned, returned{v.local, out})
+		return
+	}
 	p := call.Reply{Host: c.host.node.ID, Number: v.request.Number, Attempt: int(v.request.Attempt), Status: status, Outcome: out}
 	c.send(v.reply, p)
 }
@@ -371,7 +391,7 @@ func (c *cell) kill(word *bus.Msg, cause error) {
 	if word != nil {
 		c.waiting = append(c.waiting, word)
 	}
-	c.mu.Unlock()
+	c.unlock()
 	c.leave(cause)
 }
 

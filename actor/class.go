@@ -155,6 +155,10 @@ func (m method) handler(instance reflect.Value) call.Handler {
 		}
 		result := reflect.New(out[0].Type()).Elem()
 		result.Set(out[0])
-		return bus.EncodeFrom(result)
+		value, err := bus.EncodeFrom(result)
+		if err == nil && value.Format != bus.Msgpack && value.Format != bus.Text {
+			value = value.Clone() // a view of what the actor may go on to change
+		}
+		return value, err
 	}
 }

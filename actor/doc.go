@@ -28,6 +28,9 @@
 // A call runs at most once. If the actor's node is lost, calls under way fail with [ErrUnavailable], which means that they may have
 // run; later ones fail with [ErrDead]. A Start that fails kills the actor, and every call fails with its error.
 //
+// A call means the same wherever the actor lives: arguments and results are copies, also on the caller's own node, where no message is
+// sent.
+//
 // # What you must do
 //
 // Obey ctx. Methods of a sequential actor need no locks; with Concurrency they do. [Ref.Stop] what is no longer needed: an

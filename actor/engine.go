@@ -25,12 +25,15 @@ func Start(ctx context.Context, node *member.Node, serve bool, classes *task.Reg
 	if e.directory, err = openDirectory(ctx, node); err != nil {
 		return nil, err
 	}
-	if e.callers, err = startCallers(ctx, node); err != nil {
+	if serve {
+		e.host = newHost(ctx, node, e.directory, classes)
+	}
+	if e.callers, err = startCallers(ctx, node, e.host); err != nil {
 		return nil, err
 	}
 	part.Set(node, e)
 	if serve {
-		e.host = startHost(ctx, node, e.directory, classes)
+		e.host.group.Go(e.host.deliver)
 	}
 	return e, nil
 }

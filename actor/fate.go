@@ -113,6 +113,10 @@ func (cs *callers) doubt(c *caller) {
 func (cs *callers) ping(c *caller) {
 	c.pinging = true
 	cs.waiting[c.number] = c
+	if cl := cs.host.find(c.id); cl != nil {
+		cs.found(c, cl.answerPing(c.birth))
+		return
+	}
 	if err := cs.node.Conn.Publish(cs.node.Conn.Actor(c.id, controlPing), cs.inbox(c.number, wordOfPing), c.birth[:]); err != nil {
 		cs.pingAgain(c)
 	}
@@ -146,6 +150,9 @@ func (cs *callers) found(c *caller, p call.Reply) {
 	c.sent -= len(again)
 	c.missed = 0
 	c.node, c.state, c.pause = p.Host, alive, 0
+	if c.cell = nil; p.Host == cs.node.ID {
+		c.cell = cs.host.find(c.id)
+	}
 	c.starting = c.starting && p.Status == call.Busy
 	cs.pump(c)
 	cs.rest(c)

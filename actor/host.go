@@ -50,15 +50,15 @@ type host struct {
 	mu       sync.Mutex
 	draining bool
 	cells    map[*bus.Subscription]*cell // by mailbox: for a moment, a name can have two
+	local    map[string]*cell            // by id, for callers on this node: the latest of a name, until it has ended
 }
 
-func startHost(ctx context.Context, node *member.Node, d *directory, classes *task.Registry) *host {
-	h := &host{
-		node: node, directory: d, classes: classes,
-		group: member.NewGroup(ctx), mail: make(chan *bus.Msg, mailRoom), cells: make(map[*bus.Subscription]*cell),
+// newHost makes a host that begins to serve with deliver.
+func newHost(ctx context.Context, node *member.Node, d *directory, classes *task.Registry) *host {
+	return &host{
+		node: node, directory: d, classes: classes, group: member.NewGroup(ctx),
+		mail: make(chan *bus.Msg, mailRoom), cells: make(map[*bus.Subscription]*cell), local: make(map[string]*cell),
 	}
-	h.group.Go(h.deliver)
-	return h
 }
 
 // openDoors joins the queue groups.
@@ -201,6 +201,7 @@ func (h *host) open(cl *cell) (call.Status, error) {
 	}
 	cl.mailbox = sub
 	h.cells[sub] = cl
+	h.local[cl.id] = cl
 	h.living.Add()
 	return call.Accepted, nil
 }
@@ -225,6 +226,11 @@ func (h *host) leave(cl *cell) {
 		}
 	})
 	_ = cl.mailbox.Drain() // its one error is that the connection is closed
+	h.mu.Lock()
+	if h.local[cl.id] == cl {
+		delete(h.local, cl.id)
+	}
+	h.mu.Unlock()
 	if err := h.free(cl); err != nil {
 		h.node.Log.Warn("an actor's name stays taken", zap.String("actor", cl.id), zap.Error(err))
 	}

@@ -1,0 +1,107 @@
+package actor
+
+import (
+	"fmt"
+
+	"manta/bus"
+	"manta/internal/call"
+	"manta/objstore"
+)
+
+// A call to an actor on the caller's own node goes straight into the cell's queue, and its outcome straight back. Everything else is as it is
+// over NATS: arguments and results go through the codec, so that nobody shares memory with the actor, and errors too.
+//
+// callers may be locked when a cell is, never the other way round: a cell hands outcomes out once it is unlocked.
+
+// returned is an outcome for a caller on the cell's node.
+type returned struct {
+	out     *outgoing
+	outcome objstore.Outcome
+}
+
+// find returns the cell of that id, if it lives here.
+func (h *host) find(id string) *cell {
+	if h == nil {
+		return nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.local[id]
+}
+
+// hand puts a call into the queue of a cell on this node.
+func (cs *callers) hand(out *outgoing) {
+	c := out.caller
+	v := &visit{
+		request: call.Request{Owner: cs.node.ID, Birth: c.birth, Entry: out.call.Entry()}, method: out.method, local: out, cell: c.cell,
+	}
+	if err := v.cell.take(v); err != nil {
+		cs.end(out, objstore.Outcome{Err: fmt.Errorf("%s: %w", out.call.Target.Name, err)})
+		if c.sent == 0 { // it has ended, and not only begun to
+			cs.doubt(c)
+		}
+		return
+	}
+	out.visit = v
+	cs.noteSent(out)
+}
+
+// answerPing is pinged for a caller on this node.
+func (c *cell) answerPing(birth objstore.ID) call.Reply {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pong(birth)
+}
+
+// take is deliver for a call of this node.
+func (c *cell) take(v *visit) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.admit(v)
+}
+
+// withdraw ends a call of this node: its caller gives it an outcome. It returns false if the cell has done that already.
+func (v *visit) withdraw(cause error) bool {
+	c := v.cell
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if v.answered {
+		return false
+	}
+	v.answered = true
+	delete(c.visits, v.key())
+	if v.cancel != nil {
+		v.cancel(cause)
+	}
+	return true
+}
+
+// unlock releases the cell and hands out what it has for callers of this node.
+func (c *cell) unlock() {
+	returned := c.returned
+	c.returned = nil
+	c.mu.Unlock()
+	for i := range returned {
+		returned[i].out.callers.returned(&returned[i])
+	}
+}
+
+// returned ends a call of this node.
+func (cs *callers) returned(r *returned) {
+	o := r.outcome
+	switch {
+	case o.Err != nil: // as it would have travelled
+		wire := bus.ReadFields(o.AppendTo(nil))
+		o = objstore.ReadOutcome(&wire)
+	case o.Blob != nil:
+		o.Blob.From = cs.node.ID
+	}
+	cs.mu.Lock()
+	defer cs.unlock()
+	r.out.caller.starting = false
+	if r.out.ended {
+		objstore.StoreOf(cs.node).Discard(r.out.call.Object.ID(), o)
+		return
+	}
+	cs.end(r.out, o)
+}
