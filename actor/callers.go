@@ -23,19 +23,25 @@ type callers struct {
 	replies *bus.Subscription
 	asked   *bus.Subscription
 	watches *call.Watches
+	some    chan struct{} // holds one: there are dirty lanes
+	deaf    func()        // ends what OnReconnect began
 
 	underway member.Tally // the calls without an outcome
 
 	mu       sync.Mutex
 	closed   bool
 	waiting  map[uint64]*caller // those that await something, by number
-	finished call.Finished      // outcomes to hand out once unlocked
+	lazy     []*caller
+	dirty    []outlet      // lanes that the sender looks at
+	tick     int64         // of tend's clock
+	frame    []byte        // the memory of a message, used again
+	finished call.Finished // outcomes to hand out once unlocked
 }
 
 func startCallers(ctx context.Context, node *member.Node, h *host) (*callers, error) {
 	cs := &callers{
 		node: node, host: h, group: member.NewGroup(ctx),
-		waiting: make(map[uint64]*caller), watches: call.NewWatches(node.Closing),
+		waiting: make(map[uint64]*caller), watches: call.NewWatches(node.Closing), some: make(chan struct{}, 1),
 	}
 	var err error
 	if cs.replies, err = node.Conn.Subscribe(node.Conn.Inbox("actor.*.*"), "", cs.replied); err != nil {
@@ -45,6 +51,9 @@ func startCallers(ctx context.Context, node *member.Node, h *host) (*callers, er
 		return nil, err
 	}
 	node.Members.Watch(member.Watcher{Joined: func(member.Info) {}, Left: cs.left})
+	cs.deaf = node.Conn.OnReconnect(cs.reconnected)
+	cs.group.Go(cs.sendDirty)
+	cs.group.Go(cs.tend)
 	return cs, nil
 }
 
@@ -59,12 +68,11 @@ func (cs *callers) submit(ctx context.Context, h *handle, method string, c *call
 		return objstore.FailedObject(h.err)
 	}
 	out := &outgoing{call: c, callers: cs, caller: h.at(cs, member.ID{}), method: method}
+	out.lane = out.caller.lanes[0]
 	c.Object.PromisedBy(out)
-	if err := cs.enter(out); err != nil {
-		c.Fail(fmt.Errorf("%s: %w", c.Target.Name, err))
-		return c.Object
-	}
-	cs.watches.Bind(ctx, out)
+	cs.underway.Add()
+	cs.watches.Bind(ctx, out) // before others know the call, and could end it
+	cs.enter(out)
 	c.WhenReady(func(err error) {
 		if err != nil {
 			cs.cancel(out, err)
@@ -75,28 +83,35 @@ func (cs *callers) submit(ctx context.Context, h *handle, method string, c *call
 	return c.Object
 }
 
-// enter notes a call, or says why it cannot be made.
-func (cs *callers) enter(out *outgoing) error {
+// enter notes a call, or ends one that cannot be made.
+func (cs *callers) enter(out *outgoing) {
 	cs.mu.Lock()
-	defer cs.mu.Unlock()
+	defer cs.unlock()
 	c := out.caller
 	switch {
+	case out.ended: // its ctx has
+		return
 	case cs.closed:
-		return bus.ErrClosed
+		cs.refuse(out, bus.ErrClosed)
+		return
 	case c.state == dead:
-		return c.err
+		cs.refuse(out, c.err)
+		return
 	}
 	if c.calls == nil {
 		c.calls = make(map[uint64]*outgoing)
 	}
 	c.calls[out.call.Number()] = out
-	cs.underway.Add()
 	cs.waiting[c.number] = c
-	if c.ordered { // its place is where it was made; without an order it is where it became ready
-		c.push(out)
+	if out.lane.ordered { // its place is where it was made; without an order it is where it became ready
+		out.lane.push(out)
 	}
 	cs.find(c)
-	return nil
+}
+
+// refuse ends a call that was not sent.
+func (cs *callers) refuse(out *outgoing, err error) {
+	cs.end(out, objstore.Outcome{Err: fmt.Errorf("%s: %w", out.call.Target.Name, err)})
 }
 
 // makeReady notes that a call's arguments have values.
@@ -105,45 +120,20 @@ func (cs *callers) makeReady(out *outgoing) {
 	defer cs.unlock()
 	out.ready = true
 	if !out.ended && !out.queued {
-		out.caller.push(out)
+		out.lane.push(out)
 	}
-	cs.pump(out.caller)
-}
-
-// pump sends what may be sent: of an ordered actor what stands before the first call that still awaits an argument.
-func (cs *callers) pump(c *caller) {
-	for c.state == alive {
-		out := c.next()
-		switch {
-		case out == nil:
-			return
-		case c.cell != nil:
-			cs.hand(out)
-		default:
-			cs.send(out)
-		}
-	}
-}
-
-func (cs *callers) send(out *outgoing) {
-	c := out.caller
-	q := call.Request{Owner: cs.node.ID, Need: out.call.Target.Options.Need, Birth: c.birth, Entry: out.call.Entry()}
-	if err := cs.node.Conn.Publish(cs.node.Conn.Actor(c.id, out.method), cs.inbox(c.number, wordOfCall), q.AppendTo(nil)); err != nil {
-		cs.end(out, objstore.Outcome{Err: fmt.Errorf("%s: %w: it was not sent: %w", out.call.Target.Name, ErrUnavailable, err)})
+	if out.caller.cell == nil && out.lane.unanswered() >= promptCalls {
+		cs.pumpSoon(out.caller, out.lane)
 		return
 	}
-	cs.noteSent(out)
-}
-
-func (cs *callers) noteSent(out *outgoing) {
-	c := out.caller
-	c.sent++
-	c.last++
-	out.sent, out.place = true, c.last
+	cs.pump(out.caller, out.lane)
 }
 
 // end gives a call its outcome once callers is unlocked: whoever waits for it may call again.
-func (cs *callers) end(out *outgoing, o objstore.Outcome) {
+func (cs *callers) end(out *outgoing, o objstore.Outcome) { cs.endWith(out, &o) }
+
+// endWith is end with an outcome that nobody changes any more.
+func (cs *callers) endWith(out *outgoing, o *objstore.Outcome) {
 	if out.ended {
 		return
 	}
@@ -154,10 +144,11 @@ func (cs *callers) end(out *outgoing, o objstore.Outcome) {
 	if o.Err != nil && out.cancelled != nil {
 		o.Err = out.cancelled
 	}
-	out.caller.forget(out)
+	delete(out.caller.calls, out.call.Number())
+	out.lane.forget(out)
 	cs.rest(out.caller)
 	cs.underway.Done()
-	cs.finished.Add(out.call, &o)
+	cs.finished.Add(out.call, o)
 }
 
 // rest lets go of a caller that awaits nothing.
@@ -193,7 +184,7 @@ func (cs *callers) cancel(out *outgoing, err error) {
 		return
 	}
 	cs.end(out, objstore.Outcome{Err: err})
-	cs.pump(out.caller)
+	cs.pump(out.caller, out.lane)
 }
 
 // sayCancelled tells the cell.
@@ -218,6 +209,7 @@ func (cs *callers) drain(ctx context.Context) error {
 func (cs *callers) close() {
 	_ = cs.replies.Unsubscribe() // its one error is that the connection is closed
 	_ = cs.asked.Unsubscribe()
+	cs.deaf()
 	cs.group.Stop(bus.ErrClosed)
 	cs.group.Wait()
 	cs.mu.Lock()

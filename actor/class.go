@@ -20,7 +20,7 @@ type class struct {
 	name        string
 	registry    *task.Registry
 	typ         reflect.Type // of the struct
-	methods     map[string]method
+	methods     map[string]*method
 	start       bool // has Start
 	close       bool // has Close
 	concurrency int
@@ -29,7 +29,8 @@ type class struct {
 
 // method is one that can be called from elsewhere.
 type method struct {
-	index int // in the pointer type's method set
+	name  string // with the class's
+	index int    // in the pointer type's method set
 	args  []reflect.Type
 	typ   reflect.Type // of the method expression
 }
@@ -78,7 +79,7 @@ func Define[T any](name string, opts ...ClassOption) Class[T] {
 }
 
 func newClass(name string, t reflect.Type, opts []ClassOption) (*class, error) {
-	c := &class{name: name, typ: t, registry: task.DefaultRegistry, methods: make(map[string]method), concurrency: 1}
+	c := &class{name: name, typ: t, registry: task.DefaultRegistry, methods: make(map[string]*method), concurrency: 1}
 	if err := bus.CheckName("class name", name); err != nil {
 		return c, err
 	}
@@ -116,12 +117,18 @@ func (c *class) learnMethods() error {
 			}
 		default:
 			if args, ok := callable(m.Type); ok {
-				c.methods[m.Name] = method{index: i, args: args, typ: m.Type}
+				c.methods[m.Name] = &method{name: c.name + "." + m.Name, index: i, args: args, typ: m.Type}
 			}
 		}
 	}
 	return nil
 }
+
+// lanes are those of a caller of an actor of the class.
+func (c *class) lanes() []*lane { return []*lane{{ordered: c.concurrency == 1, stream: 1}} }
+
+// lines are those of an actor of the class.
+func (c *class) lines() []line { return []line{{concurrency: c.concurrency}} }
 
 // callable returns the argument types of a method of the form func(*T, context.Context, up to two arguments) (R, error).
 func callable(t reflect.Type) (args []reflect.Type, ok bool) {
@@ -135,7 +142,7 @@ func callable(t reflect.Type) (args []reflect.Type, ok bool) {
 }
 
 // handler returns what runs the method on an instance, a pointer to the struct.
-func (m method) handler(instance reflect.Value) call.Handler {
+func (m *method) handler(instance reflect.Value) call.Handler {
 	return func(ctx context.Context, values []bus.Value, plain bool, room []byte) (bus.Value, error) {
 		if len(values) != len(m.args) {
 			return bus.Value{}, fmt.Errorf("%d arguments were sent, the method takes %d", len(values), len(m.args))

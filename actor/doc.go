@@ -25,7 +25,8 @@
 //
 // # Delivery
 //
-// A call runs at most once. If the actor's node is lost, calls under way fail with [ErrUnavailable], which means that they may have
+// A call runs at most once. A message that is lost, or a connection that is cut and comes back, fails none: what did not arrive is sent
+// again, in order. If the actor's node is lost, calls under way fail with [ErrUnavailable], which means that they may have
 // run; later ones fail with [ErrDead]. A Start that fails kills the actor, and every call fails with its error.
 //
 // A call means the same wherever the actor lives: arguments and results are copies, also on the caller's own node, where no message is

@@ -33,7 +33,7 @@ func Start(ctx context.Context, node *member.Node, serve bool, classes *task.Reg
 	}
 	part.Set(node, e)
 	if serve {
-		e.host.group.Go(e.host.deliver)
+		e.host.serve()
 	}
 	return e, nil
 }

@@ -40,29 +40,53 @@ func (cs *callers) replied(msg *bus.Msg) {
 		cs.node.Log.Warn("a reply to an unknown subject", zap.String("subject", msg.Subject))
 		return
 	}
-	cs.mu.Lock()
-	defer cs.unlock()
 	if _, unserved := bus.Unserved(msg); unserved {
+		cs.mu.Lock()
+		defer cs.unlock()
 		if c := cs.waiting[number]; c != nil {
 			cs.unserved(c, kind)
 		}
 		return
 	}
-	p, err := call.ReadReply(msg.Data)
+	switch kind {
+	case wordOfCall:
+		err = cs.answered(number, msg.Data)
+	case wordOfPing:
+		err = cs.ponged(number, msg.Data)
+	default:
+		err = cs.worded(number, msg.Data)
+	}
 	if err != nil {
 		cs.node.Log.Warn("a malformed reply", zap.String("subject", msg.Subject), zap.Error(err))
-		return
 	}
-	c := cs.waiting[number]
-	switch {
-	case kind == wordOfCall:
-		cs.answered(c, p)
-	case c == nil: // a late word
-	case kind == wordOfPing:
+}
+
+// ponged handles the answer to a ping.
+func (cs *callers) ponged(number uint64, frame []byte) error {
+	p, err := readPong(frame)
+	if err != nil {
+		return err
+	}
+	cs.mu.Lock()
+	defer cs.unlock()
+	if c := cs.waiting[number]; c != nil {
 		cs.found(c, p)
-	default:
+	}
+	return nil
+}
+
+// worded handles a word of the creator, or of the host to the creator.
+func (cs *callers) worded(number uint64, frame []byte) error {
+	p, err := call.ReadReply(frame)
+	if err != nil {
+		return err
+	}
+	cs.mu.Lock()
+	defer cs.unlock()
+	if c := cs.waiting[number]; c != nil {
 		cs.toldOfBirth(c, p)
 	}
+	return nil
 }
 
 // unserved handles the server's word that a message found nobody.
@@ -78,19 +102,43 @@ func (cs *callers) unserved(c *caller, kind string) {
 	}
 }
 
-// answered handles the answer to a call.
-func (cs *callers) answered(c *caller, p call.Reply) {
+// answered handles answers to calls.
+func (cs *callers) answered(number uint64, frame []byte) error {
+	host, count, r, err := readAnswers(frame)
+	if err != nil {
+		return err
+	}
+	cs.mu.Lock()
+	defer cs.unlock()
+	c := cs.waiting[number]
+	outcomes := make([]objstore.Outcome, 0, count)
+	cs.finished.Grow(count)
+	for r.Left() > 0 {
+		n, o := readAnswer(&r)
+		if r.Err() != nil {
+			return r.Err()
+		}
+		var out *outgoing
+		if c != nil {
+			out = c.calls[n]
+		}
+		if out == nil {
+			objstore.StoreOf(cs.node).Discard(objstore.NewID(cs.node.ID, n), o)
+			continue
+		}
+		if o.Blob != nil {
+			o.Blob.From = host
+		}
+		outcomes = append(outcomes, o)
+		cs.endWith(out, &outcomes[len(outcomes)-1])
+	}
 	if c != nil {
 		c.starting = false
-		if out := c.calls[p.Number]; out != nil {
-			if p.Outcome.Blob != nil {
-				p.Outcome.Blob.From = p.Host
-			}
-			cs.end(out, p.Outcome)
-			return
-		}
+		cs.heardFrom(c)
+		cs.settledWith(c)
+		cs.rest(c)
 	}
-	objstore.StoreOf(cs.node).Discard(objstore.NewID(cs.node.ID, p.Number), p.Outcome)
+	return nil
 }
 
 // find looks for an actor that somebody else has made, or makes.
@@ -114,12 +162,23 @@ func (cs *callers) ping(c *caller) {
 	c.pinging = true
 	cs.waiting[c.number] = c
 	if cl := cs.host.find(c.id); cl != nil {
-		cs.found(c, cl.answerPing(c.birth))
+		p := cl.answerPing(c.birth)
+		c.unmade = c.starting && p.failed
+		cs.found(c, p)
 		return
 	}
-	if err := cs.node.Conn.Publish(cs.node.Conn.Actor(c.id, controlPing), cs.inbox(c.number, wordOfPing), c.birth[:]); err != nil {
+	if err := cs.node.Conn.Publish(cs.node.Conn.Actor(c.id, controlPing), cs.inbox(c.number, wordOfPing), cs.pingOf(c)); err != nil {
 		cs.pingAgain(c)
 	}
+}
+
+// pingOf asks an actor what has come to it.
+func (cs *callers) pingOf(c *caller) []byte {
+	p := ping{sender: sender{cs.node.ID, c.number}, birth: c.birth}
+	for _, l := range c.lanes {
+		p.lanes = append(p.lanes, l.known())
+	}
+	return p.append(nil)
 }
 
 func (cs *callers) pingAgain(c *caller) {
@@ -135,32 +194,44 @@ func (cs *callers) pingAgain(c *caller) {
 	})
 }
 
-// found handles the answer to a ping: the actor lives, or another one has its name.
-func (cs *callers) found(c *caller, p call.Reply) {
+// found handles the word that an actor is here, or that another one has its name.
+func (cs *callers) found(c *caller, p pong) {
 	c.pinging = false
-	if p.Status == call.Refused {
-		cs.bury(c, p.Outcome.Err, unavailable(c, "it has ended"))
+	if p.status == call.Refused {
+		cs.bury(c, p.err, unavailable(c, "it has ended"))
 		return
 	}
-	again := c.unserved()
-	for _, out := range again {
-		out.sent, out.queued = false, true
-	}
-	c.queue = append(again, c.queue...)
-	c.sent -= len(again)
 	c.missed = 0
-	c.node, c.state, c.pause = p.Host, alive, 0
-	if c.cell = nil; p.Host == cs.node.ID {
+	c.node, c.state, c.pause = p.host, alive, 0
+	if c.cell = nil; p.host == cs.node.ID {
 		c.cell = cs.host.find(c.id)
 	}
-	c.starting = c.starting && p.Status == call.Busy
-	cs.pump(c)
+	c.starting = c.starting && p.status == call.Busy
+	for _, l := range p.lanes {
+		if l.lane < len(c.lanes) {
+			cs.caughtUp(c, c.lanes[l.lane], l)
+		}
+	}
+	cs.heardFrom(c)
+	cs.pumpAll(c)
 	cs.rest(c)
+}
+
+// caughtUp sends calls again that have not come to the cell, and ends those whose answers are lost.
+func (cs *callers) caughtUp(c *caller, l *lane, p lanePong) {
+	l.arrived(p.stream, p.taken, p.upTo)
+	for _, n := range p.gone {
+		if out := c.calls[n]; out != nil && out.sent && (out.place <= p.taken || out.place <= l.origin) {
+			cs.end(out, objstore.Outcome{Err: unavailable(c, "its answer was lost")})
+		}
+	}
 }
 
 // notFound handles a ping that found nobody.
 func (cs *callers) notFound(c *caller) {
 	switch {
+	case c.state == alive: // what was sent since that ping is to be asked for too
+		cs.doubt(c)
 	case c.state == doubted: // it was there before
 		cs.bury(c, fmt.Errorf("actor %s: %w", c.id, ErrDead), unavailable(c, "nobody has its mailbox"))
 	case c.made != nil || c.birth == (objstore.ID{}): // nobody else knows more of it
@@ -225,7 +296,7 @@ func (cs *callers) placed(c *caller, rec record, err error) {
 	case c.state == dead: // its Start failed before the word of its creation was here
 	case err != nil:
 		c.unmade = !errors.Is(err, errUnwanted)
-		err = fmt.Errorf("actor of class %s: %w", c.class, err)
+		err = fmt.Errorf("actor of class %s: %w", c.class.name, err)
 		cs.bury(c, err, err)
 	default:
 		c.starting = rec.Birth == objstore.NewID(cs.node.ID, c.number) // else it was there already
@@ -240,14 +311,10 @@ func (cs *callers) bury(c *caller, died, lost error) {
 	if c.state == dead {
 		return
 	}
-	unserved := c.unserved()
-	c.state, c.err = dead, died
+	c.state, c.err, c.cell = dead, died, nil
 	c.pinging, c.starting = false, false
-	for _, out := range unserved {
-		cs.end(out, objstore.Outcome{Err: died})
-	}
 	for _, out := range c.calls {
-		if out.sent {
+		if out.sent && !out.unserved() {
 			cs.end(out, objstore.Outcome{Err: lost})
 		} else {
 			cs.end(out, objstore.Outcome{Err: died})

@@ -34,6 +34,7 @@ const (
 	controlKill   = "kill"
 	controlCancel = "cancel"
 	controlPing   = "ping"
+	wordOfMail    = "calls" // of one caller, in order
 )
 
 // host is the serving half of a node: the cells that live here. All mailboxes share one channel, so an idle actor costs no
@@ -51,6 +52,10 @@ type host struct {
 	draining bool
 	cells    map[*bus.Subscription]*cell // by mailbox: for a moment, a name can have two
 	local    map[string]*cell            // by id, for callers on this node: the latest of a name, until it has ended
+
+	generations map[member.ID]uint64 // of the callers' connections
+
+	flushes flushes
 }
 
 // newHost makes a host that begins to serve with deliver.
@@ -58,7 +63,37 @@ func newHost(ctx context.Context, node *member.Node, d *directory, classes *task
 	return &host{
 		node: node, directory: d, classes: classes, group: member.NewGroup(ctx),
 		mail: make(chan *bus.Msg, mailRoom), cells: make(map[*bus.Subscription]*cell), local: make(map[string]*cell),
+		generations: make(map[member.ID]uint64), flushes: flushes{some: make(chan struct{}, 1)},
 	}
+}
+
+// serve begins to take mail.
+func (h *host) serve() {
+	h.group.Go(h.deliver)
+	h.group.Go(h.flushes.serve)
+	h.node.Members.Watch(member.Watcher{Joined: func(member.Info) {}, Left: h.left})
+}
+
+// left forgets the callers on a node that is gone.
+func (h *host) left(id member.ID) {
+	h.mu.Lock()
+	delete(h.generations, id)
+	cells := slices.Collect(maps.Values(h.cells))
+	h.mu.Unlock()
+	for _, cl := range cells {
+		cl.abandon(id)
+	}
+}
+
+// late says whether calls were sent on a connection that their caller has lost since.
+func (h *host) late(owner member.ID, generation uint64) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	known := h.generations[owner]
+	if generation > known {
+		h.generations[owner] = generation
+	}
+	return generation < known
 }
 
 // openDoors joins the queue groups.
@@ -136,7 +171,7 @@ func (h *host) create(ctx context.Context, className string, q call.Request) (ca
 	}
 	cl := &cell{
 		host: h, id: ask.id, named: ask.named, class: c, creation: q, creator: ask.inbox, instance: instance,
-		group: member.NewGroup(ctx), visits: make(map[visitKey]*visit),
+		group: member.NewGroup(ctx), visits: make(map[visitKey]*visit), lines: c.lines(),
 	}
 	if status, err := h.enter(ctx, cl); status != call.Accepted {
 		h.node.Capacity.Give(q.Need)

@@ -1,10 +1,7 @@
 package actor
 
 import (
-	"fmt"
-
 	"manta/bus"
-	"manta/internal/call"
 	"manta/objstore"
 )
 
@@ -17,6 +14,7 @@ import (
 type returned struct {
 	out     *outgoing
 	outcome objstore.Outcome
+	ran     bool
 }
 
 // find returns the cell of that id, if it lives here.
@@ -32,32 +30,31 @@ func (h *host) find(id string) *cell {
 // hand puts a call into the queue of a cell on this node.
 func (cs *callers) hand(out *outgoing) {
 	c := out.caller
-	v := &visit{
-		request: call.Request{Owner: cs.node.ID, Birth: c.birth, Entry: out.call.Entry()}, method: out.method, local: out, cell: c.cell,
-	}
-	if err := v.cell.take(v); err != nil {
-		cs.end(out, objstore.Outcome{Err: fmt.Errorf("%s: %w", out.call.Target.Name, err)})
-		if c.sent == 0 { // it has ended, and not only begun to
+	v := &visit{entry: out.call.Entry(), owner: cs.node.ID, local: out, cell: c.cell}
+	v.name(v.cell.class, []byte(out.method))
+	out.lane.give(out)
+	if err := v.cell.take(v, c.birth); err != nil {
+		cs.refuse(out, err)
+		if c.unanswered() == 0 { // it has ended, and not only begun to
 			cs.doubt(c)
 		}
 		return
 	}
 	out.visit = v
-	cs.noteSent(out)
 }
 
 // answerPing is pinged for a caller on this node.
-func (c *cell) answerPing(birth objstore.ID) call.Reply {
+func (c *cell) answerPing(birth objstore.ID) pong {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.pong(birth)
 }
 
 // take is deliver for a call of this node.
-func (c *cell) take(v *visit) error {
+func (c *cell) take(v *visit, birth objstore.ID) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.admit(v)
+	return c.admit(v, birth)
 }
 
 // withdraw ends a call of this node: its caller gives it an outcome. It returns false if the cell has done that already.
@@ -98,10 +95,12 @@ func (cs *callers) returned(r *returned) {
 	}
 	cs.mu.Lock()
 	defer cs.unlock()
-	r.out.caller.starting = false
+	if r.ran {
+		r.out.caller.starting = false
+	}
 	if r.out.ended {
 		objstore.StoreOf(cs.node).Discard(r.out.call.Object.ID(), o)
 		return
 	}
-	cs.end(r.out, o)
+	cs.endWith(r.out, &o)
 }

@@ -98,12 +98,13 @@ func TestCallsOnTheSameNodeAreCancelledWhereTheyWaitAndWhereTheyRun(t *testing.T
 		ctx, s := setup(t), newStage(t)
 		server := soloists.New(ctx, s.soloist())
 		hold := actor.Method(server, (*soloist).Hold)
-		ending, cancel := context.WithCancel(ctx)
-		running, waiting := hold.Go(ending, "runs"), hold.Go(ending, "waits")
+		running, waiting := hold.Go(ctx, "runs"), hold.Go(ctx, "waits")
 		kept := actor.Method(server, (*soloist).Say).Go(ctx, "kept")
 		s.await("runs begins")
-		cancel()
-		for _, r := range []objstore.Ref[string]{running, waiting} {
+		for _, r := range []objstore.Ref[string]{waiting, running} {
+			if err := task.Cancel(ctx, r); err != nil {
+				t.Error(err)
+			}
 			if _, err := r.Get(ctx); !errors.Is(err, task.ErrCancelled) {
 				t.Errorf("got %v, want ErrCancelled", err)
 			}

@@ -1,0 +1,154 @@
+package actor
+
+import (
+	"context"
+	"fmt"
+
+	"manta/internal/call"
+	"manta/internal/member"
+	"manta/objstore"
+)
+
+// visit is a call in a cell.
+type visit struct {
+	entry   call.Entry
+	owner   member.ID
+	method  *method
+	unknown string // what the caller calls a method that the class does not have
+
+	visitor *visitor  // of a call that came over NATS
+	place   uint64    // in its lane
+	local   *outgoing // the call itself, if its caller is on this node
+	cell    *cell     // of one that has local
+
+	cancel   context.CancelCauseFunc // when it runs
+	answered bool                    // what it returns is not wanted any more
+}
+
+type visitKey struct {
+	owner  member.ID
+	number uint64
+}
+
+func (v *visit) key() visitKey { return visitKey{v.owner, v.entry.Number} }
+
+// name says which method is called.
+func (v *visit) name(c *class, method []byte) {
+	if v.method = c.methods[string(method)]; v.method == nil {
+		v.unknown = string(method)
+	}
+}
+
+// line is the calls of a group of methods: those that wait, and the goroutines that run them, none when idle.
+type line struct {
+	concurrency int
+	queue       []*visit // in order, and some that were answered already
+	running     int
+	workers     int // goroutines
+}
+
+func (c *cell) lineOf(v *visit) *line { return &c.lines[0] }
+
+// employAll is employ for all lines.
+func (c *cell) employAll() {
+	for i := range c.lines {
+		c.employ(&c.lines[i])
+	}
+}
+
+// employ starts as many goroutines as there is mail for and the concurrency allows, and finishes when all is done.
+func (c *cell) employ(l *line) {
+	if c.phase == starting || c.phase == ended {
+		return
+	}
+	for l.workers < min(l.concurrency, l.running+len(l.queue)) {
+		if !c.group.Go(func(ctx context.Context) { c.work(ctx, l) }) {
+			return
+		}
+		l.workers++
+	}
+	if c.phase == stopping && c.employed() == 0 {
+		c.phase = ended
+		c.group.Go(func(context.Context) { c.finish() })
+	}
+}
+
+// employed is how many goroutines run calls.
+func (c *cell) employed() (n int) {
+	for i := range c.lines {
+		n += c.lines[i].workers
+	}
+	return n
+}
+
+// work runs visits until none is left.
+func (c *cell) work(ctx context.Context, l *line) {
+	for {
+		c.mu.Lock()
+		if len(l.queue) == 0 || c.phase == ended {
+			c.flush()
+			l.workers--
+			c.employ(l)
+			c.mu.Unlock()
+			return
+		}
+		v := l.queue[0]
+		l.queue[0] = nil
+		l.queue = l.queue[1:]
+		if v.answered {
+			c.mu.Unlock()
+			continue
+		}
+		c.flushSoon() // not by this goroutine: nobody knows how long the method takes
+		running, cancel := context.WithCancelCause(c.context(ctx))
+		v.cancel = cancel
+		l.running++
+		c.mu.Unlock()
+		c.run(running, l, v)
+	}
+}
+
+// run runs one visit and answers it.
+func (c *cell) run(ctx context.Context, l *line, v *visit) {
+	if v.method == nil {
+		v.cancel(call.ErrReturned)
+		c.answer(l, v, objstore.Outcome{Err: fmt.Errorf("class %s has no method %s that can be called from elsewhere", c.class.name, v.unknown)})
+		return
+	}
+	if deadline, ok := v.entry.Until(); ok {
+		var stop context.CancelFunc
+		ctx, stop = context.WithDeadline(ctx, deadline)
+		defer stop()
+	}
+	out, arrival := call.Run(ctx, c.host.node, v.method.name, v.method.handler(c.instance), call.Request{Owner: v.owner, Entry: v.entry})
+	v.cancel(call.ErrReturned) // before stop: the calls that it made go on
+	if !arrival.Pending() {
+		c.answer(l, v, out)
+		return
+	}
+	if !c.host.group.Go(func(ctx context.Context) { // the next call does not wait for that
+		select {
+		case <-arrival.Done():
+		case <-ctx.Done():
+		}
+		c.answer(l, v, out)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.flush()
+	}) {
+		c.answer(l, v, out)
+	}
+}
+
+// answer replies to a visit, unless it was answered already.
+func (c *cell) answer(l *line, v *visit, out objstore.Outcome) {
+	c.mu.Lock()
+	defer c.unlock()
+	l.running--
+	if v.answered {
+		objstore.StoreOf(c.host.node).Discard(objstore.NewID(v.owner, v.entry.Number), out)
+		return
+	}
+	objstore.StoreOf(c.host.node).Lend(&out, v.owner)
+	c.reply(v, &out)
+}
