@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"reflect"
 	"runtime"
+	"sync"
 
 	"manta/bus"
-	"manta/internal/call"
 	"manta/internal/member"
 	"manta/task"
 )
@@ -29,10 +29,10 @@ type class struct {
 
 // method is one that can be called from elsewhere.
 type method struct {
-	name  string // with the class's
-	index int    // in the pointer type's method set
+	name  string        // with the class's
+	fn    reflect.Value // the method expression
 	args  []reflect.Type
-	typ   reflect.Type // of the method expression
+	calls sync.Pool // of *invocation
 }
 
 // ClassOption changes how actors of a class live.
@@ -117,7 +117,7 @@ func (c *class) learnMethods() error {
 			}
 		default:
 			if args, ok := callable(m.Type); ok {
-				c.methods[m.Name] = &method{name: c.name + "." + m.Name, index: i, args: args, typ: m.Type}
+				c.methods[m.Name] = &method{name: c.name + "." + m.Name, fn: m.Func, args: args}
 			}
 		}
 	}
@@ -139,33 +139,4 @@ func callable(t reflect.Type) (args []reflect.Type, ok bool) {
 		args = append(args, t.In(i))
 	}
 	return args, true
-}
-
-// handler returns what runs the method on an instance, a pointer to the struct.
-func (m *method) handler(instance reflect.Value) call.Handler {
-	return func(ctx context.Context, values []bus.Value, plain bool, room []byte) (bus.Value, error) {
-		if len(values) != len(m.args) {
-			return bus.Value{}, fmt.Errorf("%d arguments were sent, the method takes %d", len(values), len(m.args))
-		}
-		in := []reflect.Value{reflect.ValueOf(ctx)}
-		for i, t := range m.args {
-			arg := reflect.New(t)
-			if err := bus.DecodeTo(values[i], arg); err != nil {
-				return bus.Value{}, err
-			}
-			in = append(in, arg.Elem())
-		}
-		out := instance.Method(m.index).Call(in)
-		err, _ := out[1].Interface().(error)
-		if plain || err != nil {
-			return call.EncodeResult(out[0].Interface(), err, plain, room)
-		}
-		result := reflect.New(out[0].Type()).Elem()
-		result.Set(out[0])
-		value, err := bus.EncodeFrom(result)
-		if err == nil && value.Format != bus.Msgpack && value.Format != bus.Text {
-			value = value.Clone() // a view of what the actor may go on to change
-		}
-		return value, err
-	}
 }

@@ -47,6 +47,7 @@ type host struct {
 	doors     []*bus.Subscription // queue groups of the classes
 	mail      chan *bus.Msg
 	living    member.Tally // the cells
+	scope     *member.Scope
 
 	mu       sync.Mutex
 	draining bool
@@ -63,7 +64,7 @@ func newHost(ctx context.Context, node *member.Node, d *directory, classes *task
 	return &host{
 		node: node, directory: d, classes: classes, group: member.NewGroup(ctx),
 		mail: make(chan *bus.Msg, mailRoom), cells: make(map[*bus.Subscription]*cell), local: make(map[string]*cell),
-		generations: make(map[member.ID]uint64), flushes: flushes{some: make(chan struct{}, 1)},
+		scope: &member.Scope{Node: node}, generations: make(map[member.ID]uint64), flushes: flushes{some: make(chan struct{}, 1)},
 	}
 }
 

@@ -67,9 +67,7 @@ func (v *visit) withdraw(cause error) bool {
 	}
 	v.answered = true
 	delete(c.visits, v.key())
-	if v.cancel != nil {
-		v.cancel(cause)
-	}
+	v.cancel(cause)
 	return true
 }
 

@@ -71,7 +71,7 @@ func (c *cell) takeAll(v *visitor, h *mailHeader, r bus.Reader) {
 		}
 		v.taken = place
 		v.held++
-		call := &visit{entry: entry, owner: h.sender.owner, visitor: v, place: place}
+		call := &visit{entry: entry, owner: h.sender.owner, cell: c, visitor: v, place: place}
 		call.name(c.class, method)
 		if err := c.admit(call, h.birth); err != nil {
 			c.refuse(call, err)
@@ -180,7 +180,7 @@ func (c *cell) reply(v *visit, out *objstore.Outcome) {
 	v.answered = true
 	delete(c.visits, v.key())
 	if v.local != nil {
-		c.returned = append(c.returned, returned{v.local, *out, v.cancel != nil})
+		c.returned = append(c.returned, returned{v.local, *out, v.began})
 		return
 	}
 	w := v.visitor
@@ -225,9 +225,7 @@ func (c *cell) cancel(key visitKey) {
 // drop refuses a call that waits, and ends the ctx of one that runs.
 func (c *cell) drop(v *visit, cause error) {
 	c.refuse(v, cause)
-	if v.cancel != nil {
-		v.cancel(cause)
-	}
+	v.cancel(cause)
 }
 
 // abandon forgets the visitors of a node that is gone.

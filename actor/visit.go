@@ -3,6 +3,7 @@ package actor
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"manta/internal/call"
 	"manta/internal/member"
@@ -19,10 +20,15 @@ type visit struct {
 	visitor *visitor  // of a call that came over NATS
 	place   uint64    // in its lane
 	local   *outgoing // the call itself, if its caller is on this node
-	cell    *cell     // of one that has local
+	cell    *cell
 
-	cancel   context.CancelCauseFunc // when it runs
-	answered bool                    // what it returns is not wanted any more
+	began    bool // it runs, or has run
+	answered bool // what it returns is not wanted any more
+
+	mu    sync.Mutex
+	ctx   context.Context // the rest of the visit's ctx; nil until somebody asks: it is kept because it is part of one
+	stop  context.CancelCauseFunc
+	cause error // why it was stopped
 }
 
 type visitKey struct {
@@ -62,7 +68,7 @@ func (c *cell) employ(l *line) {
 		return
 	}
 	for l.workers < min(l.concurrency, l.running+len(l.queue)) {
-		if !c.group.Go(func(ctx context.Context) { c.work(ctx, l) }) {
+		if !c.group.Go(func(context.Context) { c.work(l) }) {
 			return
 		}
 		l.workers++
@@ -82,7 +88,7 @@ func (c *cell) employed() (n int) {
 }
 
 // work runs visits until none is left.
-func (c *cell) work(ctx context.Context, l *line) {
+func (c *cell) work(l *line) {
 	for {
 		c.mu.Lock()
 		if len(l.queue) == 0 || c.phase == ended {
@@ -100,28 +106,21 @@ func (c *cell) work(ctx context.Context, l *line) {
 			continue
 		}
 		c.flushSoon() // not by this goroutine: nobody knows how long the method takes
-		running, cancel := context.WithCancelCause(c.context(ctx))
-		v.cancel = cancel
+		v.began = true
 		l.running++
 		c.mu.Unlock()
-		c.run(running, l, v)
+		c.run(l, v)
 	}
 }
 
 // run runs one visit and answers it.
-func (c *cell) run(ctx context.Context, l *line, v *visit) {
+func (c *cell) run(l *line, v *visit) {
 	if v.method == nil {
-		v.cancel(call.ErrReturned)
 		c.answer(l, v, objstore.Outcome{Err: fmt.Errorf("class %s has no method %s that can be called from elsewhere", c.class.name, v.unknown)})
 		return
 	}
-	if deadline, ok := v.entry.Until(); ok {
-		var stop context.CancelFunc
-		ctx, stop = context.WithDeadline(ctx, deadline)
-		defer stop()
-	}
-	out, arrival := call.Run(ctx, c.host.node, v.method.name, v.method.handler(c.instance), call.Request{Owner: v.owner, Entry: v.entry})
-	v.cancel(call.ErrReturned) // before stop: the calls that it made go on
+	out, arrival := call.Run(v, c.host.node, v.method.name, v.method.handler(c.instance), call.Request{Owner: v.owner, Entry: v.entry})
+	v.returned()
 	if !arrival.Pending() {
 		c.answer(l, v, out)
 		return
