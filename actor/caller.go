@@ -32,7 +32,7 @@ type caller struct {
 	pause   time.Duration // after a ping that found nobody
 	since   time.Time     // when it was known to have been made, though no ping has found it
 
-	calls  map[uint64]*outgoing // without an outcome, by number
+	calls  int // without an outcome
 	lanes  []*lane
 	frames uint64 // messages that were sent
 	missed uint64 // of those, the newest ones: they found nobody
@@ -59,6 +59,7 @@ type outgoing struct {
 	method  string
 
 	lane      *lane
+	entered   bool // it is one of the caller's calls
 	ready     bool // its arguments have values
 	queued    bool
 	sent      bool
@@ -80,7 +81,7 @@ func (out *outgoing) Ended(err error) { out.callers.cancel(out, err) }
 func (out *outgoing) Cancel() { out.Ended(out.call.Cancelled()) }
 
 // awaits says whether the caller awaits a word from elsewhere.
-func (c *caller) awaits() bool { return len(c.calls) > 0 || c.pinging || c.starting }
+func (c *caller) awaits() bool { return c.calls > 0 || c.pinging || c.starting }
 
 // newCaller returns a caller of an actor that is not known yet.
 func newCaller(number uint64, id string, c *class, birth objstore.ID) *caller {
@@ -98,4 +99,13 @@ func (c *caller) unanswered() (n int) {
 		n += l.unanswered()
 	}
 	return n
+}
+
+// each calls f for every call that has no outcome; f may end it.
+func (c *caller) each(f func(*outgoing)) {
+	for _, l := range c.lanes {
+		for out := range l.calls {
+			f(out)
+		}
+	}
 }

@@ -73,13 +73,15 @@ func (cs *callers) submit(ctx context.Context, h *handle, method string, c *call
 	cs.underway.Add()
 	cs.watches.Bind(ctx, out) // before others know the call, and could end it
 	cs.enter(out)
-	c.WhenReady(func(err error) {
-		if err != nil {
-			cs.cancel(out, err)
-		} else {
-			cs.makeReady(out)
-		}
-	})
+	if !c.Ready() {
+		c.WhenReady(func(err error) {
+			if err != nil {
+				cs.cancel(out, err)
+			} else {
+				cs.makeReady(out)
+			}
+		})
+	}
 	return c.Object
 }
 
@@ -98,15 +100,21 @@ func (cs *callers) enter(out *outgoing) {
 		cs.refuse(out, c.err)
 		return
 	}
-	if c.calls == nil {
-		c.calls = make(map[uint64]*outgoing)
-	}
-	c.calls[out.call.Number()] = out
+	c.calls++
+	out.entered, out.ready = true, out.call.Ready()
 	cs.waiting[c.number] = c
-	if out.lane.ordered { // its place is where it was made; without an order it is where it became ready
-		out.lane.push(out)
+	if l := out.lane; l.ordered || out.ready { // its place is where it was made; without an order it is where it became ready
+		l.push(out)
+	} else {
+		if l.unready == nil {
+			l.unready = make(map[*outgoing]struct{})
+		}
+		l.unready[out] = struct{}{}
 	}
 	cs.find(c)
+	if out.ready {
+		cs.pumpOrWait(out)
+	}
 }
 
 // refuse ends a call that was not sent.
@@ -118,15 +126,24 @@ func (cs *callers) refuse(out *outgoing, err error) {
 func (cs *callers) makeReady(out *outgoing) {
 	cs.mu.Lock()
 	defer cs.unlock()
-	out.ready = true
-	if !out.ended && !out.queued {
-		out.lane.push(out)
-	}
-	if out.caller.cell == nil && out.lane.unanswered() >= promptCalls {
-		cs.pumpSoon(out.caller, out.lane)
+	if out.ended {
 		return
 	}
-	cs.pump(out.caller, out.lane)
+	out.ready = true
+	if !out.queued {
+		delete(out.lane.unready, out)
+		out.lane.push(out)
+	}
+	cs.pumpOrWait(out)
+}
+
+// pumpOrWait sends a call that has become ready, unless it is to travel with others.
+func (cs *callers) pumpOrWait(out *outgoing) {
+	if c := out.caller; c.cell == nil && out.lane.unanswered() >= promptCalls {
+		cs.pumpSoon(c, out.lane)
+	} else {
+		cs.pump(c, out.lane)
+	}
 }
 
 // end gives a call its outcome once callers is unlocked: whoever waits for it may call again.
@@ -144,8 +161,10 @@ func (cs *callers) endWith(out *outgoing, o *objstore.Outcome) {
 	if o.Err != nil && out.cancelled != nil {
 		o.Err = out.cancelled
 	}
-	delete(out.caller.calls, out.call.Number())
-	out.lane.forget(out)
+	if out.entered {
+		out.caller.calls--
+		out.lane.forget(out)
+	}
 	cs.rest(out.caller)
 	cs.underway.Done()
 	cs.finished.Add(out.call, o)
@@ -189,7 +208,7 @@ func (cs *callers) cancel(out *outgoing, err error) {
 
 // sayCancelled tells the cell.
 func (cs *callers) sayCancelled(out *outgoing) bool {
-	frame := call.Cancel{Owner: cs.node.ID, Number: out.call.Number()}.AppendTo(nil)
+	frame := appendCancel(nil, sender{cs.node.ID, out.caller.number}, out.lane.number, out.place)
 	err := cs.node.Conn.Publish(cs.node.Conn.Actor(out.caller.id, controlCancel), "", frame)
 	if err != nil {
 		cs.node.Log.Info("a cancellation was not sent", zap.String("call", out.call.Target.Name), zap.Error(err))
@@ -216,8 +235,6 @@ func (cs *callers) close() {
 	defer cs.unlock()
 	cs.closed = true
 	for _, c := range cs.waiting {
-		for _, out := range c.calls {
-			cs.end(out, objstore.Outcome{Err: fmt.Errorf("%s: %w", out.call.Target.Name, bus.ErrClosed)})
-		}
+		c.each(func(out *outgoing) { cs.refuse(out, bus.ErrClosed) })
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"runtime/debug"
+	"slices"
 	"sync"
 
 	"go.uber.org/zap"
@@ -33,11 +34,10 @@ type cell struct {
 
 	mu      sync.Mutex
 	phase   phase
-	lines   []line              // a group of methods each
-	visits  map[visitKey]*visit // queued or running, and not answered
-	failure error               // why Start failed
-	left    bool                // the host has let go of it
-	waiting []*bus.Msg          // words to be answered then
+	lines   []line     // a group of methods each
+	failure error      // why Start failed
+	left    bool       // the host has let go of it
+	waiting []*bus.Msg // words to be answered then
 
 	visitors map[visitorKey]*visitor
 	dirty    []*visitor // they have answers that are not sent
@@ -192,8 +192,12 @@ func (c *cell) kill(word *bus.Msg, cause error) {
 		return
 	}
 	c.phase = ended
-	for _, v := range c.visits {
-		c.drop(v, cause)
+	for _, w := range c.visitors {
+		for _, v := range slices.Clone(w.visits) {
+			if !v.answered {
+				c.drop(v, cause)
+			}
+		}
 	}
 	for i := range c.lines {
 		c.lines[i].queue = nil

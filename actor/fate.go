@@ -104,30 +104,30 @@ func (cs *callers) unserved(c *caller, kind string) {
 
 // answered handles answers to calls.
 func (cs *callers) answered(number uint64, frame []byte) error {
-	host, count, r, err := readAnswers(frame)
+	h, r, err := readAnswers(frame)
 	if err != nil {
 		return err
 	}
 	cs.mu.Lock()
 	defer cs.unlock()
 	c := cs.waiting[number]
-	outcomes := make([]objstore.Outcome, 0, count)
-	cs.finished.Grow(count)
-	for r.Left() > 0 {
-		n, o := readAnswer(&r)
+	outcomes := make([]objstore.Outcome, 0, h.count)
+	cs.finished.Grow(h.count)
+	for r.Left() > 0 && len(outcomes) < h.count {
+		place, n, o := readAnswer(&r)
 		if r.Err() != nil {
 			return r.Err()
 		}
 		var out *outgoing
-		if c != nil {
-			out = c.calls[n]
+		if c != nil && h.lane < len(c.lanes) {
+			out = c.lanes[h.lane].at(place)
 		}
-		if out == nil {
+		if out == nil || out.call.Number() != n {
 			objstore.StoreOf(cs.node).Discard(objstore.NewID(cs.node.ID, n), o)
 			continue
 		}
 		if o.Blob != nil {
-			o.Blob.From = host
+			o.Blob.From = h.host
 		}
 		outcomes = append(outcomes, o)
 		cs.endWith(out, &outcomes[len(outcomes)-1])
@@ -220,8 +220,8 @@ func (cs *callers) found(c *caller, p pong) {
 // caughtUp sends calls again that have not come to the cell, and ends those whose answers are lost.
 func (cs *callers) caughtUp(c *caller, l *lane, p lanePong) {
 	l.arrived(p.stream, p.taken, p.upTo)
-	for _, n := range p.gone {
-		if out := c.calls[n]; out != nil && out.sent && (out.place <= p.taken || out.place <= l.origin) {
+	for _, place := range p.gone {
+		if out := l.at(place); out != nil && (place <= p.taken || place <= l.origin) {
 			cs.end(out, objstore.Outcome{Err: unavailable(c, "its answer was lost")})
 		}
 	}
@@ -313,13 +313,13 @@ func (cs *callers) bury(c *caller, died, lost error) {
 	}
 	c.state, c.err, c.cell = dead, died, nil
 	c.pinging, c.starting = false, false
-	for _, out := range c.calls {
+	c.each(func(out *outgoing) {
 		if out.sent && !out.unserved() {
 			cs.end(out, objstore.Outcome{Err: lost})
 		} else {
 			cs.end(out, objstore.Outcome{Err: died})
 		}
-	}
+	})
 	cs.rest(c)
 }
 

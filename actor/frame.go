@@ -13,6 +13,7 @@ const (
 	answersFrame = 'a'
 	pingFrame    = 'p'
 	pongFrame    = 'o'
+	cancelFrame  = 'x'
 )
 
 // sender is a caller, as a cell knows it.
@@ -89,31 +90,57 @@ func readCall(r *bus.Reader) (method []byte, e call.Entry) {
 	return method, call.ReadEntry(r)
 }
 
-// appendAnswers begins a message of answers. How many they are goes into its last byte, once that is known.
-func appendAnswers(b []byte, host member.ID) []byte {
-	return append(append(bus.AppendFrame(b, answersFrame), host[:]...), 0)
+// appendAnswers begins a message of answers to a lane. How many they are goes into its last byte, once that is known.
+func appendAnswers(b []byte, host member.ID, lane int) []byte {
+	b = append(bus.AppendFrame(b, answersFrame), host[:]...)
+	return append(b, byte(lane), byte(lane>>8), 0)
 }
 
 // answersHead is how long the beginning is.
-const answersHead = 3 + len(member.ID{}) + 1
+const answersHead = 3 + len(member.ID{}) + 3
 
 // appendAnswer appends a call's outcome to a message.
-func appendAnswer(b []byte, number uint64, out *objstore.Outcome) []byte {
-	return out.AppendTo(bus.AppendUint(b, number))
+func appendAnswer(b []byte, place, number uint64, out *objstore.Outcome) []byte {
+	return out.AppendTo(bus.AppendUint(bus.AppendUint(b, place), number))
+}
+
+// answersHeader is what stands before answers.
+type answersHeader struct {
+	host  member.ID
+	lane  int
+	count int
 }
 
 // readAnswers reads what appendAnswers wrote; behind it are the answers.
-func readAnswers(frame []byte) (host member.ID, count int, r bus.Reader, err error) {
+func readAnswers(frame []byte) (h answersHeader, r bus.Reader, err error) {
 	r, kind := bus.ReadFrame(frame)
 	if r.Err() == nil && kind != answersFrame {
 		r.Fail("no answers")
 	}
-	copy(host[:], r.Raw(len(host)))
-	return host, int(r.Byte()), r, r.Err()
+	copy(h.host[:], r.Raw(len(h.host)))
+	h.lane = int(r.Byte()) | int(r.Byte())<<8
+	h.count = int(r.Byte())
+	return h, r, r.Err()
 }
 
-func readAnswer(r *bus.Reader) (number uint64, out objstore.Outcome) {
-	return r.Uint(), objstore.ReadOutcome(r)
+func readAnswer(r *bus.Reader) (place, number uint64, out objstore.Outcome) {
+	return r.Uint(), r.Uint(), objstore.ReadOutcome(r)
+}
+
+// appendCancel says that the outcome of a call is not wanted any more.
+func appendCancel(b []byte, from sender, lane int, place uint64) []byte {
+	b = bus.AppendUint(from.append(bus.AppendFrame(b, cancelFrame)), uint64(lane))
+	return bus.AppendUint(b, place)
+}
+
+func readCancel(frame []byte) (key visitorKey, place uint64, err error) {
+	r, kind := bus.ReadFrame(frame)
+	if r.Err() == nil && kind != cancelFrame {
+		r.Fail("no cancellation")
+	}
+	key.sender = readSender(&r)
+	key.lane = readLane(&r)
+	return key, r.Uint(), r.Err()
 }
 
 // ping asks whether an actor is behind its mailbox subject, and what has come to it.
@@ -129,7 +156,7 @@ type lanePing struct {
 	stream  uint64
 	upTo    uint64   // the last place that was given away
 	settled uint64   // as in mailHeader
-	numbers []uint64 // of calls that have no outcome
+	asked   []uint64 // places of calls that have no outcome
 }
 
 func (p *ping) append(b []byte) []byte {
@@ -139,7 +166,7 @@ func (p *ping) append(b []byte) []byte {
 		for _, v := range []uint64{uint64(l.lane), l.stream, l.upTo, l.settled} {
 			b = bus.AppendUint(b, v)
 		}
-		b = appendNumbers(b, l.numbers)
+		b = appendNumbers(b, l.asked)
 	}
 	return b
 }
@@ -153,7 +180,7 @@ func readPing(frame []byte) (p ping, err error) {
 	copy(p.birth[:], r.Raw(len(p.birth)))
 	for range r.Count() {
 		l := lanePing{lane: readLane(&r), stream: r.Uint(), upTo: r.Uint(), settled: r.Uint()}
-		l.numbers = readNumbers(&r)
+		l.asked = readNumbers(&r)
 		p.lanes = append(p.lanes, l)
 	}
 	return p, r.Err()
@@ -174,7 +201,7 @@ type lanePong struct {
 	stream uint64   // the latest that it knows
 	taken  uint64   // the last place that it took
 	upTo   uint64   // the last place that should have come
-	gone   []uint64 // of the calls that were asked for: those that are neither here nor is their outcome
+	gone   []uint64 // of the calls that were asked for: those that are neither here nor is their answer
 }
 
 func (p *pong) append(b []byte) []byte {

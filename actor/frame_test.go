@@ -39,16 +39,16 @@ func FuzzReadMail(f *testing.F) {
 }
 
 func FuzzReadAnswers(f *testing.F) {
-	frame := appendAnswers(nil, member.ID{1})
+	frame := appendAnswers(nil, member.ID{1}, 2)
 	f.Add(frame)
-	f.Add(appendAnswer(frame, 7, &objstore.Outcome{Value: bus.Value{Format: bus.Text, Data: []byte("x")}}))
-	f.Add(appendAnswer(frame, 8, &objstore.Outcome{Err: ErrDead}))
+	f.Add(appendAnswer(frame, 7, 8, &objstore.Outcome{Value: bus.Value{Format: bus.Text, Data: []byte("x")}}))
+	f.Add(appendAnswer(frame, 8, 9, &objstore.Outcome{Err: ErrDead}))
 	f.Fuzz(func(t *testing.T, frame []byte) {
-		host, count, r, err := readAnswers(frame)
+		h, r, err := readAnswers(frame)
 		if err != nil {
 			return
 		}
-		if head := append(appendAnswers(nil, host)[:answersHead-1], byte(count)); !bytes.Equal(head, frame[:answersHead]) {
+		if head := append(appendAnswers(nil, h.host, h.lane)[:answersHead-1], byte(h.count)); !bytes.Equal(head, frame[:answersHead]) {
 			t.Fatalf("%v was read of %v", head, frame[:answersHead])
 		}
 		for r.Left() > 0 {
@@ -88,4 +88,17 @@ func FuzzReadPong(f *testing.F) {
 			t.Fatalf("%+v was read back as %+v, %v", p, again, err)
 		}
 	})
+}
+
+func TestACancellationIsReadAsItWasWritten(t *testing.T) {
+	want := visitorKey{sender{member.ID{1}, 2}, 3}
+	frame := appendCancel(nil, want.sender, want.lane, 4)
+	if key, place, err := readCancel(frame); err != nil || key != want || place != 4 {
+		t.Errorf("got %+v, %d, %v", key, place, err)
+	}
+	for n := range frame {
+		if key, place, err := readCancel(frame[:n]); err == nil {
+			t.Errorf("the first %d bytes were read as %+v, %d", n, key, place)
+		}
+	}
 }

@@ -172,7 +172,7 @@ func (h *host) create(ctx context.Context, className string, q call.Request) (ca
 	}
 	cl := &cell{
 		host: h, id: ask.id, named: ask.named, class: c, creation: q, creator: ask.inbox, instance: instance,
-		group: member.NewGroup(ctx), visits: make(map[visitKey]*visit), lines: c.lines(),
+		group: member.NewGroup(ctx), lines: c.lines(),
 	}
 	if status, err := h.enter(ctx, cl); status != call.Accepted {
 		h.node.Capacity.Give(q.Need)

@@ -21,6 +21,8 @@ type lane struct {
 	sent  []*outgoing // without an outcome, in order, and some that have ended
 	over  int         // of sent: they have ended
 	dirty bool        // the sender will look at it
+
+	unready map[*outgoing]struct{} // of a lane without an order: those that await arguments
 }
 
 // batchCalls and batchBytes bound the calls that travel in one message.
@@ -89,9 +91,44 @@ func (l *lane) forget(out *outgoing) {
 		}
 		l.sent, l.over = closeRanks(l.sent, l.over)
 	}
+	delete(l.unready, out)
 	if out.queued {
 		l.gone++
 		l.queue, l.gone = closeRanks(l.queue, l.gone)
+	}
+}
+
+// at returns the call that was sent with a place and has no outcome, else nil.
+func (l *lane) at(place uint64) *outgoing {
+	if i, ok := l.find(place); ok && !l.sent[i].ended {
+		return l.sent[i]
+	}
+	return nil
+}
+
+// find returns where in sent the first call is that does not stand before a place. Most often it is the first, or so many further.
+func (l *lane) find(place uint64) (i int, exact bool) {
+	if n := len(l.sent); n > 0 && place >= l.sent[0].place {
+		if i := place - l.sent[0].place; i < uint64(n) && l.sent[i].place == place {
+			return int(i), true
+		}
+	}
+	return slices.BinarySearchFunc(l.sent, place, func(out *outgoing, place uint64) int { return cmp.Compare(out.place, place) })
+}
+
+// calls yields all that have no outcome.
+func (l *lane) calls(yield func(*outgoing) bool) {
+	for _, all := range [][]*outgoing{l.sent, l.queue} {
+		for _, out := range slices.Clone(all) { // whoever ends them changes it
+			if !out.ended && !yield(out) {
+				return
+			}
+		}
+	}
+	for out := range l.unready {
+		if !yield(out) {
+			return
+		}
 	}
 }
 
@@ -112,7 +149,7 @@ func (l *lane) arrived(stream, taken, upTo uint64) {
 	if stream > l.stream {
 		return
 	}
-	behind, _ := slices.BinarySearchFunc(l.sent, taken+1, func(out *outgoing, place uint64) int { return cmp.Compare(out.place, place) })
+	behind, _ := l.find(taken + 1)
 	for _, out := range l.sent[behind:] {
 		if !out.ended {
 			if out.place <= upTo {
@@ -145,8 +182,8 @@ func (l *lane) again(i int) {
 func (l *lane) known() lanePing {
 	p := lanePing{lane: l.number, stream: l.stream, upTo: l.last, settled: l.settled()}
 	for _, out := range l.sent {
-		if !out.ended && len(p.numbers) < maxAsked {
-			p.numbers = append(p.numbers, out.call.Number())
+		if !out.ended && len(p.asked) < maxAsked {
+			p.asked = append(p.asked, out.place)
 		}
 	}
 	return p

@@ -20,12 +20,9 @@ type correspondence struct {
 	back    []any    // answers and pongs
 
 	calls []*outgoing // all, by number from 1
-	here  []letter    // taken and not answered
+	here  []*visit    // taken and not answered
 	taken []uint64
 }
-
-// letter is one call in a message, or at the cell.
-type letter struct{ place, number uint64 }
 
 type letters struct {
 	head  mailHeader
@@ -88,9 +85,9 @@ func (c *correspondence) arriveAtCell() {
 	if ok {
 		for i, n := range m.calls {
 			if place := m.head.first + uint64(i); place > v.taken {
-				v.taken = place
-				v.held++
-				c.here = append(c.here, letter{place, n})
+				call := &visit{place: place, entry: call.Entry{Number: n}}
+				v.take(call)
+				c.here = append(c.here, call)
 				c.taken = append(c.taken, n)
 			}
 		}
@@ -99,13 +96,10 @@ func (c *correspondence) arriveAtCell() {
 }
 
 func (c *correspondence) pinged(l lanePing) {
-	p := lanePong{upTo: l.upTo, gone: l.numbers}
+	p := lanePong{upTo: l.upTo, gone: l.asked}
 	if v := c.visitor; v != nil {
 		v.settle(l.settled)
-		holds := func(n uint64) bool {
-			return slices.ContainsFunc(c.here, func(h letter) bool { return h.number == n })
-		}
-		p.gone = v.repeat(member.ID{}, l.numbers, holds, c.reply)
+		p.gone = v.repeat(member.ID{}, l.asked, c.reply)
 		p.stream, p.taken = v.stream, v.taken
 		c.forget()
 	}
@@ -128,8 +122,9 @@ func (c *correspondence) run(i int) {
 	i %= len(c.here)
 	h := c.here[i]
 	c.here = slices.Delete(c.here, i, i+1)
-	c.visitor.held--
-	c.visitor.answer(member.ID{}, h.place, h.number, &objstore.Outcome{Err: ErrDead})
+	h.answered = true
+	c.visitor.let()
+	c.visitor.answer(member.ID{}, h.place, h.entry.Number, &objstore.Outcome{Err: ErrDead})
 	c.reply(c.visitor.next())
 }
 
@@ -142,20 +137,21 @@ func (c *correspondence) arriveAtCaller() {
 	c.back = c.back[1:]
 	if p, ok := message.(lanePong); ok {
 		c.lane.arrived(p.stream, p.taken, p.upTo)
-		for _, n := range p.gone {
-			if out := c.calls[n-1]; !out.ended && out.sent && (out.place <= p.taken || out.place <= c.lane.origin) {
-				c.t.Fatalf("the answer to call %d is said to be lost for good", n)
+		for _, place := range p.gone {
+			if c.lane.at(place) != nil && (place <= p.taken || place <= c.lane.origin) {
+				c.t.Fatalf("the answer to the call at %d is said to be lost for good", place)
 			}
 		}
 		return
 	}
-	_, _, r, err := readAnswers(message.([]byte))
+	_, r, err := readAnswers(message.([]byte))
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	for r.Left() > 0 {
-		n, _ := readAnswer(&r)
-		c.end(c.calls[n-1])
+		if place, _, _ := readAnswer(&r); c.lane.at(place) != nil {
+			c.end(c.lane.at(place))
+		}
 	}
 }
 

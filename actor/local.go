@@ -33,7 +33,8 @@ func (cs *callers) hand(out *outgoing) {
 	v := &visit{entry: out.call.Entry(), owner: cs.node.ID, local: out, cell: c.cell}
 	v.name(v.cell.class, []byte(out.method))
 	out.lane.give(out)
-	if err := v.cell.take(v, c.birth); err != nil {
+	v.place = out.place
+	if err := v.cell.take(v, visitorKey{sender{cs.node.ID, c.number}, out.lane.number}, c.birth); err != nil {
 		cs.refuse(out, err)
 		if c.unanswered() == 0 { // it has ended, and not only begun to
 			cs.doubt(c)
@@ -51,10 +52,15 @@ func (c *cell) answerPing(birth objstore.ID) pong {
 }
 
 // take is deliver for a call of this node.
-func (c *cell) take(v *visit, birth objstore.ID) error {
+func (c *cell) take(v *visit, from visitorKey, birth objstore.ID) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.admit(v, birth)
+	if err := c.admit(v, birth); err != nil {
+		return err
+	}
+	v.visitor = c.visitor(from, "")
+	v.visitor.take(v)
+	return nil
 }
 
 // withdraw ends a call of this node: its caller gives it an outcome. It returns false if the cell has done that already.
@@ -66,7 +72,8 @@ func (v *visit) withdraw(cause error) bool {
 		return false
 	}
 	v.answered = true
-	delete(c.visits, v.key())
+	v.visitor.let()
+	c.forget(v.visitor)
 	v.cancel(cause)
 	return true
 }

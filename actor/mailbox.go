@@ -22,8 +22,8 @@ func (c *cell) deliver(msg *bus.Msg, word string) {
 	case controlPing:
 		c.pinged(msg)
 	case controlCancel:
-		if x, ok := call.ReadCancel(msg.Data); ok {
-			c.cancel(visitKey{x.Owner, x.Number})
+		if key, place, err := readCancel(msg.Data); err == nil {
+			c.cancel(key, place)
 		}
 	case wordOfMail:
 		c.called(msg)
@@ -69,10 +69,9 @@ func (c *cell) takeAll(v *visitor, h *mailHeader, r bus.Reader) {
 		if place <= v.taken {
 			continue
 		}
-		v.taken = place
-		v.held++
 		call := &visit{entry: entry, owner: h.sender.owner, cell: c, visitor: v, place: place}
 		call.name(c.class, method)
+		v.take(call)
 		if err := c.admit(call, h.birth); err != nil {
 			c.refuse(call, err)
 		}
@@ -116,7 +115,6 @@ func (c *cell) admit(v *visit, birth objstore.ID) error {
 	}
 	l := c.lineOf(v)
 	l.queue = append(l.queue, v)
-	c.visits[v.key()] = v
 	c.employ(l)
 	return nil
 }
@@ -144,14 +142,13 @@ func (c *cell) pinged(msg *bus.Msg) {
 
 // tell says what has come of a lane, and answers again what is kept.
 func (c *cell) tell(from sender, l lanePing) lanePong {
-	p := lanePong{lane: l.lane, upTo: l.upTo, gone: l.numbers}
+	p := lanePong{lane: l.lane, upTo: l.upTo, gone: l.asked}
 	v := c.visitors[visitorKey{from, l.lane}]
 	if v == nil {
 		return p
 	}
 	v.settle(l.settled)
-	holds := func(number uint64) bool { return c.visits[visitKey{from.owner, number}] != nil }
-	p.gone = v.repeat(c.host.node.ID, l.numbers, holds, func(frame []byte) { c.send(v.inbox, frame) })
+	p.gone = v.repeat(c.host.node.ID, l.asked, func(frame []byte) { c.send(v.inbox, frame) })
 	p.stream, p.taken = v.stream, v.taken
 	v.reported = 0
 	c.forget(v)
@@ -177,14 +174,14 @@ func (c *cell) refuse(v *visit, err error) { c.reply(v, &objstore.Outcome{Err: e
 
 // reply answers a call; whoever locked the cell flushes.
 func (c *cell) reply(v *visit, out *objstore.Outcome) {
+	w := v.visitor
 	v.answered = true
-	delete(c.visits, v.key())
+	w.let()
 	if v.local != nil {
 		c.returned = append(c.returned, returned{v.local, *out, v.began})
+		c.forget(w)
 		return
 	}
-	w := v.visitor
-	w.held--
 	if w.answer(c.host.node.ID, v.place, v.entry.Number, out) {
 		c.send(w.inbox, w.next())
 	} else if !w.dirty {
@@ -213,12 +210,14 @@ func (c *cell) flushSoon() {
 }
 
 // cancel confirms that a call which waits will not run, and that the ctx of one that runs has ended.
-func (c *cell) cancel(key visitKey) {
+func (c *cell) cancel(key visitorKey, place uint64) {
 	c.mu.Lock()
 	defer c.unlock()
-	if v := c.visits[key]; v != nil {
-		c.drop(v, call.ErrCancelled)
-		c.flush()
+	if w := c.visitors[key]; w != nil {
+		if v := w.at(place); v != nil {
+			c.drop(v, call.ErrCancelled)
+			c.flush()
+		}
 	}
 }
 
@@ -233,7 +232,7 @@ func (c *cell) abandon(owner member.ID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for key, v := range c.visitors {
-		if key.owner == owner && v.held == 0 {
+		if key.owner == owner && len(v.visits) == 0 {
 			delete(c.visitors, key)
 		}
 	}

@@ -17,7 +17,7 @@ type visit struct {
 	method  *method
 	unknown string // what the caller calls a method that the class does not have
 
-	visitor *visitor  // of a call that came over NATS
+	visitor *visitor
 	place   uint64    // in its lane
 	local   *outgoing // the call itself, if its caller is on this node
 	cell    *cell
@@ -30,13 +30,6 @@ type visit struct {
 	stop  context.CancelCauseFunc
 	cause error // why it was stopped
 }
-
-type visitKey struct {
-	owner  member.ID
-	number uint64
-}
-
-func (v *visit) key() visitKey { return visitKey{v.owner, v.entry.Number} }
 
 // name says which method is called.
 func (v *visit) name(c *class, method []byte) {

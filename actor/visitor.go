@@ -1,6 +1,7 @@
 package actor
 
 import (
+	"cmp"
 	"slices"
 
 	"manta/internal/member"
@@ -20,10 +21,11 @@ type visitor struct {
 	visitorKey
 	inbox string // where its answers go
 
-	stream   uint64 // the latest
-	taken    uint64 // the last place of which the call was taken
-	reported uint64 // what taken was when the caller was last told of a hole
-	held     int    // calls that were taken and have no answer
+	stream   uint64   // the latest
+	taken    uint64   // the last place of which the call was taken
+	reported uint64   // what taken was when the caller was last told of a hole
+	visits   []*visit // that were taken and have no answer, in order, and some that have one
+	answered int      // of visits
 
 	frame []byte // the next message of answers
 	count int    // of them
@@ -39,8 +41,8 @@ type visitorKey struct {
 
 // kept is an answer that may have got lost.
 type kept struct {
-	place, number uint64
-	answer        []byte
+	place  uint64
+	answer []byte
 }
 
 // enter brings a visitor up to date with what stands before calls. It returns false if they are late, or hole if others are missing before them.
@@ -67,17 +69,46 @@ func (v *visitor) settle(place uint64) {
 }
 
 // idle says whether the visitor has everything.
-func (v *visitor) idle() bool { return v.held == 0 && len(v.kept) == 0 && v.count == 0 }
+func (v *visitor) idle() bool { return len(v.visits) == 0 && len(v.kept) == 0 && v.count == 0 }
+
+// take notes a call.
+func (v *visitor) take(call *visit) {
+	v.taken = call.place
+	v.visits = append(v.visits, call)
+}
+
+// let notes that a call, which is marked so, has its answer.
+func (v *visitor) let() {
+	v.answered++
+	for len(v.visits) > 0 && v.visits[0].answered {
+		v.visits[0] = nil
+		v.visits = v.visits[1:]
+		v.answered--
+	}
+	if 2*v.answered > len(v.visits) {
+		v.visits = slices.DeleteFunc(v.visits, func(call *visit) bool { return call.answered })
+		v.answered = 0
+	}
+}
+
+// at returns the call that was taken with a place and has no answer, else nil.
+func (v *visitor) at(place uint64) *visit {
+	i, ok := slices.BinarySearchFunc(v.visits, place, func(call *visit, place uint64) int { return cmp.Compare(call.place, place) })
+	if !ok || v.visits[i].answered {
+		return nil
+	}
+	return v.visits[i]
+}
 
 // answer puts an outcome into the next message. It returns true if that is to be sent at once.
 func (v *visitor) answer(host member.ID, place, number uint64, out *objstore.Outcome) (full bool) {
 	if v.count == 0 {
-		v.frame = appendAnswers(make([]byte, 0, 64), host)
+		v.frame = appendAnswers(make([]byte, 0, 64), host, v.lane)
 	}
 	begin := len(v.frame)
-	v.frame = appendAnswer(v.frame, number, out)
+	v.frame = appendAnswer(v.frame, place, number, out)
 	v.count++
-	v.kept = append(v.kept, kept{place, number, v.frame[begin:]})
+	v.kept = append(v.kept, kept{place, v.frame[begin:]})
 	v.bytes += len(v.frame) - begin
 	for v.bytes > keptBytes && len(v.kept) > 1 {
 		v.bytes -= len(v.kept[0].answer)
@@ -98,23 +129,23 @@ func (v *visitor) next() []byte {
 }
 
 // repeat puts kept answers to the given calls into the next messages, which send is given once they are full, and returns the calls that are
-// neither kept nor, as holds says, here.
-func (v *visitor) repeat(host member.ID, numbers []uint64, holds func(number uint64) bool, send func(frame []byte)) (gone []uint64) {
-	if len(numbers) == 0 {
+// neither kept nor here.
+func (v *visitor) repeat(host member.ID, asked []uint64, send func(frame []byte)) (gone []uint64) {
+	if len(asked) == 0 {
 		return nil
 	}
 	answers := make(map[uint64][]byte, len(v.kept))
 	for _, k := range v.kept {
-		answers[k.number] = k.answer
+		answers[k.place] = k.answer
 	}
-	for _, n := range numbers {
-		answer, ok := answers[n]
+	for _, place := range asked {
+		answer, ok := answers[place]
 		switch {
-		case !ok && !holds(n):
-			gone = append(gone, n)
+		case !ok && v.at(place) == nil:
+			gone = append(gone, place)
 		case ok:
 			if v.count == 0 {
-				v.frame = appendAnswers(nil, host)
+				v.frame = appendAnswers(nil, host, v.lane)
 			}
 			v.frame = append(v.frame, answer...)
 			if v.count++; v.count >= batchCalls || len(v.frame) >= answersBytes {

@@ -10,7 +10,6 @@ import (
 const (
 	requestFrame = 'q'
 	replyFrame   = 'r'
-	cancelFrame  = 'x'
 )
 
 // Status is what a host says of a call.
@@ -120,26 +119,4 @@ func ReadReply(frame []byte) (p Reply, err error) {
 		r.Fail("unknown status")
 	}
 	return p, r.Err()
-}
-
-// Cancel tells a host that the outcome of a call is no longer wanted.
-type Cancel struct {
-	Owner  member.ID
-	Number uint64
-}
-
-// AppendTo appends the cancellation as a frame.
-func (c Cancel) AppendTo(b []byte) []byte {
-	return bus.AppendUint(append(bus.AppendFrame(b, cancelFrame), c.Owner[:]...), c.Number)
-}
-
-// ReadCancel reads what AppendTo wrote; false means that the frame is something else.
-func ReadCancel(frame []byte) (c Cancel, ok bool) {
-	r, kind := bus.ReadFrame(frame)
-	if kind != cancelFrame {
-		return c, false
-	}
-	copy(c.Owner[:], r.Raw(len(c.Owner)))
-	c.Number = r.Uint()
-	return c, r.Err() == nil
 }

@@ -96,15 +96,6 @@ func TestAReplyIsReadAsItWasWritten(t *testing.T) {
 	})
 }
 
-func TestACancellationIsReadAsItWasWritten(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		want := rapid.Make[call.Cancel]().Draw(t, "cancel")
-		if got, ok := call.ReadCancel(want.AppendTo(nil)); !ok || got != want {
-			t.Fatalf("%+v was read as %+v, %v", want, got, ok)
-		}
-	})
-}
-
 func TestAFrameThatIsCutShortAnywhereIsRefused(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		request, reply := drawRequest(t), drawReply(t)
@@ -115,27 +106,19 @@ func TestAFrameThatIsCutShortAnywhereIsRefused(t *testing.T) {
 		if _, err := call.ReadReply(cut(reply.AppendTo(nil))); !errors.Is(err, bus.ErrMalformed) {
 			t.Fatalf("reply: %v", err)
 		}
-		if c, ok := call.ReadCancel(cut(call.Cancel{Number: 1}.AppendTo(nil))); ok {
-			t.Fatalf("cancellation: %+v", c)
-		}
 	})
 }
 
 func TestAFrameOfAnotherKindIsRefused(t *testing.T) {
-	request, reply, cancel := (&call.Request{}).AppendTo(nil), (&call.Reply{Status: call.Busy}).AppendTo(nil), call.Cancel{}.AppendTo(nil)
-	for _, frame := range [][]byte{reply, cancel, nil, []byte("{}"), bus.AppendFrame(nil, 0)} {
+	request, reply := (&call.Request{}).AppendTo(nil), (&call.Reply{Status: call.Busy}).AppendTo(nil)
+	for _, frame := range [][]byte{reply, nil, []byte("{}"), bus.AppendFrame(nil, 0)} {
 		if _, err := call.ReadRequest(frame); !errors.Is(err, bus.ErrMalformed) {
 			t.Errorf("%q as a request: %v", frame, err)
 		}
 	}
-	for _, frame := range [][]byte{request, cancel, nil, []byte("{}"), bus.AppendFrame(nil, 0)} {
+	for _, frame := range [][]byte{request, nil, []byte("{}"), bus.AppendFrame(nil, 0)} {
 		if _, err := call.ReadReply(frame); !errors.Is(err, bus.ErrMalformed) {
 			t.Errorf("%q as a reply: %v", frame, err)
-		}
-	}
-	for _, frame := range [][]byte{request, reply, nil, []byte("{}"), bus.AppendFrame(nil, 0)} {
-		if _, ok := call.ReadCancel(frame); ok {
-			t.Errorf("%q was read as a cancellation", frame)
 		}
 	}
 }
