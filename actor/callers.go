@@ -13,6 +13,7 @@ import (
 	"manta/internal/call"
 	"manta/internal/member"
 	"manta/objstore"
+	"manta/task"
 )
 
 // callers is the calling half of a node: how it stands with the actors that it has calls to.
@@ -68,7 +69,7 @@ func (cs *callers) submit(ctx context.Context, h *handle, method string, c *call
 		return objstore.FailedObject(h.err)
 	}
 	out := &outgoing{call: c, callers: cs, caller: h.at(cs, member.ID{}), method: method}
-	out.lane = out.caller.lanes[0]
+	out.lane = out.caller.lanes[h.class.methods[method].group]
 	c.Object.PromisedBy(out)
 	cs.underway.Add()
 	cs.watches.Bind(ctx, out) // before others know the call, and could end it
@@ -98,6 +99,9 @@ func (cs *callers) enter(out *outgoing) {
 		return
 	case c.state == dead:
 		cs.refuse(out, c.err)
+		return
+	case c.class.pending > 0 && c.calls >= c.class.pending:
+		cs.refuse(out, fmt.Errorf("%w: %d calls of actor %s have no result yet", task.ErrOverload, c.calls, c.id))
 		return
 	}
 	c.calls++

@@ -86,9 +86,9 @@ func (c *cell) start(ctx context.Context) error {
 	return c.protect(func() error { return c.instance.Interface().(interface{ Start(context.Context) error }).Start(ctx) })
 }
 
-// context makes the ctx that the instance's methods get: calls take no slot, so it carries no work.
+// context makes the ctx that Start gets.
 func (c *cell) context(ctx context.Context) context.Context {
-	return member.NewContext(ctx, &member.Scope{Node: c.host.node})
+	return context.WithValue(member.NewContext(ctx, c.host.scope), selfKey{}, c)
 }
 
 // protect turns a panic of user code into an error.

@@ -17,14 +17,15 @@ type Class[T any] struct{ class *class }
 
 // class is a Class without its type parameter.
 type class struct {
-	name        string
-	registry    *task.Registry
-	typ         reflect.Type // of the struct
-	methods     map[string]*method
-	start       bool // has Start
-	close       bool // has Close
-	concurrency int
-	need        member.Amounts
+	name     string
+	registry *task.Registry
+	typ      reflect.Type // of the struct
+	methods  map[string]*method
+	start    bool    // has Start
+	close    bool    // has Close
+	groups   []group // the first is of the methods that no other names
+	pending  int     // calls of one process that may have no outcome; 0: any number
+	need     member.Amounts
 }
 
 // method is one that can be called from elsewhere.
@@ -33,6 +34,7 @@ type method struct {
 	fn    reflect.Value // the method expression
 	args  []reflect.Type
 	calls sync.Pool // of *invocation
+	group int
 }
 
 // ClassOption changes how actors of a class live.
@@ -44,7 +46,19 @@ func Concurrency(n int) ClassOption {
 		if n < 1 {
 			return fmt.Errorf("a concurrency of %d: want a number from 1", n)
 		}
-		c.concurrency = n
+		c.groups[0].concurrency = n
+		return nil
+	}
+}
+
+// PendingCalls is how many calls of an actor one process may have under way; any number by default. The next one fails at once with
+// task.ErrOverload, and did not run.
+func PendingCalls(n int) ClassOption {
+	return func(c *class) error {
+		if n < 1 {
+			return fmt.Errorf("%d pending calls: want a number from 1", n)
+		}
+		c.pending = n
 		return nil
 	}
 }
@@ -79,7 +93,7 @@ func Define[T any](name string, opts ...ClassOption) Class[T] {
 }
 
 func newClass(name string, t reflect.Type, opts []ClassOption) (*class, error) {
-	c := &class{name: name, typ: t, registry: task.DefaultRegistry, methods: make(map[string]*method), concurrency: 1}
+	c := &class{name: name, typ: t, registry: task.DefaultRegistry, methods: make(map[string]*method), groups: []group{{concurrency: 1}}}
 	if err := bus.CheckName("class name", name); err != nil {
 		return c, err
 	}
@@ -91,7 +105,10 @@ func newClass(name string, t reflect.Type, opts []ClassOption) (*class, error) {
 			return c, fmt.Errorf("class %q: %w", name, err)
 		}
 	}
-	return c, c.learnMethods()
+	if err := c.learnMethods(); err != nil {
+		return c, err
+	}
+	return c, c.assignGroups()
 }
 
 var (
@@ -123,12 +140,6 @@ func (c *class) learnMethods() error {
 	}
 	return nil
 }
-
-// lanes are those of a caller of an actor of the class.
-func (c *class) lanes() []*lane { return []*lane{{ordered: c.concurrency == 1, stream: 1}} }
-
-// lines are those of an actor of the class.
-func (c *class) lines() []line { return []line{{concurrency: c.concurrency}} }
 
 // callable returns the argument types of a method of the form func(*T, context.Context, up to two arguments) (R, error).
 func callable(t reflect.Type) (args []reflect.Type, ok bool) {

@@ -64,5 +64,8 @@ func (v *visit) Value(key any) any {
 	if member.IsScopeKey(key) {
 		return v.cell.host.scope // calls take no slot, so it carries no work
 	}
+	if key == any(selfKey{}) {
+		return v.cell
+	}
 	return v.context().Value(key)
 }

@@ -46,7 +46,12 @@ type line struct {
 	workers     int // goroutines
 }
 
-func (c *cell) lineOf(v *visit) *line { return &c.lines[0] }
+func (c *cell) lineOf(v *visit) *line {
+	if v.method == nil {
+		return &c.lines[0]
+	}
+	return &c.lines[v.method.group]
+}
 
 // employAll is employ for all lines.
 func (c *cell) employAll() {
@@ -112,7 +117,14 @@ func (c *cell) run(l *line, v *visit) {
 		c.answer(l, v, objstore.Outcome{Err: fmt.Errorf("class %s has no method %s that can be called from elsewhere", c.class.name, v.unknown)})
 		return
 	}
+	returned := false
+	defer func() {
+		if !returned {
+			c.replace(l, v)
+		}
+	}()
 	out, arrival := call.Run(v, c.host.node, v.method.name, v.method.handler(c.instance), call.Request{Owner: v.owner, Entry: v.entry})
+	returned = true
 	v.returned()
 	if !arrival.Pending() {
 		c.answer(l, v, out)
@@ -130,6 +142,17 @@ func (c *cell) run(l *line, v *visit) {
 	}) {
 		c.answer(l, v, out)
 	}
+}
+
+// replace answers a visit whose method has ended the goroutine that ran it, which so does no more work.
+func (c *cell) replace(l *line, v *visit) {
+	v.returned()
+	c.answer(l, v, objstore.Outcome{Err: call.Exited(v.method.name, c.host.node.ID, int(v.entry.Attempt))})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.flush()
+	l.workers--
+	c.employ(l)
 }
 
 // answer replies to a visit, unless it was answered already.
