@@ -22,6 +22,7 @@ func (cs *callers) control(ctx context.Context, h *handle, word string) error {
 		return err
 	}
 	for {
+		cs.sendWaiting(c)
 		err := cs.controlOnce(ctx, h, word)
 		if errors.Is(err, bus.ErrNoResponders) && c.lasting {
 			ended, failure := cs.endSought(ctx, h, word)
@@ -48,6 +49,13 @@ func (cs *callers) control(ctx context.Context, h *handle, word string) error {
 			return err
 		}
 	}
+}
+
+// sendWaiting sends what waits for the sender: a word comes behind the calls that were made before it.
+func (cs *callers) sendWaiting(c *caller) {
+	cs.mu.Lock()
+	defer cs.unlock()
+	cs.pumpAll(c)
 }
 
 // controlOnce asks with a bound of its own, so that a cell that is gone is noticed; a word can be said twice. The word is for

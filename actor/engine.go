@@ -26,13 +26,16 @@ func Start(ctx context.Context, node *member.Node, serve bool, classes *task.Reg
 	if e.directory, err = openDirectory(ctx, node); err != nil {
 		return nil, err
 	}
-	if e.callers, err = startCallers(ctx, node, e.directory); err != nil {
+	if serve {
+		e.host = newHost(ctx, node, e.directory, classes)
+	}
+	if e.callers, err = startCallers(ctx, node, e.host, e.directory); err != nil {
 		return nil, err
 	}
 	part.Set(node, e)
 	if serve {
-		e.host = startHost(ctx, node, e.directory, classes)
 		e.host.depart = func(id string, rec record) { e.heir.remake(id, rec, 0) }
+		e.host.serve()
 	}
 	e.heir = startHeir(ctx, e)
 	return e, nil

@@ -25,7 +25,7 @@ func (cs *callers) seek(c *caller) {
 	if c.state == sought || c.state == dead {
 		return
 	}
-	c.state, c.pinging, c.starting, c.pause = sought, false, false, 0
+	c.state, c.pinging, c.starting, c.pause, c.cell = sought, false, false, 0, nil
 	c.searches++
 	search := c.searches
 	cs.waiting[c.number] = c
@@ -67,30 +67,56 @@ func (cs *callers) sight(c *caller, search int, rec record) bool {
 	return true
 }
 
+// moved notes that a call did not run because its actor has moved.
+func (cs *callers) moved(out *outgoing) {
+	out.moved, out.visit = true, nil
+	if out.cancelled != nil {
+		cs.end(out, objstore.Outcome{Err: errMoved})
+	}
+}
+
+// seekMoved seeks an actor that is known to have moved, unless that was known before.
+func (cs *callers) seekMoved(c *caller) {
+	if c.state == alive || c.state == doubted {
+		cs.seek(c)
+	}
+}
+
+// leftBehind notes the calls that a cell will not take any more, as it says.
+func (cs *callers) leftBehind(c *caller, p pong) {
+	if p.epoch != c.epoch {
+		return
+	}
+	for _, said := range p.lanes {
+		if said.lane >= len(c.lanes) {
+			continue
+		}
+		for out := range c.lanes[said.lane].behind(said.stream, said.taken) {
+			cs.moved(out)
+		}
+	}
+}
+
 // settle decides on calls that were sent to an epoch that has ended. Those that did not run there go first in the next one, in their order, and
 // so do those that may run again. The others fail with lost.
 func (cs *callers) settle(c *caller, lost error) {
-	unserved := make(map[*outgoing]bool)
-	for _, out := range c.unserved() {
-		unserved[out] = true
-	}
-	var again []*outgoing
-	for _, out := range c.unanswered() {
-		options := &out.call.Target.Options
-		switch {
-		case out.cancelled != nil:
-			cs.end(out, objstore.Outcome{Err: lost})
-			continue
-		case out.moved, unserved[out]:
-		case int(out.call.Attempt) <= options.Retries:
-			out.call.Attempt++
-		default:
-			cs.end(out, objstore.Outcome{Err: lost})
-			continue
+	for _, l := range c.lanes {
+		for out := range l.underway {
+			switch {
+			case out.cancelled != nil:
+				cs.end(out, objstore.Outcome{Err: lost})
+			case out.moved, out.unserved():
+			case int(out.call.Attempt) <= out.call.Target.Options.Retries:
+				out.call.Attempt++
+			default:
+				cs.end(out, objstore.Outcome{Err: lost})
+			}
 		}
-		again = append(again, out)
 	}
-	c.requeue(again)
+	for _, l := range c.lanes {
+		l.again(0)
+	}
+	c.missed = 0
 }
 
 // endSought ends an actor that has no cell at the moment, because it is being made again. It returns false if that is still to be seen.

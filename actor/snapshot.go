@@ -14,8 +14,9 @@ import (
 
 // Snapshotter is what an actor implements whose state is to survive the loss of its node, or a move to another. Its class needs [Restarts].
 //
-// Snapshot returns the state, which is kept in the object store. It is called between methods as [SnapshotEvery] says, on an actor with
-// Concurrency also beside them, and when its node drains. Restore is given the last state that was kept, after Start, where the actor is made
+// Snapshot returns the state, which is kept in the object store. It is called as [SnapshotEvery] says, and when its node drains, while no method
+// runs: one that is due waits for those of all groups, and calls wait for it. Only methods of which several run at a time, by [Concurrency] or
+// their [Group], run beside it. Restore is given the last state that was kept, after Start, where the actor is made
 // again.
 type Snapshotter interface {
 	Snapshot(ctx context.Context) ([]byte, error)
@@ -94,8 +95,9 @@ func (c *cell) saveLater(ctx context.Context, after time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.phase == serving && c.saving.unsaved > 0 {
-		c.queue = append(c.queue, &visit{chore: func(ctx context.Context) { c.save(ctx, nil) }})
-		c.employ()
+		l := &c.lines[0]
+		l.queue = append(l.queue, &visit{chore: func(ctx context.Context) { c.save(ctx, nil) }})
+		c.employ(l)
 	}
 }
 
@@ -126,6 +128,8 @@ func (c *cell) trySave(ctx context.Context, change func(*record)) error {
 	if c.snapshots() {
 		var state []byte
 		if err := c.protect(func() (err error) {
+			c.state.Lock()
+			defer c.state.Unlock()
 			state, err = c.instance.Interface().(Snapshotter).Snapshot(c.context(ctx))
 			return err
 		}); err != nil {
