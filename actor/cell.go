@@ -39,7 +39,7 @@ type cell struct {
 	left    bool       // the host has let go of it
 	waiting []*bus.Msg // words to be answered then
 
-	visitors map[visitorKey]*visitor
+	visitors visitors
 	dirty    []*visitor // they have answers that are not sent
 	flushing bool       // the host will send them
 
@@ -192,7 +192,7 @@ func (c *cell) kill(word *bus.Msg, cause error) {
 		return
 	}
 	c.phase = ended
-	for _, w := range c.visitors {
+	for w := range c.visitors.all {
 		for _, v := range slices.Clone(w.visits) {
 			if !v.answered {
 				c.drop(v, cause)

@@ -170,6 +170,7 @@ func (h *host) create(ctx context.Context, className string, q call.Request) (ca
 	if !h.node.Capacity.Take(q.Need) {
 		return call.Busy, nil
 	}
+	q.Args = nil // the message is not kept for them
 	cl := &cell{
 		host: h, id: ask.id, named: ask.named, class: c, creation: q, creator: ask.inbox, instance: instance,
 		group: member.NewGroup(ctx), lines: c.lines(),

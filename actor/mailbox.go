@@ -80,13 +80,10 @@ func (c *cell) takeAll(v *visitor, h *mailHeader, r bus.Reader) {
 
 // visitor returns what the cell knows of a caller's lane.
 func (c *cell) visitor(key visitorKey, inbox string) *visitor {
-	v := c.visitors[key]
+	v := c.visitors.find(key)
 	if v == nil {
 		v = &visitor{visitorKey: key}
-		if c.visitors == nil {
-			c.visitors = make(map[visitorKey]*visitor)
-		}
-		c.visitors[key] = v
+		c.visitors.add(v)
 	}
 	if inbox != "" {
 		v.inbox = inbox
@@ -94,10 +91,10 @@ func (c *cell) visitor(key visitorKey, inbox string) *visitor {
 	return v
 }
 
-// forget lets go of a visitor that has everything.
+// forget lets go of a visitor that has everything. One on this node comes back with its next call, so the first of those stays.
 func (c *cell) forget(v *visitor) {
-	if v.idle() {
-		delete(c.visitors, v.visitorKey)
+	if local := v.inbox == ""; v.idle() && !(local && v == c.visitors.first) {
+		c.visitors.remove(v)
 	}
 }
 
@@ -143,7 +140,7 @@ func (c *cell) pinged(msg *bus.Msg) {
 // tell says what has come of a lane, and answers again what is kept.
 func (c *cell) tell(from sender, l lanePing) lanePong {
 	p := lanePong{lane: l.lane, upTo: l.upTo, gone: l.asked}
-	v := c.visitors[visitorKey{from, l.lane}]
+	v := c.visitors.find(visitorKey{from, l.lane})
 	if v == nil {
 		return p
 	}
@@ -213,7 +210,7 @@ func (c *cell) flushSoon() {
 func (c *cell) cancel(key visitorKey, place uint64) {
 	c.mu.Lock()
 	defer c.unlock()
-	if w := c.visitors[key]; w != nil {
+	if w := c.visitors.find(key); w != nil {
 		if v := w.at(place); v != nil {
 			c.drop(v, call.ErrCancelled)
 			c.flush()
@@ -231,9 +228,9 @@ func (c *cell) drop(v *visit, cause error) {
 func (c *cell) abandon(owner member.ID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for key, v := range c.visitors {
-		if key.owner == owner && len(v.visits) == 0 {
-			delete(c.visitors, key)
+	for v := range c.visitors.all {
+		if v.owner == owner && len(v.visits) == 0 {
+			c.visitors.remove(v)
 		}
 	}
 }
