@@ -200,7 +200,7 @@ func (c *cell) kill(word *bus.Msg, cause error) {
 		}
 	}
 	for i := range c.lines {
-		c.lines[i].queue = nil
+		c.discard(&c.lines[i])
 	}
 	c.flush()
 	if word != nil {

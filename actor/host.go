@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -26,6 +27,8 @@ const (
 	mailRoom = 1 << 16
 	// releaseTimeout bounds how long an ended actor's name takes to free.
 	releaseTimeout = 5 * time.Second
+	// mailBudget bounds the bytes of the calls that wait in all cells of a node. What comes beyond fails as overload.
+	mailBudget = 1 << 30
 )
 
 // The tokens that stand for a method in a mailbox subject and are words to the cell; methods start with a capital letter.
@@ -48,6 +51,8 @@ type host struct {
 	mail      chan *bus.Msg
 	living    member.Tally // the cells
 	scope     *member.Scope
+	budget    int64        // of waiting
+	waiting   atomic.Int64 // bytes of the calls that wait in the cells
 
 	mu       sync.Mutex
 	draining bool
@@ -64,7 +69,7 @@ func newHost(ctx context.Context, node *member.Node, d *directory, classes *task
 	return &host{
 		node: node, directory: d, classes: classes, group: member.NewGroup(ctx),
 		mail: make(chan *bus.Msg, mailRoom), cells: make(map[*bus.Subscription]*cell), local: make(map[string]*cell),
-		scope: &member.Scope{Node: node}, generations: make(map[member.ID]uint64), flushes: flushes{some: make(chan struct{}, 1)},
+		scope: &member.Scope{Node: node}, budget: mailBudget, generations: make(map[member.ID]uint64), flushes: flushes{some: make(chan struct{}, 1)},
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"manta/internal/call"
 	"manta/internal/member"
 	"manta/objstore"
+	"manta/task"
 )
 
 // What a cell does with its mail. None of this blocks.
@@ -109,6 +110,10 @@ func (c *cell) reportHole(v *visitor, upTo uint64) {
 func (c *cell) admit(v *visit, birth objstore.ID) error {
 	if c.phase == stopping || c.phase == ended || !c.meant(birth) {
 		return fmt.Errorf("actor %s: %w", c.id, ErrDead)
+	}
+	if waiting := c.host.waiting.Add(v.size()); waiting > c.host.budget {
+		c.host.waiting.Add(-v.size())
+		return fmt.Errorf("actor %s: %w: calls of %d bytes wait at node %s", c.id, task.ErrOverload, waiting, c.host.node.ID)
 	}
 	l := c.lineOf(v)
 	l.queue = append(l.queue, v)
