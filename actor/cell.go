@@ -50,7 +50,7 @@ type cell struct {
 	state    sync.RWMutex // held for writing while a snapshot is taken, for reading by methods of which none runs beside it
 	deferred bool         // when starting: it is to move once it has
 
-	visitors map[visitorKey]*visitor
+	visitors visitors
 	dirty    []*visitor // they have answers that are not sent
 	flushing bool       // the host will send them
 
@@ -218,7 +218,7 @@ func (c *cell) kill(word *bus.Msg, cause error) {
 		return
 	}
 	c.phase = ended
-	for _, w := range c.visitors {
+	for w := range c.visitors.all {
 		for _, v := range slices.Clone(w.visits) {
 			if !v.answered {
 				c.drop(v, cause)
@@ -226,7 +226,7 @@ func (c *cell) kill(word *bus.Msg, cause error) {
 		}
 	}
 	for i := range c.lines {
-		c.lines[i].queue = nil
+		c.discard(&c.lines[i])
 	}
 	c.flush()
 	if word != nil {

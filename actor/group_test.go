@@ -98,3 +98,35 @@ func TestTheCallBeyondThePendingOnesFailsAtOnce(t *testing.T) {
 		}
 	})
 }
+
+func TestCallsBeyondTheNodesBudgetFailAtOnceAndTheOthersRun(t *testing.T) {
+	fromBoth(t, func(t *testing.T, c *nodetest.Cluster, caller int, s *stage) {
+		actor.SetMailBudget(t, c.Context(1), 10_000)
+		ctx := timeout(t, c.Context(caller))
+		server := soloists.New(ctx, s.soloist())
+		running := actor.Method(server, (*soloist).Hold).Go(ctx, "gate")
+		s.await("gate begins")
+		var refused, served int
+		refs := actor.Method(server, (*soloist).Say).Map(ctx, make([]string, 100))
+		s.open("gate")
+		for _, r := range refs {
+			switch _, err := r.Get(ctx); {
+			case err == nil:
+				served++
+			case errors.Is(err, task.ErrOverload):
+				refused++
+			default:
+				t.Fatal(err)
+			}
+		}
+		if served == 0 || refused == 0 {
+			t.Errorf("%d calls ran, %d were refused, want some of each", served, refused)
+		}
+		if _, err := running.Get(ctx); err != nil {
+			t.Error(err)
+		}
+		if n := actor.MailBytes(c.Context(1)); n != 0 {
+			t.Errorf("%d bytes are said to wait when nothing does", n)
+		}
+	})
+}

@@ -40,7 +40,7 @@ func (c *cell) handOver() {
 				c.refuse(v, errMoved)
 			}
 		}
-		c.lines[i].queue = nil
+		c.discard(&c.lines[i])
 	}
 	c.flush()
 	c.employAll()

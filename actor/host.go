@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -26,6 +27,8 @@ const (
 	mailRoom = 1 << 16
 	// releaseTimeout bounds how long an ended actor's name takes to free.
 	releaseTimeout = 5 * time.Second
+	// mailBudget bounds the bytes of the calls that wait in all cells of a node. What comes beyond fails as overload.
+	mailBudget = 1 << 30
 )
 
 // The tokens that stand for a method in a mailbox subject and are words to the cell; methods start with a capital letter.
@@ -50,6 +53,8 @@ type host struct {
 	fence     *fence
 	depart    func(id string, rec record) // has an actor made again elsewhere
 	scope     *member.Scope
+	budget    int64        // of waiting
+	waiting   atomic.Int64 // bytes of the calls that wait in the cells
 
 	mu       sync.Mutex
 	draining bool
@@ -67,7 +72,7 @@ func newHost(ctx context.Context, node *member.Node, d *directory, classes *task
 	return &host{
 		node: node, directory: d, classes: classes, group: member.NewGroup(ctx),
 		mail: make(chan *bus.Msg, mailRoom), cells: make(map[*bus.Subscription]*cell), local: make(map[string]*cell),
-		fence: fence, scope: &member.Scope{Node: node}, generations: make(map[member.ID]uint64),
+		fence: fence, scope: &member.Scope{Node: node}, budget: mailBudget, generations: make(map[member.ID]uint64),
 		flushes: flushes{fence: fence, some: make(chan struct{}, 1)},
 	}
 }
@@ -203,6 +208,7 @@ func (h *host) create(ctx context.Context, className string, q call.Request, fra
 	if !h.fence.isOpen() || !h.node.Capacity.Take(q.Need) {
 		return call.Busy, nil
 	}
+	q.Args = nil // the message is not kept for them
 	cl := &cell{
 		host: h, id: ask.id, class: c, creation: q, creator: ask.inbox, instance: instance, detached: ask.life.Detached, saving: c.saving,
 		group: member.NewGroup(ctx), lines: c.lines(),

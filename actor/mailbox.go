@@ -10,6 +10,7 @@ import (
 	"manta/internal/call"
 	"manta/internal/member"
 	"manta/objstore"
+	"manta/task"
 )
 
 // What a cell does with its mail. None of this blocks.
@@ -101,13 +102,10 @@ func (c *cell) turnAway(inbox string, h *mailHeader, r bus.Reader) {
 
 // visitor returns what the cell knows of a caller's lane.
 func (c *cell) visitor(key visitorKey, inbox string) *visitor {
-	v := c.visitors[key]
+	v := c.visitors.find(key)
 	if v == nil {
 		v = &visitor{visitorKey: key, epoch: c.epoch}
-		if c.visitors == nil {
-			c.visitors = make(map[visitorKey]*visitor)
-		}
-		c.visitors[key] = v
+		c.visitors.add(v)
 	}
 	if inbox != "" {
 		v.inbox = inbox
@@ -115,10 +113,10 @@ func (c *cell) visitor(key visitorKey, inbox string) *visitor {
 	return v
 }
 
-// forget lets go of a visitor that has everything.
+// forget lets go of a visitor that has everything. One on this node comes back with its next call, so the first of those stays.
 func (c *cell) forget(v *visitor) {
-	if v.idle() {
-		delete(c.visitors, v.visitorKey)
+	if local := v.inbox == ""; v.idle() && !(local && v == c.visitors.first) {
+		c.visitors.remove(v)
 	}
 }
 
@@ -136,6 +134,10 @@ func (c *cell) admit(v *visit, birth objstore.ID) error {
 	}
 	if c.phase == stopping || c.phase == ended || !c.meant(birth) {
 		return fmt.Errorf("actor %s: %w", c.id, ErrDead)
+	}
+	if waiting := c.host.waiting.Add(v.size()); waiting > c.host.budget {
+		c.host.waiting.Add(-v.size())
+		return fmt.Errorf("actor %s: %w: calls of %d bytes wait at node %s", c.id, task.ErrOverload, waiting, c.host.node.ID)
 	}
 	l := c.lineOf(v)
 	l.queue = append(l.queue, v)
@@ -167,7 +169,7 @@ func (c *cell) pinged(msg *bus.Msg) {
 // tell says what has come of a lane, and answers again what is kept.
 func (c *cell) tell(from sender, l lanePing) lanePong {
 	p := lanePong{lane: l.lane, upTo: l.upTo, gone: l.asked}
-	v := c.visitors[visitorKey{from, l.lane}]
+	v := c.visitors.find(visitorKey{from, l.lane})
 	if v == nil {
 		return p
 	}
@@ -243,7 +245,7 @@ func (c *cell) flushSoon() {
 func (c *cell) cancel(key visitorKey, place uint64) {
 	c.mu.Lock()
 	defer c.unlock()
-	if w := c.visitors[key]; w != nil {
+	if w := c.visitors.find(key); w != nil {
 		if v := w.at(place); v != nil {
 			c.drop(v, call.ErrCancelled)
 			c.flush()
@@ -261,9 +263,9 @@ func (c *cell) drop(v *visit, cause error) {
 func (c *cell) abandon(owner member.ID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for key, v := range c.visitors {
-		if key.owner == owner && len(v.visits) == 0 {
-			delete(c.visitors, key)
+	for v := range c.visitors.all {
+		if v.owner == owner && len(v.visits) == 0 {
+			c.visitors.remove(v)
 		}
 	}
 }

@@ -51,7 +51,7 @@ func (c *cell) exit() {
 				c.drop(v, fmt.Errorf("actor %s: %w: it has exited", c.id, ErrDead))
 			}
 		}
-		c.lines[i].queue = nil
+		c.discard(&c.lines[i])
 	}
 	c.flush()
 }

@@ -95,8 +95,10 @@ func (c *cell) saveLater(ctx context.Context, after time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.phase == serving && c.saving.unsaved > 0 {
-		l := &c.lines[0]
-		l.queue = append(l.queue, &visit{chore: func(ctx context.Context) { c.save(ctx, nil) }})
+		v := &visit{chore: func(ctx context.Context) { c.save(ctx, nil) }}
+		c.host.waiting.Add(v.size())
+		l := c.lineOf(v)
+		l.queue = append(l.queue, v)
 		c.employ(l)
 	}
 }

@@ -33,7 +33,7 @@ func (c *cell) vacate() {
 		return
 	}
 	c.phase, c.moved = ended, true
-	for _, w := range c.visitors {
+	for w := range c.visitors.all {
 		for _, v := range slices.Clone(w.visits) {
 			switch {
 			case v.answered:
@@ -48,7 +48,7 @@ func (c *cell) vacate() {
 		}
 	}
 	for i := range c.lines {
-		c.lines[i].queue = nil
+		c.discard(&c.lines[i])
 	}
 	c.flush()
 	c.unlock()

@@ -40,6 +40,9 @@ func (v *visit) name(c *class, method []byte) {
 	}
 }
 
+// size is about how many bytes a call takes while it waits.
+func (v *visit) size() int64 { return int64(len(v.entry.Args)) + 256 }
+
 // line is the calls of a group of methods: those that wait, and the goroutines that run them, none when idle.
 type line struct {
 	concurrency int
@@ -53,6 +56,14 @@ func (c *cell) lineOf(v *visit) *line {
 		return &c.lines[0]
 	}
 	return &c.lines[v.method.group]
+}
+
+// discard lets go of all that wait in a line.
+func (c *cell) discard(l *line) {
+	for _, v := range l.queue {
+		c.host.waiting.Add(-v.size())
+	}
+	l.queue = nil
 }
 
 // employAll is employ for all lines.
@@ -107,6 +118,7 @@ func (c *cell) work(ctx context.Context, l *line) {
 			return
 		}
 		v := l.queue[0]
+		c.host.waiting.Add(-v.size())
 		l.queue[0] = nil
 		l.queue = l.queue[1:]
 		if v.answered {
