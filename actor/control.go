@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"manta/bus"
+	"manta/internal/call"
 	"manta/internal/member"
+	"manta/objstore"
 )
 
 // controlTimeout is how long a stop or kill may go unanswered before it is said again.
@@ -21,30 +23,31 @@ func (cs *callers) control(ctx context.Context, h *handle, word string) error {
 	if err := cs.awaitMade(ctx, c, word); err != nil {
 		return err
 	}
-	for {
+	for made := time.Now(); ; {
 		cs.sendWaiting(c)
 		err := cs.controlOnce(ctx, h, word)
-		if errors.Is(err, bus.ErrNoResponders) && c.lasting {
-			ended, failure := cs.endSought(ctx, h, word)
-			if !ended || errors.Is(failure, bus.ErrChanged) {
-				member.Pause(ctx, seekLast)
-				if ctx.Err() != nil {
-					return context.Cause(ctx)
-				}
-				continue
+		ended := err == nil
+		if errors.Is(err, bus.ErrNoResponders) {
+			known := c.made != nil || cs.buried(c)
+			unborn := !known && cs.unborn(ctx, h, word)
+			if unborn {
+				made = time.Now()
 			}
-			if failure != nil {
-				return failure
+			ended, err = known || !unborn && time.Since(made) > interestSpreads, nil
+			if ended && c.lasting {
+				ended, err = cs.endSought(ctx, h, word)
 			}
 		}
 		switch {
-		case err == nil, errors.Is(err, bus.ErrNoResponders):
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case ended && err == nil:
 			cs.mu.Lock()
 			defer cs.unlock()
 			cs.doubt(c)
 			return nil
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
+		case err == nil, errors.Is(err, bus.ErrChanged):
+			member.Pause(ctx, seekLast)
 		case !errors.Is(err, context.DeadlineExceeded):
 			return err
 		}
@@ -56,6 +59,29 @@ func (cs *callers) sendWaiting(c *caller) {
 	cs.mu.Lock()
 	defer cs.unlock()
 	cs.pumpAll(c)
+}
+
+func (cs *callers) buried(c *caller) bool {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	return c.state == dead
+}
+
+// unborn asks the creator of an actor that has no mailbox whether it may still be made. With a kill it is not any more, unless a node has
+// already accepted it.
+func (cs *callers) unborn(ctx context.Context, h *handle, word string) bool {
+	birth := h.born()
+	if birth == (objstore.ID{}) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
+	defer cancel()
+	msg, err := cs.node.Conn.Request(ctx, cs.node.Conn.NodeActors(birth.Owner().String()), append(birth[:], word...))
+	if err != nil {
+		return !errors.Is(err, bus.ErrNoResponders)
+	}
+	p, err := call.ReadReply(msg.Data)
+	return err == nil && p.Status == call.Busy
 }
 
 // controlOnce asks with a bound of its own, so that a cell that is gone is noticed; a word can be said twice. The word is for

@@ -12,6 +12,7 @@ import (
 	"manta/internal/call"
 	"manta/internal/member"
 	"manta/objstore"
+	"manta/task"
 )
 
 const (
@@ -94,6 +95,7 @@ func (e *Engine) place(ctx context.Context, c *class, cr *creation, created *cal
 		return record{}, fmt.Errorf("its start value takes a message of %d bytes, the server takes %d: Put what is large and pass the ref", len(frame), limit)
 	}
 	begun := time.Now()
+	hopeful := begun // when a node was last there that could have it
 	for wait := createFirst; ; wait = min(2*wait, createLast) {
 		p, err := e.ask(ctx, c.name, frame)
 		switch {
@@ -110,6 +112,12 @@ func (e *Engine) place(ctx context.Context, c *class, cr *creation, created *cal
 			if !errors.Is(err, ErrNotFound) { // else it ended meanwhile, and the name is free
 				return rec, err
 			}
+		}
+		switch now := time.Now(); {
+		case e.feasible(c):
+			hopeful = now
+		case e.infeasibleAfter >= 0 && now.Sub(hopeful) >= e.infeasibleAfter:
+			return record{}, fmt.Errorf("it needs %s: %w", c.need, task.ErrInfeasible)
 		}
 		if !e.callers.wants(created) {
 			return record{}, errUnwanted
@@ -150,6 +158,14 @@ func (e *Engine) existing(ctx context.Context, c *class, cr *creation, refusal e
 		err = refusal
 	}
 	return rec, err
+}
+
+// feasible says whether a node that is there could ever have an actor of the class.
+func (e *Engine) feasible(c *class) bool {
+	return slices.ContainsFunc(e.node.Members.All(), func(info member.Info) bool {
+		total, err := member.NewAmounts(info.Resources)
+		return err == nil && slices.Contains(info.Classes, c.name) && total.Covers(c.need)
+	})
 }
 
 // served says whether a node that is there hosts the class.

@@ -1,8 +1,10 @@
 package actor
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"time"
 
 	"manta/internal/member"
 	"manta/task"
@@ -17,23 +19,35 @@ type Engine struct {
 	directory *directory
 	heir      *heir
 	host      *host // nil on a node that only calls
+
+	infeasibleAfter time.Duration // negative: never
 }
 
-// Start starts a node's engine. With serve, the node hosts actors of every class in the registry.
-func Start(ctx context.Context, node *member.Node, serve bool, classes *task.Registry) (*Engine, error) {
-	e := &Engine{node: node}
+// infeasibleAfter is how long an actor that no node could ever have waits for one to join, as a task does.
+const infeasibleAfter = 10 * time.Second
+
+// Config says how a node's engine works.
+type Config struct {
+	Serve           bool           // it hosts actors of every class in the registry
+	Registry        *task.Registry // of the classes
+	InfeasibleAfter time.Duration  // how long an actor that no node could ever have waits for one; 0: 10 s, negative: for ever
+}
+
+// Start starts a node's engine.
+func Start(ctx context.Context, node *member.Node, cfg Config) (*Engine, error) {
+	e := &Engine{node: node, infeasibleAfter: cmp.Or(cfg.InfeasibleAfter, infeasibleAfter)}
 	var err error
 	if e.directory, err = openDirectory(ctx, node); err != nil {
 		return nil, err
 	}
-	if serve {
-		e.host = newHost(ctx, node, e.directory, classes)
+	if cfg.Serve {
+		e.host = newHost(ctx, node, e.directory, cfg.Registry)
 	}
 	if e.callers, err = startCallers(ctx, node, e.host, e.directory); err != nil {
 		return nil, err
 	}
 	part.Set(node, e)
-	if serve {
+	if cfg.Serve {
 		e.host.depart = func(id string, rec record) { e.heir.remake(id, rec, 0) }
 		e.host.serve()
 	}

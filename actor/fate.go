@@ -301,14 +301,18 @@ func (cs *callers) notPending(c *caller) {
 	}
 }
 
-// inquired answers another node that asks whether an actor, of which this one is the creator, is still to come.
+// inquired answers another node that asks whether an actor, of which this one is the creator, is still to come. A word behind the question may
+// say that it is not wanted any more.
 func (cs *callers) inquired(msg *bus.Msg) {
 	var birth objstore.ID
-	copy(birth[:], msg.Data)
+	if copy(birth[:], msg.Data) < len(birth) {
+		return
+	}
 	p := call.Reply{Host: cs.node.ID, Number: birth.Number(), Status: call.Accepted}
 	cs.mu.Lock()
 	if c := cs.waiting[birth.Number()]; c != nil && c.state == pending {
 		p.Status = call.Busy
+		c.unwanted = c.unwanted || string(msg.Data[len(birth):]) == controlKill
 	}
 	cs.mu.Unlock()
 	if err := cs.node.Conn.Publish(msg.Reply, "", p.AppendTo(nil)); err != nil {
@@ -379,7 +383,6 @@ func (cs *callers) left(id member.ID) {
 	for _, c := range cs.waiting {
 		switch {
 		case c.node == id && c.lasting:
-			cs.settle(c, unavailable(c, fmt.Sprintf("its node %s is gone", id)))
 			cs.seek(c)
 		case c.node == id:
 			reason := fmt.Sprintf("its node %s is gone", id)

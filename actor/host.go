@@ -50,6 +50,7 @@ type host struct {
 	doors     []*bus.Subscription // queue groups of the classes
 	mail      chan *bus.Msg
 	living    member.Tally // the cells
+	leaving   member.Tally // those that have ended, and whose mailboxes may still get mail
 	fence     *fence
 	depart    func(id string, rec record) // has an actor made again elsewhere
 	scope     *member.Scope
@@ -158,6 +159,7 @@ func (h *host) sort(msg *bus.Msg) {
 	if msg.Subject == "" { // the last one of this mailbox: see leave
 		delete(h.cells, msg.Sub)
 		c = nil
+		h.leaving.Done()
 	}
 	h.mu.Unlock()
 	if c != nil {
@@ -351,10 +353,12 @@ func (h *host) free(cl *cell, cause string) error {
 // leave removes a cell that has ended, and its name unless the actor goes on elsewhere. It goes on refusing mail until the server knows that
 // it has left: what is sent to it meanwhile would get no answer from anybody.
 func (h *host) leave(cl *cell, cause error) {
+	h.leaving.Add()
 	cl.mailbox.SetClosedHandler(func(string) {
 		select {
 		case h.mail <- &bus.Msg{Sub: cl.mailbox}:
 		default: // full: the cell stays in the table, which costs no more than its memory
+			h.leaving.Done()
 		}
 	})
 	_ = cl.mailbox.Drain() // its one error is that the connection is closed
@@ -389,6 +393,9 @@ func (h *host) drain(ctx context.Context) error {
 	}
 	if err := h.living.Await(ctx); err != nil {
 		return fmt.Errorf("actors still live here: %s: %w", h.census(), err)
+	}
+	if err := h.leaving.Await(ctx); err != nil { // who called them is still to be told that they have gone
+		return fmt.Errorf("%d actors' mailboxes are not empty: %w", h.leaving.Left(), err)
 	}
 	return nil
 }

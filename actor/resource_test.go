@@ -2,15 +2,19 @@ package actor_test
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"manta/actor"
 	"manta/node"
 	"manta/node/nodetest"
 	"manta/objstore"
+	"manta/task"
 )
 
 // fill makes residents, each of which holds a CPU, and waits until they live.
@@ -103,6 +107,34 @@ func TestAnActorThatWaitsForRoomCanBeKilled(t *testing.T) {
 	}
 }
 
+func TestAnActorThatWaitsForRoomCanBeStoppedAndKilledByOthers(t *testing.T) {
+	for how, end := range map[string]func(actor.Ref[resident], context.Context) error{"stopped": actor.Ref[resident].Stop, "killed": actor.Ref[resident].Kill} {
+		t.Run(how, func(t *testing.T) {
+			nodetest.Virtual(t, func(t *testing.T) {
+				c, s := nodetest.Start(t, 2, nodetest.CPUs(1)), newStage(t)
+				ctx, other := timeout(t, c.Context(0)), timeout(t, c.Context(1))
+				rooms := fill(ctx, t, s, 2)
+				late := residents.New(ctx, s.resident(" late"))
+				ended := make(chan error, 1)
+				go func() { ended <- end(late, other) }()
+				time.Sleep(3 * time.Second) // longer than interest takes to spread
+				if err := rooms[0].Stop(ctx); err != nil {
+					t.Fatal(err)
+				}
+				if err := <-ended; err != nil {
+					t.Error(err)
+				}
+				if _, err := actor.Method(late, (*resident).Say).Call(ctx, "never"); !isDead(err) {
+					t.Errorf("a call after: got %v, want ErrDead", err)
+				}
+				if diary := s.read(); slices.Contains(diary, "start late") != slices.Contains(diary, "close late") || how == "killed" && slices.Contains(diary, "start late") {
+					t.Errorf("the diary is %q", diary)
+				}
+			})
+		})
+	}
+}
+
 // painter needs what no node has at first.
 type painter struct{ desk }
 
@@ -119,6 +151,21 @@ func TestAnActorWithANeedThatNobodyHasWaitsForANodeThatHasIt(t *testing.T) {
 	if _, free := c.Node(i).Resources(); !maps.Equal(free, node.Resources{"CPU": 4, "easel": 0.5}) {
 		t.Errorf("%v are free", free)
 	}
+}
+
+func TestAnActorThatNoNodeCouldEverHaveFails(t *testing.T) {
+	nodetest.Virtual(t, func(t *testing.T) {
+		c := nodetest.Start(t, 2)
+		ctx := timeout(t, c.Context(0))
+		begin := time.Now()
+		_, err := actor.Method0(painters.New(ctx, painter{}), (*painter).Greet).Call(ctx)
+		if !errors.Is(err, task.ErrInfeasible) || !strings.Contains(err.Error(), "easel:0.5") {
+			t.Errorf("got %v, want ErrInfeasible with the need", err)
+		}
+		if took := time.Since(begin); took < 10*time.Second || took > 11*time.Second {
+			t.Errorf("it took %v, want 10 s", took)
+		}
+	})
 }
 
 func TestAStartThatFailsGivesItsResourcesBack(t *testing.T) {

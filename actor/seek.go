@@ -16,6 +16,8 @@ const (
 	seekForLong = time.Second
 	// usuallyBack is how long an actor that is made again is gone if nothing is short.
 	usuallyBack = 10 * time.Second
+	// answersArrive is how long after the word that a node is gone its last answers may come, by another way.
+	answersArrive = 500 * time.Millisecond
 	// recordReturns is how long an actor may have no record after a server has lost the bucket.
 	recordReturns = 3 * time.Second
 )
@@ -31,11 +33,15 @@ func (cs *callers) seek(c *caller) {
 	cs.waiting[c.number] = c
 	cs.group.Go(func(ctx context.Context) {
 		begun := time.Now()
+		settled := false
 		for pause := seekFirst; ; pause = min(2*pause, seekLast) {
 			rec, err := cs.directory.look(ctx, c.id)
 			missing := rec.State == "" && time.Since(begun) < recordReturns
 			if err == nil && !missing && cs.sight(c, search, rec) || ctx.Err() != nil {
 				return
+			}
+			if !settled && time.Since(begun) > answersArrive {
+				settled = cs.despair(c, search)
 			}
 			if time.Since(begun) > usuallyBack {
 				pause = seekForLong
@@ -95,6 +101,17 @@ func (cs *callers) leftBehind(c *caller, p pong) {
 			cs.moved(out)
 		}
 	}
+}
+
+// despair settles what was sent to a node that is gone, before the actor is found again.
+func (cs *callers) despair(c *caller, search int) (settled bool) {
+	cs.mu.Lock()
+	defer cs.unlock()
+	if c.state != sought || c.searches != search || cs.node.Members.Alive(c.node) {
+		return false
+	}
+	cs.settle(c, unavailable(c, fmt.Sprintf("its node %s is gone", c.node)))
+	return true
 }
 
 // settle decides on calls that were sent to an epoch that has ended. Those that did not run there go first in the next one, in their order, and

@@ -112,39 +112,39 @@ func TestAProcessThatWasStoppedDoesNothingForAnActorThatLivesElsewhere(t *testin
 }
 
 func TestARollingRestartFailsNoCallAndLosesNoUpdate(t *testing.T) {
-	together(t, same(3, worker{cpus: 4}), func(t *testing.T, c *cluster) {
-		owner := c.owner()
-		tags := []string{"a", "b", "c", "d", "e", "f"}
+	t.Parallel()
+	c := oneServer(t, same(3, worker{cpus: 4}))
+	owner := c.owner()
+	tags := []string{"a", "b", "c", "d", "e", "f"}
+	for _, tag := range tags {
+		owner.tell(line.Command{Do: "count", Tag: tag, Durable: true, Micros: 5_000})
+		owner.some(20, line.Result, tag)
+	}
+	for i := range c.workers {
+		c.restart(i)
+		owner.meet(len(c.workers))
 		for _, tag := range tags {
-			owner.tell(line.Command{Do: "count", Tag: tag, Durable: true, Micros: 5_000})
-			owner.some(20, line.Result, tag)
+			owner.some(len(only(owner.events.all(), line.Result, tag))+20, line.Result, tag)
 		}
-		for i := range c.workers {
-			c.restart(i)
-			owner.meet(len(c.workers))
-			for _, tag := range tags {
-				owner.some(len(only(owner.events.all(), line.Result, tag))+20, line.Result, tag)
+	}
+	moved := 0
+	for _, tag := range tags {
+		owner.tell(line.Command{Do: "enough", Tag: tag})
+		owner.done(tag)
+		var last line.Event
+		for i, e := range only(owner.events.all(), line.Result, tag) {
+			if e.Error != "" {
+				t.Errorf("call %d of %s failed: %s", i+1, tag, e.Error)
+			} else if e.N != last.N+1 || e.Epoch < last.Epoch {
+				t.Errorf("%s: epoch %d counts to %d after %d in epoch %d", tag, e.Epoch, e.N, last.N, last.Epoch)
 			}
-		}
-		moved := 0
-		for _, tag := range tags {
-			owner.tell(line.Command{Do: "enough", Tag: tag})
-			owner.done(tag)
-			var last line.Event
-			for i, e := range only(owner.events.all(), line.Result, tag) {
-				if e.Error != "" {
-					t.Errorf("call %d of %s failed: %s", i+1, tag, e.Error)
-				} else if e.N != last.N+1 || e.Epoch < last.Epoch {
-					t.Errorf("%s: epoch %d counts to %d after %d in epoch %d", tag, e.Epoch, e.N, last.N, last.Epoch)
-				}
-				if e.Epoch != last.Epoch {
-					moved++
-				}
-				last = e
+			if e.Epoch != last.Epoch {
+				moved++
 			}
+			last = e
 		}
-		if moved <= len(tags) {
-			t.Error("no actor has moved")
-		}
-	})
+	}
+	if moved <= len(tags) {
+		t.Error("no actor has moved")
+	}
 }

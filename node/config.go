@@ -57,8 +57,8 @@ type Config struct {
 	LeaseTTL time.Duration
 	// DrainTimeout bounds the Drain that Run does. Default 30 s.
 	DrainTimeout time.Duration
-	// InfeasibleAfter is how long a task of this node that no node could ever run waits for one to join before it fails with
-	// task.ErrInfeasible. 0 means 10 s; negative means that it waits for ever, as Ray's does.
+	// InfeasibleAfter is how long a task or a new actor of this node that no node could ever have waits for one to join before it, or every
+	// call of the actor, fails with task.ErrInfeasible. 0 means 10 s; negative means that it waits for ever, as Ray's does.
 	InfeasibleAfter time.Duration
 	// LineageBudget is how many bytes this node takes to remember how the large results of its tasks came about, so that those that are lost
 	// can be computed again. The oldest are forgotten first. 0 means 64 MiB, -1 that nothing is remembered.

@@ -117,7 +117,9 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 		return err
 	}
 	n.onClose(n.tasks.Close)
-	if n.actors, err = actor.Start(ctx, n.self, serve, n.config.Registry); err != nil {
+	if n.actors, err = actor.Start(ctx, n.self, actor.Config{
+		Serve: serve, Registry: n.config.Registry, InfeasibleAfter: n.config.InfeasibleAfter,
+	}); err != nil {
 		return err
 	}
 	n.onClose(n.actors.Close)
