@@ -30,8 +30,12 @@ func (cs *callers) seek(c *caller) {
 	c.state, c.pinging, c.starting, c.pause, c.cell = sought, false, false, 0, nil
 	c.searches++
 	search := c.searches
+	again := c.sighted != 0 // it is still where it moves from: what runs there has not ended
 	cs.waiting[c.number] = c
 	cs.group.Go(func(ctx context.Context) {
+		if again {
+			member.Pause(ctx, seekLast)
+		}
 		begun := time.Now()
 		settled := false
 		for pause := seekFirst; ; pause = min(2*pause, seekLast) {
