@@ -155,6 +155,17 @@ func (c *correspondence) arriveAtCaller() {
 	}
 }
 
+// move ends an epoch: what is on its way is for nobody, calls that were taken fail, and the others go to a cell that knows nothing.
+func (c *correspondence) move() {
+	c.toCell, c.back, c.here, c.visitor = nil, nil, nil, nil
+	for out := range c.lane.underway {
+		if slices.Contains(c.taken, out.call.Number()) {
+			c.end(out)
+		}
+	}
+	c.lane.again(0)
+}
+
 func (c *correspondence) end(out *outgoing) {
 	if !out.ended {
 		out.ended = true
@@ -180,6 +191,7 @@ func TestEveryCallIsTakenOnceAndInOrderWhateverGetsLost(t *testing.T) {
 			"arriveAtCell":   func(t *rapid.T) { c.arriveAtCell() },
 			"arriveAtCaller": func(t *rapid.T) { c.arriveAtCaller() },
 			"run":            func(t *rapid.T) { c.run(some.Draw(t, "which") * (1 - map[bool]int{true: 1}[ordered])) },
+			"move":           func(t *rapid.T) { c.move() },
 			"loseToCell":     func(t *rapid.T) { lose(&c.toCell) },
 			"loseToCaller":   func(t *rapid.T) { lose(&c.back) },
 			"makeReady": func(t *rapid.T) {
