@@ -47,6 +47,7 @@ type host struct {
 	directory *directory
 	classes   *task.Registry // of the actors that can live here
 	group     *member.Group
+	crew      *crew
 	doors     []*bus.Subscription // queue groups of the classes
 	mail      chan *bus.Msg
 	living    member.Tally // the cells
@@ -66,8 +67,9 @@ type host struct {
 
 // newHost makes a host that begins to serve with deliver.
 func newHost(ctx context.Context, node *member.Node, d *directory, classes *task.Registry) *host {
+	group := member.NewGroup(ctx)
 	return &host{
-		node: node, directory: d, classes: classes, group: member.NewGroup(ctx),
+		node: node, directory: d, classes: classes, group: group, crew: newCrew(group),
 		mail: make(chan *bus.Msg, mailRoom), cells: make(map[*bus.Subscription]*cell), local: make(map[string]*cell),
 		scope: &member.Scope{Node: node}, budget: mailBudget, generations: make(map[member.ID]uint64), flushes: flushes{some: make(chan struct{}, 1)},
 	}

@@ -77,7 +77,7 @@ func (c *cell) employ(l *line) {
 		return
 	}
 	for l.workers < min(l.concurrency, l.running+len(l.queue)) {
-		if !c.group.Go(func(context.Context) { c.work(l) }) {
+		if !c.host.crew.run(job{c, l}) {
 			return
 		}
 		l.workers++
