@@ -16,7 +16,7 @@ import (
 	"manta/objstore"
 )
 
-// cell is an actor where it lives: the instance, its mailbox, and at most as many goroutines as its concurrency, none when idle.
+// cell is an actor where it lives: the instance, its mailbox, and at most as many goroutines of the node's workers as its concurrency, none when idle.
 //
 //	starting ─► serving ─► stopping (mail that came before the word still runs) ─► ended
 //	    │          │                                  │                            ▲

@@ -47,6 +47,7 @@ type host struct {
 	directory *directory
 	classes   *task.Registry // of the actors that can live here
 	group     *member.Group
+	workers   *workers
 	doors     []*bus.Subscription // queue groups of the classes
 	mail      chan *bus.Msg
 	living    member.Tally // the cells
@@ -69,9 +70,9 @@ type host struct {
 
 // newHost makes a host that begins to take mail with serve.
 func newHost(ctx context.Context, node *member.Node, d *directory, classes *task.Registry) *host {
-	fence := newFence(node)
+	fence, group := newFence(node), member.NewGroup(ctx)
 	return &host{
-		node: node, directory: d, classes: classes, group: member.NewGroup(ctx),
+		node: node, directory: d, classes: classes, group: group, workers: newWorkers(group),
 		mail: make(chan *bus.Msg, mailRoom), cells: make(map[*bus.Subscription]*cell), local: make(map[string]*cell),
 		fence: fence, scope: &member.Scope{Node: node}, budget: mailBudget, generations: make(map[member.ID]uint64),
 		flushes: flushes{fence: fence, some: make(chan struct{}, 1)},

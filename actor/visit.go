@@ -79,7 +79,7 @@ func (c *cell) employ(l *line) {
 		return
 	}
 	for l.workers < min(l.concurrency, l.running+len(l.queue)) {
-		if !c.group.Go(func(ctx context.Context) { c.work(ctx, l) }) {
+		if !c.host.workers.run(job{c, l}) {
 			return
 		}
 		l.workers++
@@ -106,7 +106,8 @@ func (c *cell) employed() (n int) {
 }
 
 // work runs visits until none is left.
-func (c *cell) work(ctx context.Context, l *line) {
+func (c *cell) work(l *line) {
+	ctx := c.group.Context()
 	for {
 		_ = c.host.fence.await(ctx) // if ctx ends, the cell has
 		c.mu.Lock()
