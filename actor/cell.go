@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -47,8 +48,11 @@ type cell struct {
 
 	saving   saving
 	keeping  sync.Mutex // one snapshot at a time
-	deferred bool       // when starting: it is to move, or to end, once it has
-	waiting  []*bus.Msg // words to be answered then
+	idle     *time.Timer
+	awake    sync.RWMutex // held while a method runs, and by what takes the instance away or brings it back
+	asleep   bool         // there is no instance; written under both locks
+	deferred bool         // when starting: it is to move, or to end, once it has
+	waiting  []*bus.Msg   // words to be answered then
 }
 
 type phase int
@@ -84,11 +88,7 @@ func (c *cell) begin() {
 		if c.host.fence.await(ctx) != nil {
 			return
 		}
-		err := c.start(c.context(ctx))
-		if err == nil {
-			err = c.restore(c.context(ctx))
-		}
-		if err != nil {
+		if err := c.begun(ctx); err != nil {
 			err = fmt.Errorf("actor %s of class %s: %w: it did not start: %w", c.id, c.class.name, ErrDead, err)
 			c.send(c.creator, call.Reply{
 				Host: c.host.node.ID, Number: c.creation.Number, Attempt: int(c.creation.Attempt), Status: call.Refused, Outcome: objstore.Outcome{Err: err},
@@ -101,6 +101,7 @@ func (c *cell) begin() {
 			c.phase = serving
 		}
 		c.employ()
+		c.rest()
 		moves := c.deferred
 		c.mu.Unlock()
 		if c.group.Go(c.announce); moves {
@@ -257,6 +258,7 @@ func (c *cell) work(ctx context.Context) {
 		if len(c.queue) == 0 || c.phase == ended {
 			c.workers--
 			c.employ()
+			c.rest()
 			c.mu.Unlock()
 			return
 		}
@@ -292,7 +294,14 @@ func (c *cell) run(ctx context.Context, v *visit) {
 		ctx, stop = context.WithDeadline(ctx, deadline)
 		defer stop()
 	}
+	release, err := c.wake(c.group.Context())
+	if err != nil {
+		v.cancel(call.ErrReturned)
+		c.answer(v, call.Refused, objstore.Outcome{Err: err})
+		return
+	}
 	out, arrival := call.Run(ctx, c.host.node, name, m.handler(c.instance), v.request)
+	release()
 	v.cancel(call.ErrReturned) // before stop: the calls that it made go on
 	c.ran(c.group.Context())
 	if !arrival.Pending() {
@@ -378,16 +387,26 @@ func (c *cell) stop(word *bus.Msg) {
 
 // finish runs Close and leaves.
 func (c *cell) finish() {
-	if c.class.close {
+	c.close()
+	c.leave(ErrDead)
+}
+
+// close runs Close, unless that ran when the actor became idle.
+func (c *cell) close() {
+	if c.class.close && !c.asleep {
 		if err := c.protect(c.instance.Interface().(interface{ Close() error }).Close); err != nil {
 			c.host.node.Log.Warn("an actor's Close failed", zap.String("actor", c.id), zap.String("class", c.class.name), zap.Error(err))
 		}
 	}
-	c.leave(ErrDead)
 }
 
 // leave ends the actor's ctx and its place on the host, which waits for what still runs, and answers those who wait for that.
 func (c *cell) leave(cause error) {
+	c.mu.Lock()
+	if c.idle != nil {
+		c.idle.Stop()
+	}
+	c.mu.Unlock()
 	c.group.Stop(cause)
 	c.host.group.Go(func(context.Context) { c.group.Wait() })
 	c.host.leave(c, cause)

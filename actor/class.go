@@ -28,6 +28,7 @@ type class struct {
 	restarts    int  // when the node is lost; -1: for ever
 	snapshots   bool // is a Snapshotter
 	saving      saving
+	idleAfter   time.Duration // 0: never
 	need        member.Amounts
 }
 
@@ -94,7 +95,13 @@ func newClass(name string, t reflect.Type, opts []ClassOption) (*class, error) {
 			return c, fmt.Errorf("class %q: %w", name, err)
 		}
 	}
-	return c, c.learnMethods()
+	if err := c.learnMethods(); err != nil {
+		return c, err
+	}
+	if c.idleAfter > 0 && !c.snapshots {
+		return c, fmt.Errorf("class %q: IdleAfter is for a Snapshotter: %s has no Snapshot(context.Context) ([]byte, error) and Restore(context.Context, []byte) error", name, t)
+	}
+	return c, nil
 }
 
 var (

@@ -217,7 +217,9 @@ func (a *asked) read(q call.Request) (err error) {
 }
 
 // recorded says whether an actor stands in the directory before it lives.
-func (a *asked) recorded(c *class) bool { return a.named || a.life.Detached || c.restarts != 0 }
+func (a *asked) recorded(c *class) bool {
+	return a.named || a.life.Detached || c.restarts != 0 || c.idleAfter > 0
+}
 
 // orphan is the error of an actor whose creator is gone, with which it ends; nil if that is not known.
 func (h *host) orphan(ctx context.Context, creator member.ID, l life) error {

@@ -123,7 +123,7 @@ func (c *cell) save(ctx context.Context, change func(*record)) bool {
 
 func (c *cell) trySave(ctx context.Context, change func(*record)) error {
 	var kept []byte
-	if c.snapshots() {
+	if c.class.snapshots && !c.asleep {
 		var state []byte
 		if err := c.protect(func() (err error) {
 			state, err = c.instance.Interface().(Snapshotter).Snapshot(c.context(ctx))
@@ -156,7 +156,7 @@ func (c *cell) trySave(ctx context.Context, change func(*record)) error {
 
 // restore gives the instance the state of its last life.
 func (c *cell) restore(ctx context.Context) error {
-	if !c.snapshots() {
+	if !c.class.snapshots || c.registration == nil {
 		return nil
 	}
 	kept := c.registration.record().Snapshot
