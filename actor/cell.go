@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -48,6 +49,9 @@ type cell struct {
 	saving   saving
 	keeping  sync.Mutex   // one snapshot at a time
 	state    sync.RWMutex // held for writing while a snapshot is taken, for reading by methods of which none runs beside it
+	idle     *time.Timer
+	awake    sync.RWMutex // held while a method runs, and by what takes the instance away or brings it back
+	asleep   bool         // there is no instance; written under mu, awake and state
 	deferred bool         // when starting: it is to move once it has
 
 	visitors visitors
@@ -73,11 +77,7 @@ func (c *cell) begin() {
 		if c.host.fence.await(ctx) != nil {
 			return
 		}
-		err := c.start(c.context(ctx))
-		if err == nil {
-			err = c.restore(c.context(ctx))
-		}
-		if err != nil {
+		if err := c.begun(ctx); err != nil {
 			err = fmt.Errorf("actor %s of class %s: %w: it did not start: %w", c.id, c.class.name, ErrDead, err)
 			p := call.Reply{
 				Host: c.host.node.ID, Number: c.creation.Number, Attempt: int(c.creation.Attempt), Status: call.Refused, Outcome: objstore.Outcome{Err: err},
@@ -94,6 +94,7 @@ func (c *cell) begin() {
 			c.phase = serving
 		}
 		c.employAll()
+		c.rest()
 		moves := c.deferred
 		c.mu.Unlock()
 		if c.group.Go(c.announce); moves {
@@ -189,16 +190,26 @@ func (c *cell) stop(word *bus.Msg) {
 
 // finish runs Close and leaves.
 func (c *cell) finish() {
-	if c.class.close {
+	c.close()
+	c.leave(ErrDead)
+}
+
+// close runs Close, unless that ran when the actor became idle.
+func (c *cell) close() {
+	if c.class.close && !c.asleep {
 		if err := c.protect(c.instance.Interface().(interface{ Close() error }).Close); err != nil {
 			c.host.node.Log.Warn("an actor's Close failed", zap.String("actor", c.id), zap.String("class", c.class.name), zap.Error(err))
 		}
 	}
-	c.leave(ErrDead)
 }
 
 // leave ends the actor's ctx and its place on the host, which waits for what still runs, and answers those who wait for that.
 func (c *cell) leave(cause error) {
+	c.mu.Lock()
+	if c.idle != nil {
+		c.idle.Stop()
+	}
+	c.mu.Unlock()
 	c.group.Stop(cause)
 	c.host.group.Go(func(context.Context) { c.group.Wait() })
 	c.host.leave(c, cause)

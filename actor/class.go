@@ -30,7 +30,8 @@ type class struct {
 	saving   saving
 	need     member.Amounts
 
-	snapshots bool // is a Snapshotter
+	snapshots bool          // is a Snapshotter
+	idleAfter time.Duration // 0: never
 }
 
 // method is one that can be called from elsewhere.
@@ -115,6 +116,9 @@ func newClass(name string, t reflect.Type, opts []ClassOption) (*class, error) {
 	}
 	if err := c.learnMethods(); err != nil {
 		return c, err
+	}
+	if c.idleAfter > 0 && !c.snapshots {
+		return c, fmt.Errorf("class %q: IdleAfter is for a Snapshotter: %s has no Snapshot(context.Context) ([]byte, error) and Restore(context.Context, []byte) error", name, t)
 	}
 	return c, c.assignGroups()
 }

@@ -211,7 +211,9 @@ func (h *host) create(ctx context.Context, className string, q call.Request, fra
 	if !h.fence.isOpen() || !h.node.Capacity.Take(q.Need) {
 		return call.Busy, nil
 	}
-	q.Args = nil // the message is not kept for them
+	if c.idleAfter == 0 {
+		q.Args = nil // the message is not kept for them
+	}
 	cl := &cell{
 		host: h, id: ask.id, class: c, creation: q, creator: ask.inbox, instance: instance, detached: ask.life.Detached, saving: c.saving,
 		group: member.NewGroup(ctx), lines: c.lines(),
@@ -262,7 +264,9 @@ func (a *asked) read(q call.Request) (err error) {
 }
 
 // recorded says whether an actor stands in the directory before it lives.
-func (a *asked) recorded(c *class) bool { return a.named || a.life.Detached || c.restarts != 0 }
+func (a *asked) recorded(c *class) bool {
+	return a.named || a.life.Detached || c.restarts != 0 || c.idleAfter > 0
+}
 
 // orphan is the error of an actor whose creator is gone, with which it ends; nil if that is not known.
 func (h *host) orphan(ctx context.Context, creator member.ID, l life) error {

@@ -95,11 +95,7 @@ func (c *cell) saveLater(ctx context.Context, after time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.phase == serving && c.saving.unsaved > 0 {
-		v := &visit{chore: func(ctx context.Context) { c.save(ctx, nil) }}
-		c.host.waiting.Add(v.size())
-		l := c.lineOf(v)
-		l.queue = append(l.queue, v)
-		c.employ(l)
+		c.enqueue(&visit{chore: func(ctx context.Context) { c.save(ctx, nil) }})
 	}
 }
 
@@ -126,24 +122,12 @@ func (c *cell) save(ctx context.Context, change func(*record)) bool {
 }
 
 func (c *cell) trySave(ctx context.Context, change func(*record)) error {
-	var kept []byte
-	if c.snapshots() {
-		var state []byte
-		if err := c.protect(func() (err error) {
-			c.state.Lock()
-			defer c.state.Unlock()
-			state, err = c.instance.Interface().(Snapshotter).Snapshot(c.context(ctx))
-			return err
-		}); err != nil {
-			return err
-		}
-		var err error
-		if kept, err = c.host.directory.keepState(ctx, state); err != nil {
-			return err
-		}
+	kept, err := c.keepState(ctx)
+	if err != nil {
+		return err
 	}
 	var old []byte
-	err := c.registration.write(ctx, func(rec *record) {
+	err = c.registration.write(ctx, func(rec *record) {
 		if old = rec.Snapshot; kept != nil {
 			rec.Snapshot = kept
 		}
@@ -160,9 +144,30 @@ func (c *cell) trySave(ctx context.Context, change func(*record)) error {
 	return err
 }
 
+// keepState keeps the instance's state and returns what the record is to say of that, nil if there is none to keep.
+func (c *cell) keepState(ctx context.Context) ([]byte, error) {
+	if !c.class.snapshots {
+		return nil, nil
+	}
+	var state []byte
+	asleep := false
+	err := c.protect(func() (err error) {
+		c.state.Lock()
+		defer c.state.Unlock()
+		if asleep = c.asleep; !asleep {
+			state, err = c.instance.Interface().(Snapshotter).Snapshot(c.context(ctx))
+		}
+		return err
+	})
+	if err != nil || asleep {
+		return nil, err
+	}
+	return c.host.directory.keepState(ctx, state)
+}
+
 // restore gives the instance the state of its last life.
 func (c *cell) restore(ctx context.Context) error {
-	if !c.snapshots() {
+	if !c.class.snapshots || c.registration == nil {
 		return nil
 	}
 	kept := c.registration.record().Snapshot

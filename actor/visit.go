@@ -58,6 +58,17 @@ func (c *cell) lineOf(v *visit) *line {
 	return &c.lines[v.method.group]
 }
 
+// enqueue puts a chore into a line.
+func (c *cell) enqueue(v *visit) {
+	c.host.waiting.Add(v.size())
+	l := c.lineOf(v)
+	l.queue = append(l.queue, v)
+	c.employ(l)
+}
+
+// busy says whether there is something to run.
+func (l line) busy() bool { return l.workers > 0 || len(l.queue) > 0 }
+
 // discard lets go of all that wait in a line.
 func (c *cell) discard(l *line) {
 	for _, v := range l.queue {
@@ -115,6 +126,7 @@ func (c *cell) work(l *line) {
 			c.flush()
 			l.workers--
 			c.employ(l)
+			c.rest()
 			c.mu.Unlock()
 			return
 		}
@@ -175,6 +187,13 @@ func (c *cell) run(l *line, v *visit) {
 
 // call calls the method of a visit.
 func (c *cell) call(l *line, v *visit) (objstore.Outcome, *objstore.Arrival) {
+	if c.class.idleAfter > 0 {
+		release, err := c.wake(c.group.Context())
+		if err != nil {
+			return objstore.Outcome{Err: err}, nil
+		}
+		defer release()
+	}
 	if l.concurrency == 1 && c.snapshots() {
 		c.state.RLock()
 		defer c.state.RUnlock()
@@ -192,6 +211,7 @@ func (c *cell) replace(l *line, v *visit) {
 	c.flush()
 	l.workers--
 	c.employ(l)
+	c.rest()
 }
 
 // answer replies to a visit, unless it was answered already.
