@@ -1,8 +1,6 @@
 package actor
 
 import (
-	"cmp"
-	"slices"
 	"time"
 
 	"manta/bus"
@@ -12,7 +10,7 @@ import (
 )
 
 // caller is how this node stands with one actor. Calls are sent only while the actor is alive, which means that its mailbox
-// has answered a ping: so none is sent twice, and what was sent is in the order in which it was made.
+// has answered a ping.
 //
 //	pending (being made, or not found yet) ─► alive ⇄ doubted (a call found nobody) ─► dead
 //	   ▲  └──────────────────────────────────────────────────────────────────────────►
@@ -20,8 +18,7 @@ import (
 type caller struct {
 	number  uint64 // names its reply subjects, and its creation if this node asked for that
 	id      string
-	class   string
-	ordered bool // calls are sent in the order they were made
+	class   *class
 	lasting bool // it is made again when its node is lost
 
 	state    state
@@ -33,6 +30,7 @@ type caller struct {
 	start    bus.Value     // of an actor that this node asked for and that is made again: what it names is kept
 	birth    objstore.ID   // zero while it is not known
 	node     member.ID     // where it lives
+	cell     *cell         // of an alive one that lives on this node, else nil
 	epoch    uint64        // that what was sent was sent to; 0 until it was found, or if it lives once
 	sighted  uint64        // the epoch that it has by now, while it is looked for
 	searches int           // how often it was sought
@@ -41,12 +39,14 @@ type caller struct {
 	pause   time.Duration // after a ping that found nobody
 	since   time.Time     // when it was known to have been made, though no ping has found it
 
-	calls  map[uint64]*outgoing // without an outcome, by number
-	queue  []*outgoing          // those to be sent, in order, and some that have ended
-	gone   int                  // of the queue: they have ended
-	sent   int                  // of the calls
-	last   uint64               // place of the newest call that was sent
-	missed int                  // of those that were sent, the newest ones: they found nobody
+	calls  int // without an outcome
+	lanes  []*lane
+	frames uint64 // messages that were sent
+	missed uint64 // of those, the newest ones: they found nobody
+
+	heard    int64 // the tick of the clock at which a word came from the cell
+	patience int64 // how many ticks its silence may last
+	lazy     bool  // it has all answers, and the cell has not been told
 }
 
 type state int
@@ -66,10 +66,14 @@ type outgoing struct {
 	caller  *caller
 	method  string
 
+	lane      *lane
+	entered   bool // it is one of the caller's calls
 	ready     bool // its arguments have values
 	queued    bool
 	sent      bool
-	place     uint64 // among those that were sent
+	place     uint64 // in its lane
+	frame     uint64 // the message in which it was sent
+	visit     *visit // of one that was sent to a cell on this node
 	moved     bool   // it was sent, and did not run because the actor has moved
 	cancelled error  // the outcome, once the cell or its silence has confirmed that it is not wanted
 	patience  *time.Timer
@@ -86,73 +90,31 @@ func (out *outgoing) Ended(err error) { out.callers.cancel(out, err) }
 func (out *outgoing) Cancel() { out.Ended(out.call.Cancelled()) }
 
 // awaits says whether the caller awaits a word from elsewhere.
-func (c *caller) awaits() bool {
-	return len(c.calls) > 0 || c.pinging || c.starting || c.state == sought
+func (c *caller) awaits() bool { return c.calls > 0 || c.pinging || c.starting || c.state == sought }
+
+// newCaller returns a caller of an actor that is not known yet.
+func newCaller(number uint64, id string, c *class, birth objstore.ID) *caller {
+	return &caller{number: number, id: id, class: c, lasting: c.restarts != 0, birth: birth, lanes: c.lanes()}
 }
 
-// push puts a call at the end of the queue.
-func (c *caller) push(out *outgoing) {
-	out.queued = true
-	c.queue = append(c.queue, out)
+// unserved says whether a call was sent and found nobody: the newest ones, since nobody came back.
+func (out *outgoing) unserved() bool {
+	return out.sent && out.frame > out.caller.frames-out.caller.missed
 }
 
-// next takes the first call out of the queue, nil if there is none that can be sent.
-func (c *caller) next() *outgoing {
-	for len(c.queue) > 0 {
-		out := c.queue[0]
-		if !out.ended && !out.ready {
-			return nil
-		}
-		c.queue[0] = nil
-		c.queue = c.queue[1:]
-		out.queued = false
-		if !out.ended {
-			return out
-		}
-		c.gone--
+// unanswered is how many calls were sent and have no outcome.
+func (c *caller) unanswered() (n int) {
+	for _, l := range c.lanes {
+		n += l.unanswered()
 	}
-	return nil
+	return n
 }
 
-// forget lets go of a call that has ended.
-func (c *caller) forget(out *outgoing) {
-	delete(c.calls, out.call.Number())
-	if out.sent {
-		c.sent--
-	}
-	if out.queued {
-		c.gone++
-	}
-	if 2*c.gone > len(c.queue) { // more holes than calls: close ranks, at a constant cost each
-		c.queue = slices.DeleteFunc(c.queue, func(out *outgoing) bool { return out.ended })
-		c.gone = 0
-	}
-}
-
-// unserved returns the calls that were sent and found nobody, in order: the newest ones, since nobody came back.
-func (c *caller) unserved() []*outgoing {
-	sent := c.unanswered()
-	return sent[max(0, len(sent)-c.missed):]
-}
-
-// requeue puts calls that were sent, and are to be sent again, before those that wait.
-func (c *caller) requeue(calls []*outgoing) {
-	for _, out := range calls {
-		out.sent, out.moved, out.queued = false, false, true
-	}
-	c.queue = append(calls, c.queue...)
-	c.sent -= len(calls)
-	c.missed = 0
-}
-
-// unanswered returns the calls that were sent, in order.
-func (c *caller) unanswered() []*outgoing {
-	var sent []*outgoing
-	for _, out := range c.calls {
-		if out.sent {
-			sent = append(sent, out)
+// each calls f for every call that has no outcome; f may end it.
+func (c *caller) each(f func(*outgoing)) {
+	for _, l := range c.lanes {
+		for out := range l.calls {
+			f(out)
 		}
 	}
-	slices.SortFunc(sent, func(a, b *outgoing) int { return cmp.Compare(a.place, b.place) })
-	return sent
 }

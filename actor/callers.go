@@ -13,29 +13,38 @@ import (
 	"manta/internal/call"
 	"manta/internal/member"
 	"manta/objstore"
+	"manta/task"
 )
 
 // callers is the calling half of a node: how it stands with the actors that it has calls to.
 type callers struct {
-	node    *member.Node
-	group   *member.Group
-	replies *bus.Subscription
-	asked   *bus.Subscription
-	watches *call.Watches
-
+	node      *member.Node
+	host      *host // whose cells are called without NATS; nil on a node that only calls
 	directory *directory
-	unhear    func() // ends what OnReconnect began
+	group     *member.Group
+	replies   *bus.Subscription
+	asked     *bus.Subscription
+	watches   *call.Watches
+	some      chan struct{} // holds one: there are dirty lanes
+	deaf      func()        // ends what OnReconnect began
 
 	underway member.Tally // the calls without an outcome
 
 	mu       sync.Mutex
 	closed   bool
 	waiting  map[uint64]*caller // those that await something, by number
-	finished call.Finished      // outcomes to hand out once unlocked
+	lazy     []*caller
+	dirty    []outlet      // lanes that the sender looks at
+	tick     int64         // of tend's clock
+	frame    []byte        // the memory of a message, used again
+	finished call.Finished // outcomes to hand out once unlocked
 }
 
-func startCallers(ctx context.Context, node *member.Node, d *directory) (*callers, error) {
-	cs := &callers{node: node, directory: d, group: member.NewGroup(ctx), waiting: make(map[uint64]*caller), watches: call.NewWatches(node.Closing)}
+func startCallers(ctx context.Context, node *member.Node, h *host, d *directory) (*callers, error) {
+	cs := &callers{
+		node: node, host: h, directory: d, group: member.NewGroup(ctx),
+		waiting: make(map[uint64]*caller), watches: call.NewWatches(node.Closing), some: make(chan struct{}, 1),
+	}
 	var err error
 	if cs.replies, err = node.Conn.Subscribe(node.Conn.Inbox("actor.*.*"), "", cs.replied); err != nil {
 		return nil, err
@@ -44,7 +53,9 @@ func startCallers(ctx context.Context, node *member.Node, d *directory) (*caller
 		return nil, err
 	}
 	node.Members.Watch(member.Watcher{Joined: func(member.Info) {}, Left: cs.left})
-	cs.unhear = node.Conn.OnReconnect(cs.reconnected)
+	cs.deaf = node.Conn.OnReconnect(cs.reconnected)
+	cs.group.Go(cs.sendDirty)
+	cs.group.Go(cs.tend)
 	return cs, nil
 }
 
@@ -59,82 +70,92 @@ func (cs *callers) submit(ctx context.Context, h *handle, method string, c *call
 		return objstore.FailedObject(h.err)
 	}
 	out := &outgoing{call: c, callers: cs, caller: h.at(cs, member.ID{}), method: method}
+	out.lane = out.caller.lanes[h.class.methods[method].group]
 	c.Object.PromisedBy(out)
-	if err := cs.enter(out); err != nil {
-		c.Fail(fmt.Errorf("%s: %w", c.Target.Name, err))
-		return c.Object
+	cs.underway.Add()
+	cs.watches.Bind(ctx, out) // before others know the call, and could end it
+	cs.enter(out)
+	if !c.Ready() {
+		c.WhenReady(func(err error) {
+			if err != nil {
+				cs.cancel(out, err)
+			} else {
+				cs.makeReady(out)
+			}
+		})
 	}
-	cs.watches.Bind(ctx, out)
-	c.WhenReady(func(err error) {
-		if err != nil {
-			cs.cancel(out, err)
-		} else {
-			cs.makeReady(out)
-		}
-	})
 	return c.Object
 }
 
-// enter notes a call, or says why it cannot be made.
-func (cs *callers) enter(out *outgoing) error {
+// enter notes a call, or ends one that cannot be made.
+func (cs *callers) enter(out *outgoing) {
 	cs.mu.Lock()
-	defer cs.mu.Unlock()
+	defer cs.unlock()
 	c := out.caller
 	switch {
+	case out.ended: // its ctx has
+		return
 	case cs.closed:
-		return bus.ErrClosed
+		cs.refuse(out, bus.ErrClosed)
+		return
 	case c.state == dead:
-		return c.err
+		cs.refuse(out, c.err)
+		return
+	case c.class.pending > 0 && c.calls >= c.class.pending:
+		cs.refuse(out, fmt.Errorf("%w: %d calls of actor %s have no result yet", task.ErrOverload, c.calls, c.id))
+		return
 	}
-	if c.calls == nil {
-		c.calls = make(map[uint64]*outgoing)
-	}
-	c.calls[out.call.Number()] = out
-	cs.underway.Add()
+	c.calls++
+	out.entered, out.ready = true, out.call.Ready()
 	cs.waiting[c.number] = c
-	if c.ordered { // its place is where it was made; without an order it is where it became ready
-		c.push(out)
+	if l := out.lane; l.ordered || out.ready { // its place is where it was made; without an order it is where it became ready
+		l.push(out)
+	} else {
+		if l.unready == nil {
+			l.unready = make(map[*outgoing]struct{})
+		}
+		l.unready[out] = struct{}{}
 	}
 	cs.find(c)
-	return nil
+	if out.ready {
+		cs.pumpOrWait(out)
+	}
+}
+
+// refuse ends a call that was not sent.
+func (cs *callers) refuse(out *outgoing, err error) {
+	cs.end(out, objstore.Outcome{Err: fmt.Errorf("%s: %w", out.call.Target.Name, err)})
 }
 
 // makeReady notes that a call's arguments have values.
 func (cs *callers) makeReady(out *outgoing) {
 	cs.mu.Lock()
 	defer cs.unlock()
-	out.ready = true
-	if !out.ended && !out.queued {
-		out.caller.push(out)
-	}
-	cs.pump(out.caller)
-}
-
-// pump sends what may be sent: of an ordered actor what stands before the first call that still awaits an argument.
-func (cs *callers) pump(c *caller) {
-	for c.state == alive {
-		out := c.next()
-		if out == nil {
-			return
-		}
-		cs.send(out)
-	}
-}
-
-func (cs *callers) send(out *outgoing) {
-	c := out.caller
-	q := call.Request{Owner: cs.node.ID, Need: out.call.Target.Options.Need, Birth: c.birth, Epoch: c.epoch, Entry: out.call.Entry()}
-	if err := cs.node.Conn.Publish(cs.node.Conn.Actor(c.id, out.method), cs.inbox(c.number, wordOfCall), q.AppendTo(nil)); err != nil {
-		cs.end(out, objstore.Outcome{Err: fmt.Errorf("%s: %w: it was not sent: %w", out.call.Target.Name, ErrUnavailable, err)})
+	if out.ended {
 		return
 	}
-	c.sent++
-	c.last++
-	out.sent, out.place = true, c.last
+	out.ready = true
+	if !out.queued {
+		delete(out.lane.unready, out)
+		out.lane.push(out)
+	}
+	cs.pumpOrWait(out)
+}
+
+// pumpOrWait sends a call that has become ready, unless it is to travel with others.
+func (cs *callers) pumpOrWait(out *outgoing) {
+	if c := out.caller; c.cell == nil && out.lane.unanswered() >= promptCalls {
+		cs.pumpSoon(c, out.lane)
+	} else {
+		cs.pump(c, out.lane)
+	}
 }
 
 // end gives a call its outcome once callers is unlocked: whoever waits for it may call again.
-func (cs *callers) end(out *outgoing, o objstore.Outcome) {
+func (cs *callers) end(out *outgoing, o objstore.Outcome) { cs.endWith(out, &o) }
+
+// endWith is end with an outcome that nobody changes any more.
+func (cs *callers) endWith(out *outgoing, o *objstore.Outcome) {
 	if out.ended {
 		return
 	}
@@ -145,10 +166,13 @@ func (cs *callers) end(out *outgoing, o objstore.Outcome) {
 	if o.Err != nil && out.cancelled != nil {
 		o.Err = out.cancelled
 	}
-	out.caller.forget(out)
+	if out.entered {
+		out.caller.calls--
+		out.lane.forget(out)
+	}
 	cs.rest(out.caller)
 	cs.underway.Done()
-	cs.finished.Add(out.call, &o)
+	cs.finished.Add(out.call, o)
 }
 
 // rest lets go of a caller that awaits nothing.
@@ -168,6 +192,14 @@ func (cs *callers) cancel(out *outgoing, err error) {
 	if out.ended || out.cancelled != nil {
 		return
 	}
+	if out.visit != nil {
+		if out.visit.withdraw(call.ErrCancelled) {
+			cs.end(out, objstore.Outcome{Err: err})
+		} else {
+			out.cancelled = err // its outcome is about to be here
+		}
+		return
+	}
 	if out.sent && cs.sayCancelled(out) {
 		out.cancelled = err
 		out.patience = time.AfterFunc(controlTimeout, func() {
@@ -178,12 +210,12 @@ func (cs *callers) cancel(out *outgoing, err error) {
 		return
 	}
 	cs.end(out, objstore.Outcome{Err: err})
-	cs.pump(out.caller)
+	cs.pump(out.caller, out.lane)
 }
 
 // sayCancelled tells the cell.
 func (cs *callers) sayCancelled(out *outgoing) bool {
-	frame := call.Cancel{Owner: cs.node.ID, Number: out.call.Number()}.AppendTo(nil)
+	frame := appendCancel(nil, sender{cs.node.ID, out.caller.number}, out.lane.number, out.place)
 	err := cs.node.Conn.Publish(cs.node.Conn.Actor(out.caller.id, controlCancel), "", frame)
 	if err != nil {
 		cs.node.Log.Info("a cancellation was not sent", zap.String("call", out.call.Target.Name), zap.Error(err))
@@ -201,17 +233,15 @@ func (cs *callers) drain(ctx context.Context) error {
 
 // close fails what has no outcome.
 func (cs *callers) close() {
-	cs.unhear()
 	_ = cs.replies.Unsubscribe() // its one error is that the connection is closed
 	_ = cs.asked.Unsubscribe()
+	cs.deaf()
 	cs.group.Stop(bus.ErrClosed)
 	cs.group.Wait()
 	cs.mu.Lock()
 	defer cs.unlock()
 	cs.closed = true
 	for _, c := range cs.waiting {
-		for _, out := range c.calls {
-			cs.end(out, objstore.Outcome{Err: fmt.Errorf("%s: %w", out.call.Target.Name, bus.ErrClosed)})
-		}
+		c.each(func(out *outgoing) { cs.refuse(out, bus.ErrClosed) })
 	}
 }

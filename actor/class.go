@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"reflect"
 	"runtime"
+	"sync"
 	"time"
 
 	"manta/bus"
-	"manta/internal/call"
 	"manta/internal/member"
 	"manta/task"
 )
@@ -18,24 +18,29 @@ type Class[T any] struct{ class *class }
 
 // class is a Class without its type parameter.
 type class struct {
-	name        string
-	registry    *task.Registry
-	typ         reflect.Type // of the struct
-	methods     map[string]method
-	start       bool // has Start
-	close       bool // has Close
-	concurrency int
-	restarts    int  // when the node is lost; -1: for ever
-	snapshots   bool // is a Snapshotter
-	saving      saving
-	need        member.Amounts
+	name     string
+	registry *task.Registry
+	typ      reflect.Type // of the struct
+	methods  map[string]*method
+	start    bool    // has Start
+	close    bool    // has Close
+	groups   []group // the first is of the methods that no other names
+	pending  int     // calls of one process that may have no outcome; 0: any number
+	restarts int     // when the node is lost; -1: for ever
+	saving   saving
+	need     member.Amounts
+
+	snapshots bool          // is a Snapshotter
+	idleAfter time.Duration // 0: never
 }
 
 // method is one that can be called from elsewhere.
 type method struct {
-	index int // in the pointer type's method set
+	name  string        // with the class's
+	fn    reflect.Value // the method expression
 	args  []reflect.Type
-	typ   reflect.Type // of the method expression
+	calls sync.Pool // of *invocation
+	group int
 }
 
 // ClassOption changes how actors of a class live.
@@ -47,7 +52,19 @@ func Concurrency(n int) ClassOption {
 		if n < 1 {
 			return fmt.Errorf("a concurrency of %d: want a number from 1", n)
 		}
-		c.concurrency = n
+		c.groups[0].concurrency = n
+		return nil
+	}
+}
+
+// PendingCalls is how many calls of an actor one process may have under way; any number by default. The next one fails at once with
+// task.ErrOverload, and did not run.
+func PendingCalls(n int) ClassOption {
+	return func(c *class) error {
+		if n < 1 {
+			return fmt.Errorf("%d pending calls: want a number from 1", n)
+		}
+		c.pending = n
 		return nil
 	}
 }
@@ -82,7 +99,10 @@ func Define[T any](name string, opts ...ClassOption) Class[T] {
 }
 
 func newClass(name string, t reflect.Type, opts []ClassOption) (*class, error) {
-	c := &class{name: name, typ: t, registry: task.DefaultRegistry, methods: make(map[string]method), concurrency: 1, saving: saving{every: 100, after: time.Second}}
+	c := &class{
+		name: name, typ: t, registry: task.DefaultRegistry, methods: make(map[string]*method), groups: []group{{concurrency: 1}},
+		saving: saving{every: 100, after: time.Second},
+	}
 	if err := bus.CheckName("class name", name); err != nil {
 		return c, err
 	}
@@ -94,7 +114,13 @@ func newClass(name string, t reflect.Type, opts []ClassOption) (*class, error) {
 			return c, fmt.Errorf("class %q: %w", name, err)
 		}
 	}
-	return c, c.learnMethods()
+	if err := c.learnMethods(); err != nil {
+		return c, err
+	}
+	if c.idleAfter > 0 && !c.snapshots {
+		return c, fmt.Errorf("class %q: IdleAfter is for a Snapshotter: %s has no Snapshot(context.Context) ([]byte, error) and Restore(context.Context, []byte) error", name, t)
+	}
+	return c, c.assignGroups()
 }
 
 var (
@@ -126,7 +152,7 @@ func (c *class) learnMethods() error {
 			fallthrough
 		default:
 			if args, ok := callable(m.Type); ok {
-				c.methods[m.Name] = method{index: i, args: args, typ: m.Type}
+				c.methods[m.Name] = &method{name: c.name + "." + m.Name, fn: m.Func, args: args}
 			}
 		}
 	}
@@ -142,29 +168,4 @@ func callable(t reflect.Type) (args []reflect.Type, ok bool) {
 		args = append(args, t.In(i))
 	}
 	return args, true
-}
-
-// handler returns what runs the method on an instance, a pointer to the struct.
-func (m method) handler(instance reflect.Value) call.Handler {
-	return func(ctx context.Context, values []bus.Value, plain bool, room []byte) (bus.Value, error) {
-		if len(values) != len(m.args) {
-			return bus.Value{}, fmt.Errorf("%d arguments were sent, the method takes %d", len(values), len(m.args))
-		}
-		in := []reflect.Value{reflect.ValueOf(ctx)}
-		for i, t := range m.args {
-			arg := reflect.New(t)
-			if err := bus.DecodeTo(values[i], arg); err != nil {
-				return bus.Value{}, err
-			}
-			in = append(in, arg.Elem())
-		}
-		out := instance.Method(m.index).Call(in)
-		err, _ := out[1].Interface().(error)
-		if plain || err != nil {
-			return call.EncodeResult(out[0].Interface(), err, plain, room)
-		}
-		result := reflect.New(out[0].Type()).Elem()
-		result.Set(out[0])
-		return bus.EncodeFrom(result)
-	}
 }

@@ -24,6 +24,7 @@ func (cs *callers) control(ctx context.Context, h *handle, word string) error {
 		return err
 	}
 	for made := time.Now(); ; {
+		cs.sendWaiting(c)
 		err := cs.controlOnce(ctx, h, word)
 		ended := err == nil
 		if errors.Is(err, bus.ErrNoResponders) {
@@ -51,6 +52,13 @@ func (cs *callers) control(ctx context.Context, h *handle, word string) error {
 			return err
 		}
 	}
+}
+
+// sendWaiting sends what waits for the sender: a word comes behind the calls that were made before it.
+func (cs *callers) sendWaiting(c *caller) {
+	cs.mu.Lock()
+	defer cs.unlock()
+	cs.pumpAll(c)
 }
 
 func (cs *callers) buried(c *caller) bool {

@@ -52,10 +52,8 @@ func (e *Engine) create(c *class, cr *creation) *handle {
 		h.enter()
 	}
 	cs := e.callers
-	created := &caller{
-		number: number.Number(), id: h.id, class: c.name, ordered: c.concurrency == 1, lasting: c.restarts != 0, birth: h.birth,
-		made: make(chan struct{}), starting: true,
-	}
+	created := newCaller(number.Number(), h.id, c, h.birth)
+	created.made, created.starting = make(chan struct{}), true
 	if created.lasting {
 		created.start = cr.start
 	}

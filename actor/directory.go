@@ -39,8 +39,8 @@ type directory struct {
 
 // record says what is known of an actor. Whoever changes it, by compare-and-set, decides what becomes of the actor.
 //
-//	pending (Start runs) ─► alive ─► restarting (its node is lost) ─► pending …
-//	   └───────────────────────┴────────────┴─► dead, and why
+//	pending (Start runs) ─► alive ⇄ passive ─► restarting (its node is lost) ─► pending …
+//	   └───────────────────────┴─────────┴────────┴─► dead, and why
 type record struct {
 	Class    string      `json:"class"`
 	State    recordState `json:"state"`
@@ -60,6 +60,7 @@ type recordState string
 const (
 	recordPending    recordState = "pending"
 	recordAlive      recordState = "alive"
+	recordPassive    recordState = "passive" // alive, without an instance until the next call
 	recordRestarting recordState = "restarting"
 	recordDead       recordState = "dead"
 )

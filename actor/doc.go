@@ -21,12 +21,17 @@
 // # Order
 //
 // Calls from one process to one actor run in the order they were made, one at a time, also when an argument is a ref that
-// has no value yet: later calls of that process wait behind it. [Concurrency] drops the order and runs several at a time.
+// has no value yet: later calls of that process wait behind it. [Concurrency] drops the order and runs several at a time; [Group] gives
+// methods a line of their own, beside the others. A stop or kill waits behind no method.
 //
 // # Delivery
 //
-// A call runs at most once. If the actor's node is lost, calls under way fail with [ErrUnavailable], which means that they may have
+// A call runs at most once. A message that is lost, or a connection that is cut and comes back, fails none: what did not arrive is sent
+// again, in order. If the actor's node is lost, calls under way fail with [ErrUnavailable], which means that they may have
 // run; later ones fail with [ErrDead]. A Start that fails kills the actor, and every call fails with its error.
+//
+// A call means the same wherever the actor lives: arguments and results are copies, also on the caller's own node, where no message is
+// sent.
 //
 // An actor of a class with [Restarts] is made again on another node, with the state that Start gives it, or that of its last snapshot if it is a
 // [Snapshotter]. Calls that did not run wait for that and go there in their order; so do those under way that have task.Retries left, which

@@ -40,13 +40,16 @@ func Start(ctx context.Context, node *member.Node, cfg Config) (*Engine, error) 
 	if e.directory, err = openDirectory(ctx, node); err != nil {
 		return nil, err
 	}
-	if e.callers, err = startCallers(ctx, node, e.directory); err != nil {
+	if cfg.Serve {
+		e.host = newHost(ctx, node, e.directory, cfg.Registry)
+	}
+	if e.callers, err = startCallers(ctx, node, e.host, e.directory); err != nil {
 		return nil, err
 	}
 	part.Set(node, e)
 	if cfg.Serve {
-		e.host = startHost(ctx, node, e.directory, cfg.Registry)
 		e.host.depart = func(id string, rec record) { e.heir.remake(id, rec, 0) }
+		e.host.serve()
 	}
 	e.heir = startHeir(ctx, e)
 	return e, nil

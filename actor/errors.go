@@ -24,6 +24,9 @@ var (
 	// ErrNotRegistered is the outcome of calls to an actor whose class no node serves. They did not run.
 	ErrNotRegistered = bus.RegisterError("class_not_registered", errors.New("no node serves the class"))
 
+	// errMoved is a cell's answer to a call which does not run there because the actor goes on in a later epoch. Callers send it there.
+	errMoved = bus.RegisterError("actor_moved", errors.New("the actor has moved"))
+
 	// ErrNoResult is returned by Pool.Next and Pool.NextUnordered when every result has been taken: Submit first, or ask HasNext.
 	ErrNoResult = bus.RegisterError("pool_no_result", errors.New("the pool has no result to come"))
 )

@@ -40,29 +40,53 @@ func (cs *callers) replied(msg *bus.Msg) {
 		cs.node.Log.Warn("a reply to an unknown subject", zap.String("subject", msg.Subject))
 		return
 	}
-	cs.mu.Lock()
-	defer cs.unlock()
 	if _, unserved := bus.Unserved(msg); unserved {
+		cs.mu.Lock()
+		defer cs.unlock()
 		if c := cs.waiting[number]; c != nil {
 			cs.unserved(c, kind)
 		}
 		return
 	}
-	p, err := call.ReadReply(msg.Data)
+	switch kind {
+	case wordOfCall:
+		err = cs.answered(number, msg.Data)
+	case wordOfPing:
+		err = cs.ponged(number, msg.Data)
+	default:
+		err = cs.worded(number, msg.Data)
+	}
 	if err != nil {
 		cs.node.Log.Warn("a malformed reply", zap.String("subject", msg.Subject), zap.Error(err))
-		return
 	}
-	c := cs.waiting[number]
-	switch {
-	case kind == wordOfCall:
-		cs.answered(c, p)
-	case c == nil: // a late word
-	case kind == wordOfPing:
+}
+
+// ponged handles the answer to a ping.
+func (cs *callers) ponged(number uint64, frame []byte) error {
+	p, err := readPong(frame)
+	if err != nil {
+		return err
+	}
+	cs.mu.Lock()
+	defer cs.unlock()
+	if c := cs.waiting[number]; c != nil {
 		cs.found(c, p)
-	default:
+	}
+	return nil
+}
+
+// worded handles a word of the creator, or of the host to the creator.
+func (cs *callers) worded(number uint64, frame []byte) error {
+	p, err := call.ReadReply(frame)
+	if err != nil {
+		return err
+	}
+	cs.mu.Lock()
+	defer cs.unlock()
+	if c := cs.waiting[number]; c != nil {
 		cs.toldOfBirth(c, p)
 	}
+	return nil
 }
 
 // unserved handles the server's word that a message found nobody.
@@ -78,28 +102,55 @@ func (cs *callers) unserved(c *caller, kind string) {
 	}
 }
 
-// answered handles the answer to a call.
-func (cs *callers) answered(c *caller, p call.Reply) {
+// answered handles answers to calls.
+func (cs *callers) answered(number uint64, frame []byte) error {
+	h, r, err := readAnswers(frame)
+	if err != nil {
+		return err
+	}
+	cs.mu.Lock()
+	defer cs.unlock()
+	c := cs.waiting[number]
+	if c != nil && c.epoch != h.epoch {
+		c = nil // what has ended does not count
+	}
+	moved := false
+	outcomes := make([]objstore.Outcome, 0, h.count)
+	cs.finished.Grow(h.count)
+	for r.Left() > 0 && len(outcomes) < h.count {
+		place, n, o := readAnswer(&r)
+		if r.Err() != nil {
+			return r.Err()
+		}
+		var out *outgoing
+		if c != nil && h.lane < len(c.lanes) {
+			out = c.lanes[h.lane].at(place)
+		}
+		if out == nil || out.call.Number() != n {
+			objstore.StoreOf(cs.node).Discard(objstore.NewID(cs.node.ID, n), o)
+			continue
+		}
+		if errors.Is(o.Err, errMoved) {
+			moved = true
+			cs.moved(out)
+			continue
+		}
+		if o.Blob != nil {
+			o.Blob.From = h.host
+		}
+		outcomes = append(outcomes, o)
+		cs.endWith(out, &outcomes[len(outcomes)-1])
+	}
 	if c != nil {
 		c.starting = false
-		out := c.calls[p.Number]
-		switch {
-		case out == nil || !out.sent || p.Attempt != int(out.call.Attempt) || p.Epoch != c.epoch: // what has ended does not count
-		case p.Status == call.Moved:
-			out.moved = true
-			if c.state == alive || c.state == doubted {
-				cs.seek(c)
-			}
-			return
-		default:
-			if p.Outcome.Blob != nil {
-				p.Outcome.Blob.From = p.Host
-			}
-			cs.end(out, p.Outcome)
-			return
-		}
+		cs.heardFrom(c)
+		cs.settledWith(c)
+		cs.rest(c)
 	}
-	objstore.StoreOf(cs.node).Discard(objstore.NewID(cs.node.ID, p.Number), p.Outcome)
+	if moved {
+		cs.seekMoved(c)
+	}
+	return nil
 }
 
 // find looks for an actor that somebody else has made, or makes.
@@ -122,20 +173,24 @@ func (cs *callers) doubt(c *caller) {
 func (cs *callers) ping(c *caller) {
 	c.pinging = true
 	cs.waiting[c.number] = c
-	if err := cs.node.Conn.Publish(cs.node.Conn.Actor(c.id, controlPing), cs.inbox(c.number, wordOfPing), c.birth[:]); err != nil {
+	if cl := cs.host.find(c.id); cl != nil {
+		p := cl.answerPing(c.birth)
+		c.unmade = c.starting && p.failed
+		cs.found(c, p)
+		return
+	}
+	if err := cs.node.Conn.Publish(cs.node.Conn.Actor(c.id, controlPing), cs.inbox(c.number, wordOfPing), cs.pingOf(c)); err != nil {
 		cs.pingAgain(c)
 	}
 }
 
-// reconnected asks again what was asked when the connection was lost: the question or its answer was lost too.
-func (cs *callers) reconnected() {
-	cs.mu.Lock()
-	defer cs.unlock()
-	for _, c := range cs.waiting {
-		if c.pinging {
-			cs.ping(c)
-		}
+// pingOf asks an actor what has come to it.
+func (cs *callers) pingOf(c *caller) []byte {
+	p := ping{sender: sender{cs.node.ID, c.number}, birth: c.birth}
+	for _, l := range c.lanes {
+		p.lanes = append(p.lanes, l.known())
 	}
+	return p.append(nil)
 }
 
 func (cs *callers) pingAgain(c *caller) {
@@ -151,40 +206,70 @@ func (cs *callers) pingAgain(c *caller) {
 	})
 }
 
-// found handles the answer to a ping: the actor lives, or another one has its name.
-func (cs *callers) found(c *caller, p call.Reply) {
+// found handles the word that an actor is here or goes on elsewhere, or that another one has its name.
+func (cs *callers) found(c *caller, p pong) {
 	switch {
-	case c.state == sought, p.Status == call.Moved && c.state == alive: // about an epoch that has ended
+	case c.state == sought: // about an epoch that has ended
 		return
-	case p.Status == call.Refused:
+	case p.status == call.Refused:
 		c.pinging = false
-		cs.bury(c, p.Outcome.Err, unavailable(c, "it has ended"))
+		cs.bury(c, p.err, unavailable(c, "it has ended"))
 		return
-	case p.Epoch < c.sighted:
+	case p.epoch < max(c.epoch, c.sighted):
 		if c.pinging {
 			cs.pingAgain(c)
 		}
 		return
-	case p.Status == call.Moved:
+	case p.status == call.Moved:
+		cs.leftBehind(c, p)
 		cs.seek(c)
 		return
 	}
 	c.pinging = false
-	if c.epoch != p.Epoch {
+	if c.epoch != p.epoch {
 		cs.settle(c, unavailable(c, "it was made again"))
-	} else {
-		c.requeue(c.unserved())
 	}
-	c.epoch, c.sighted = p.Epoch, 0
-	c.node, c.state, c.pause = p.Host, alive, 0
-	c.starting = c.starting && p.Status == call.Busy
-	cs.pump(c)
+	c.epoch, c.sighted, c.missed = p.epoch, 0, 0
+	c.node, c.state, c.pause = p.host, alive, 0
+	c.cell = cs.neighbour(c)
+	c.starting = c.starting && p.status == call.Busy
+	for _, l := range p.lanes {
+		if l.lane < len(c.lanes) {
+			cs.caughtUp(c, c.lanes[l.lane], l)
+		}
+	}
+	cs.heardFrom(c)
+	cs.pumpAll(c)
 	cs.rest(c)
+}
+
+// neighbour returns the actor's cell if it lives on this node.
+func (cs *callers) neighbour(c *caller) *cell {
+	if c.node != cs.node.ID {
+		return nil
+	}
+	cl := cs.host.find(c.id)
+	if cl == nil || cl.epoch != c.epoch {
+		return nil
+	}
+	return cl
+}
+
+// caughtUp sends calls again that have not come to the cell, and ends those whose answers are lost.
+func (cs *callers) caughtUp(c *caller, l *lane, p lanePong) {
+	l.arrived(p.stream, p.taken, p.upTo)
+	for _, place := range p.gone {
+		if out := l.at(place); out != nil && (place <= p.taken || place <= l.origin) {
+			cs.end(out, objstore.Outcome{Err: unavailable(c, "its answer was lost")})
+		}
+	}
 }
 
 // notFound handles a ping that found nobody.
 func (cs *callers) notFound(c *caller) {
 	switch {
+	case c.state == alive: // what was sent since that ping is to be asked for too
+		cs.doubt(c)
 	case c.state == doubted && c.lasting:
 		cs.seek(c)
 	case c.state == doubted: // it was there before
@@ -257,7 +342,7 @@ func (cs *callers) placed(c *caller, rec record, err error) {
 	case c.state == dead: // its Start failed before the word of its creation was here
 	case err != nil:
 		c.unmade = !errors.Is(err, errUnwanted)
-		err = fmt.Errorf("actor of class %s: %w", c.class, err)
+		err = fmt.Errorf("actor of class %s: %w", c.class.name, err)
 		cs.bury(c, err, err)
 	default:
 		c.starting = rec.Birth == objstore.NewID(cs.node.ID, c.number) // else it was there already
@@ -272,19 +357,15 @@ func (cs *callers) bury(c *caller, died, lost error) {
 	if c.state == dead {
 		return
 	}
-	unserved := c.unserved()
-	c.state, c.err = dead, died
+	c.state, c.err, c.cell = dead, died, nil
 	c.pinging, c.starting = false, false
-	for _, out := range unserved {
-		cs.end(out, objstore.Outcome{Err: died})
-	}
-	for _, out := range c.calls {
-		if out.sent {
+	c.each(func(out *outgoing) {
+		if out.sent && !out.unserved() {
 			cs.end(out, objstore.Outcome{Err: lost})
 		} else {
 			cs.end(out, objstore.Outcome{Err: died})
 		}
-	}
+	})
 	cs.rest(c)
 }
 

@@ -35,7 +35,7 @@ func (f *fence) isOpen() bool {
 
 // await waits until the fence is open.
 func (f *fence) await(ctx context.Context) error {
-	for {
+	for !f.isOpen() {
 		opened, renewed := f.signals()
 		if f.isOpen() {
 			return nil
@@ -47,6 +47,7 @@ func (f *fence) await(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 	}
+	return nil
 }
 
 // signals are closed when a fence that is closed may be open.

@@ -102,10 +102,8 @@ func (h *handle) at(cs *callers, node member.ID) *caller {
 	defer h.mu.Unlock()
 	c := h.callers[cs]
 	if c == nil {
-		c = &caller{
-			number: objstore.StoreOf(cs.node).NextID().Number(), id: h.id, class: h.class.name, ordered: h.class.concurrency == 1,
-			lasting: h.class.restarts != 0, birth: h.birth, node: node,
-		}
+		c = newCaller(objstore.StoreOf(cs.node).NextID().Number(), h.id, h.class, h.birth)
+		c.node = node
 		h.set(cs, c)
 	}
 	return c

@@ -25,7 +25,7 @@ func (c *cell) handsOver() bool {
 // with that.
 func (c *cell) handOver() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	defer c.unlock()
 	if c.phase != starting && c.phase != serving {
 		return
 	}
@@ -34,13 +34,16 @@ func (c *cell) handOver() {
 		return
 	}
 	c.phase = moving
-	for _, v := range c.queue {
-		if v.chore == nil && !v.answered {
-			c.sendAway(v)
+	for i := range c.lines {
+		for _, v := range c.lines[i].queue {
+			if v.chore == nil && !v.answered {
+				c.refuse(v, errMoved)
+			}
 		}
+		c.discard(&c.lines[i])
 	}
-	c.queue = nil
-	c.employ()
+	c.flush()
+	c.employAll()
 }
 
 // depart gives the actor's record away, with its state, once nothing runs here any more, and has it made again elsewhere.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -26,6 +27,8 @@ const (
 	mailRoom = 1 << 16
 	// releaseTimeout bounds how long an ended actor's name takes to free.
 	releaseTimeout = 5 * time.Second
+	// mailBudget bounds the bytes of the calls that wait in all cells of a node. What comes beyond fails as overload.
+	mailBudget = 1 << 30
 )
 
 // The tokens that stand for a method in a mailbox subject and are words to the cell; methods start with a capital letter.
@@ -34,6 +37,7 @@ const (
 	controlKill   = "kill"
 	controlCancel = "cancel"
 	controlPing   = "ping"
+	wordOfMail    = "calls" // of one caller, in order
 )
 
 // host is the serving half of a node: the cells that live here. All mailboxes share one channel, so an idle actor costs no
@@ -43,27 +47,67 @@ type host struct {
 	directory *directory
 	classes   *task.Registry // of the actors that can live here
 	group     *member.Group
+	workers   *workers
 	doors     []*bus.Subscription // queue groups of the classes
 	mail      chan *bus.Msg
 	living    member.Tally // the cells
 	leaving   member.Tally // those that have ended, and whose mailboxes may still get mail
 	fence     *fence
 	depart    func(id string, rec record) // has an actor made again elsewhere
+	scope     *member.Scope
+	budget    int64        // of waiting
+	waiting   atomic.Int64 // bytes of the calls that wait in the cells
 
 	mu       sync.Mutex
 	draining bool
 	cells    map[*bus.Subscription]*cell // by mailbox: for a moment, a name can have two
+	local    map[string]*cell            // by id, for callers on this node: the latest of a name, until it has ended
+
+	generations map[member.ID]uint64 // of the callers' connections
+
+	flushes flushes
 }
 
-func startHost(ctx context.Context, node *member.Node, d *directory, classes *task.Registry) *host {
-	h := &host{
-		node: node, directory: d, classes: classes,
-		group: member.NewGroup(ctx), mail: make(chan *bus.Msg, mailRoom), cells: make(map[*bus.Subscription]*cell),
-		fence: newFence(node),
+// newHost makes a host that begins to take mail with serve.
+func newHost(ctx context.Context, node *member.Node, d *directory, classes *task.Registry) *host {
+	fence, group := newFence(node), member.NewGroup(ctx)
+	return &host{
+		node: node, directory: d, classes: classes, group: group, workers: newWorkers(group),
+		mail: make(chan *bus.Msg, mailRoom), cells: make(map[*bus.Subscription]*cell), local: make(map[string]*cell),
+		fence: fence, scope: &member.Scope{Node: node}, budget: mailBudget, generations: make(map[member.ID]uint64),
+		flushes: flushes{fence: fence, some: make(chan struct{}, 1)},
 	}
+}
+
+// serve begins to take mail.
+func (h *host) serve() {
 	h.group.Go(h.deliver)
-	node.Members.Watch(member.Watcher{Joined: func(member.Info) {}, Left: h.ownerLeft})
-	return h
+	h.group.Go(h.flushes.serve)
+	h.node.Members.Watch(member.Watcher{Joined: func(member.Info) {}, Left: h.left})
+}
+
+// left forgets the callers on a node that is gone, and stops the actors that end with it.
+func (h *host) left(id member.ID) {
+	h.mu.Lock()
+	delete(h.generations, id)
+	h.mu.Unlock()
+	for _, cl := range h.residents() {
+		cl.abandon(id)
+		if id != h.node.ID && cl.creation.Owner == id && !cl.detached {
+			cl.stop(nil)
+		}
+	}
+}
+
+// late says whether calls were sent on a connection that their caller has lost since.
+func (h *host) late(owner member.ID, generation uint64) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	known := h.generations[owner]
+	if generation > known {
+		h.generations[owner] = generation
+	}
+	return generation < known
 }
 
 // openDoors joins the queue groups. It is for a node that has joined.
@@ -89,7 +133,7 @@ func (h *host) deliver(ctx context.Context) {
 			opened, renewed = h.fence.signals()
 			if h.fence.isOpen() {
 				for _, msg := range kept {
-					h.hand(msg)
+					h.sort(msg)
 				}
 				kept = nil
 			}
@@ -99,7 +143,7 @@ func (h *host) deliver(ctx context.Context) {
 			if len(kept) > 0 || !h.fence.isOpen() {
 				kept = append(kept, msg)
 			} else {
-				h.hand(msg)
+				h.sort(msg)
 			}
 		case <-opened:
 		case <-renewed:
@@ -109,8 +153,8 @@ func (h *host) deliver(ctx context.Context) {
 	}
 }
 
-// hand gives a message to its cell.
-func (h *host) hand(msg *bus.Msg) {
+// sort gives a message to its cell.
+func (h *host) sort(msg *bus.Msg) {
 	h.mu.Lock()
 	c := h.cells[msg.Sub]
 	if msg.Subject == "" { // the last one of this mailbox: see leave
@@ -167,9 +211,12 @@ func (h *host) create(ctx context.Context, className string, q call.Request, fra
 	if !h.fence.isOpen() || !h.node.Capacity.Take(q.Need) {
 		return call.Busy, nil
 	}
+	if c.idleAfter == 0 {
+		q.Args = nil // the message is not kept for them
+	}
 	cl := &cell{
 		host: h, id: ask.id, class: c, creation: q, creator: ask.inbox, instance: instance, detached: ask.life.Detached, saving: c.saving,
-		group: member.NewGroup(ctx), visits: make(map[visitKey]*visit),
+		group: member.NewGroup(ctx), lines: c.lines(),
 	}
 	if status, err := h.enter(ctx, cl, &ask, frame); status != call.Accepted {
 		h.node.Capacity.Give(q.Need)
@@ -217,7 +264,9 @@ func (a *asked) read(q call.Request) (err error) {
 }
 
 // recorded says whether an actor stands in the directory before it lives.
-func (a *asked) recorded(c *class) bool { return a.named || a.life.Detached || c.restarts != 0 }
+func (a *asked) recorded(c *class) bool {
+	return a.named || a.life.Detached || c.restarts != 0 || c.idleAfter > 0
+}
 
 // orphan is the error of an actor whose creator is gone, with which it ends; nil if that is not known.
 func (h *host) orphan(ctx context.Context, creator member.ID, l life) error {
@@ -294,6 +343,7 @@ func (h *host) open(cl *cell) (call.Status, error) {
 	}
 	cl.mailbox = sub
 	h.cells[sub] = cl
+	h.local[cl.id] = cl
 	h.living.Add()
 	return call.Accepted, nil
 }
@@ -305,8 +355,8 @@ func (h *host) free(cl *cell, cause string) error {
 	return cl.registration.end(ctx, cause)
 }
 
-// leave removes a cell that has ended, and its name unless the actor goes on elsewhere. It goes on refusing mail until the server knows that it has left: what is sent to it
-// meanwhile would get no answer from anybody.
+// leave removes a cell that has ended, and its name unless the actor goes on elsewhere. It goes on refusing mail until the server knows that
+// it has left: what is sent to it meanwhile would get no answer from anybody.
 func (h *host) leave(cl *cell, cause error) {
 	h.leaving.Add()
 	cl.mailbox.SetClosedHandler(func(string) {
@@ -317,6 +367,11 @@ func (h *host) leave(cl *cell, cause error) {
 		}
 	})
 	_ = cl.mailbox.Drain() // its one error is that the connection is closed
+	h.mu.Lock()
+	if h.local[cl.id] == cl {
+		delete(h.local, cl.id)
+	}
+	h.mu.Unlock()
 	if !cl.moved {
 		if err := h.free(cl, cause.Error()); err != nil {
 			h.node.Log.Warn("an actor's name stays taken", zap.String("actor", cl.id), zap.Error(err))
@@ -333,9 +388,8 @@ func (h *host) drain(ctx context.Context) error {
 	}
 	h.mu.Lock()
 	h.draining = true
-	cells := slices.Collect(maps.Values(h.cells))
 	h.mu.Unlock()
-	for _, cl := range cells {
+	for _, cl := range h.residents() {
 		if cl.handsOver() {
 			cl.handOver()
 		} else {
@@ -343,7 +397,7 @@ func (h *host) drain(ctx context.Context) error {
 		}
 	}
 	if err := h.living.Await(ctx); err != nil {
-		return fmt.Errorf("actors still live here: %s: %w", h.residents(), err)
+		return fmt.Errorf("actors still live here: %s: %w", h.census(), err)
 	}
 	if err := h.leaving.Await(ctx); err != nil { // who called them is still to be told that they have gone
 		return fmt.Errorf("%d actors' mailboxes are not empty: %w", h.leaving.Left(), err)
@@ -351,8 +405,8 @@ func (h *host) drain(ctx context.Context) error {
 	return nil
 }
 
-// residents lists the classes of the actors that live here, and how many of each do.
-func (h *host) residents() string {
+// census lists the classes of the actors that live here, and how many of each do.
+func (h *host) census() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	count := make(map[string]int)
@@ -370,12 +424,11 @@ func (h *host) residents() string {
 func (h *host) close() error {
 	h.mu.Lock()
 	h.draining = true
-	cells := slices.Collect(maps.Values(h.cells))
 	h.mu.Unlock()
 	for _, sub := range h.doors {
 		_ = sub.Unsubscribe() // its one error is that the connection is closed
 	}
-	for _, cl := range cells {
+	for _, cl := range h.residents() {
 		if cl.lasting() { // the others make it again
 			cl.vacate()
 		} else {

@@ -70,7 +70,7 @@ func methodName(c *class, expression any) (string, error) {
 	full := runtime.FuncForPC(v.Pointer()).Name()
 	name := bus.LastToken(full)
 	m, ok := c.methods[name]
-	if !ok || m.typ != v.Type() || !strings.HasSuffix(full, ")."+name) {
+	if !ok || m.fn.Type() != v.Type() || !strings.HasSuffix(full, ")."+name) {
 		return name, fmt.Errorf("class %s: %s is no method that can be called from elsewhere: want a method expression such as (*%s).Name, "+
 			"of an exported method that takes a ctx and up to two arguments and returns a value and an error", c.name, full, c.typ.Name())
 	}

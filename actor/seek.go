@@ -27,11 +27,15 @@ func (cs *callers) seek(c *caller) {
 	if c.state == sought || c.state == dead {
 		return
 	}
-	c.state, c.pinging, c.starting, c.pause = sought, false, false, 0
+	c.state, c.pinging, c.starting, c.pause, c.cell = sought, false, false, 0, nil
 	c.searches++
 	search := c.searches
+	again := c.sighted != 0 // it is still where it moves from: what runs there has not ended
 	cs.waiting[c.number] = c
 	cs.group.Go(func(ctx context.Context) {
+		if again {
+			member.Pause(ctx, seekLast)
+		}
 		begun := time.Now()
 		settled := false
 		for pause := seekFirst; ; pause = min(2*pause, seekLast) {
@@ -82,32 +86,6 @@ func (cs *callers) despair(c *caller, search int) (settled bool) {
 	}
 	cs.settle(c, unavailable(c, fmt.Sprintf("its node %s is gone", c.node)))
 	return true
-}
-
-// settle decides on calls that were sent to an epoch that has ended. Those that did not run there go first in the next one, in their order, and
-// so do those that may run again. The others fail with lost.
-func (cs *callers) settle(c *caller, lost error) {
-	unserved := make(map[*outgoing]bool)
-	for _, out := range c.unserved() {
-		unserved[out] = true
-	}
-	var again []*outgoing
-	for _, out := range c.unanswered() {
-		options := &out.call.Target.Options
-		switch {
-		case out.cancelled != nil:
-			cs.end(out, objstore.Outcome{Err: lost})
-			continue
-		case out.moved, unserved[out]:
-		case int(out.call.Attempt) <= options.Retries:
-			out.call.Attempt++
-		default:
-			cs.end(out, objstore.Outcome{Err: lost})
-			continue
-		}
-		again = append(again, out)
-	}
-	c.requeue(again)
 }
 
 // endSought ends an actor that has no cell at the moment, because it is being made again. It returns false if that is still to be seen.

@@ -14,8 +14,9 @@ import (
 
 // Snapshotter is what an actor implements whose state is to survive the loss of its node, or a move to another. Its class needs [Restarts].
 //
-// Snapshot returns the state, which is kept in the object store. It is called between methods as [SnapshotEvery] says, on an actor with
-// Concurrency also beside them, and when its node drains. Restore is given the last state that was kept, after Start, where the actor is made
+// Snapshot returns the state, which is kept in the object store. It is called as [SnapshotEvery] says, and when its node drains, while no method
+// runs: one that is due waits for those of all groups, and calls wait for it. Only methods of which several run at a time, by [Concurrency] or
+// their [Group], run beside it. Restore is given the last state that was kept, after Start, where the actor is made
 // again.
 type Snapshotter interface {
 	Snapshot(ctx context.Context) ([]byte, error)
@@ -94,8 +95,7 @@ func (c *cell) saveLater(ctx context.Context, after time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.phase == serving && c.saving.unsaved > 0 {
-		c.queue = append(c.queue, &visit{chore: func(ctx context.Context) { c.save(ctx, nil) }})
-		c.employ()
+		c.enqueue(&visit{chore: func(ctx context.Context) { c.save(ctx, nil) }})
 	}
 }
 
@@ -122,22 +122,12 @@ func (c *cell) save(ctx context.Context, change func(*record)) bool {
 }
 
 func (c *cell) trySave(ctx context.Context, change func(*record)) error {
-	var kept []byte
-	if c.snapshots() {
-		var state []byte
-		if err := c.protect(func() (err error) {
-			state, err = c.instance.Interface().(Snapshotter).Snapshot(c.context(ctx))
-			return err
-		}); err != nil {
-			return err
-		}
-		var err error
-		if kept, err = c.host.directory.keepState(ctx, state); err != nil {
-			return err
-		}
+	kept, err := c.keepState(ctx)
+	if err != nil {
+		return err
 	}
 	var old []byte
-	err := c.registration.write(ctx, func(rec *record) {
+	err = c.registration.write(ctx, func(rec *record) {
 		if old = rec.Snapshot; kept != nil {
 			rec.Snapshot = kept
 		}
@@ -154,9 +144,30 @@ func (c *cell) trySave(ctx context.Context, change func(*record)) error {
 	return err
 }
 
+// keepState keeps the instance's state and returns what the record is to say of that, nil if there is none to keep.
+func (c *cell) keepState(ctx context.Context) ([]byte, error) {
+	if !c.class.snapshots {
+		return nil, nil
+	}
+	var state []byte
+	asleep := false
+	err := c.protect(func() (err error) {
+		c.state.Lock()
+		defer c.state.Unlock()
+		if asleep = c.asleep; !asleep {
+			state, err = c.instance.Interface().(Snapshotter).Snapshot(c.context(ctx))
+		}
+		return err
+	})
+	if err != nil || asleep {
+		return nil, err
+	}
+	return c.host.directory.keepState(ctx, state)
+}
+
 // restore gives the instance the state of its last life.
 func (c *cell) restore(ctx context.Context) error {
-	if !c.snapshots() {
+	if !c.class.snapshots || c.registration == nil {
 		return nil
 	}
 	kept := c.registration.record().Snapshot

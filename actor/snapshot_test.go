@@ -12,6 +12,7 @@ import (
 	"manta/actor"
 	"manta/node"
 	"manta/node/nodetest"
+	"manta/objstore"
 )
 
 // keeper counts, and its count survives its node. Its ballast makes its state as large as a test wants.
@@ -169,6 +170,74 @@ func TestAnActorThatNoOtherNodeCanHaveIsStoppedByADrain(t *testing.T) {
 		s.await("close")
 		if _, err := call.Call(ctx); !isDead(err) {
 			t.Errorf("got %v, want ErrDead", err)
+		}
+	})
+}
+
+// sleeper sleeps when it has nothing to do.
+type sleeper struct{ keeper }
+
+var sleepers = actor.Define[sleeper]("sleeper", actor.IdleAfter(time.Minute))
+
+func TestAnIdleActorSleepsUntilTheNextCall(t *testing.T) {
+	nodetest.Virtual(t, func(t *testing.T) {
+		c, s := clientAndHosts(t, 2), newStage(t)
+		ctx := c.Context(0)
+		r := sleepers.New(ctx, sleeper{keeper{player: player{Stage: s.name}}}, actor.Name("sleeper"))
+		call := actor.Method0(r, (*sleeper).Count)
+		for i := range 3 {
+			for want := 2*i + 1; want <= 2*i+2; want++ {
+				if n, err := call.Call(ctx); err != nil || n != want {
+					t.Errorf("got %d, %v, want %d", n, err, want)
+				}
+				time.Sleep(50 * time.Second) // not long enough
+			}
+			if closes := strings.Count(strings.Join(s.read(), " "), "close"); closes != i {
+				t.Errorf("it slept %d times, want %d", closes, i)
+			}
+			time.Sleep(time.Minute)
+			s.awaits(i+1, "close")
+		}
+		if got, want := s.read(), strings.Fields("start close start restore close start restore close"); !slices.Equal(got, want) {
+			t.Errorf("the diary is %q, want %q", got, want)
+		}
+		if err := r.Stop(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if len(s.read()) != 8 {
+			t.Errorf("Close ran again: %q", s.read())
+		}
+	})
+}
+
+func TestCallsThatComeTogetherWakeAnActorOnce(t *testing.T) {
+	nodetest.Virtual(t, func(t *testing.T) {
+		c, s := clientAndHosts(t, 2), newStage(t)
+		ctx := c.Context(0)
+		r := sleepers.New(ctx, sleeper{keeper{player: player{Stage: s.name}}}, actor.Name("sleeper"))
+		if _, err := actor.Method0(r, (*sleeper).Count).Call(ctx); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		s.await("close")
+		var calls []objstore.Ref[int]
+		for i := range 3 {
+			other, err := sleepers.Lookup(c.Context(i), "sleeper")
+			if err != nil {
+				t.Fatal(err)
+			}
+			calls = append(calls, actor.Method0(other, (*sleeper).Count).Go(c.Context(i)))
+		}
+		var sum int
+		for _, ref := range calls {
+			n, err := ref.Get(ctx)
+			if err != nil {
+				t.Error(err)
+			}
+			sum += n
+		}
+		if sum != 2+3+4 || strings.Count(strings.Join(s.read(), " "), "restore") != 1 {
+			t.Errorf("they counted to %d in all, want 9; the diary is %q", sum, s.read())
 		}
 	})
 }

@@ -7,9 +7,6 @@ import (
 	"slices"
 
 	"go.uber.org/zap"
-
-	"manta/internal/call"
-	"manta/internal/member"
 )
 
 // lasting says whether the actor is made again when its node is lost.
@@ -36,33 +33,32 @@ func (c *cell) vacate() {
 		return
 	}
 	c.phase, c.moved = ended, true
-	for _, v := range c.visits {
-		if v.cancel == nil {
-			c.sendAway(v)
-			continue
+	for w := range c.visitors.all {
+		for _, v := range slices.Clone(w.visits) {
+			switch {
+			case v.answered:
+			case v.began && v.local == nil:
+				v.answered = true
+				w.let()
+				v.cancel(errTaken)
+			default: // a caller on this node has nobody else who tells it
+				c.refuse(v, errMoved)
+				v.cancel(errTaken)
+			}
 		}
-		v.answered = true
-		delete(c.visits, v.key())
-		v.cancel(errTaken)
 	}
-	c.queue = nil
-	c.mu.Unlock()
+	for i := range c.lines {
+		c.discard(&c.lines[i])
+	}
+	c.flush()
+	c.unlock()
 	c.leave(errTaken)
-}
-
-// sendAway refuses a visit that is for another epoch than this one, or for this one, which has ended.
-func (c *cell) sendAway(v *visit) {
-	v.answered = true
-	delete(c.visits, v.key())
-	c.send(v.reply, call.Reply{
-		Host: c.host.node.ID, Number: v.request.Number, Attempt: int(v.request.Attempt), Epoch: v.request.Epoch, Status: call.Moved,
-	})
 }
 
 // confirm looks at the records of all actors that live here, because others may have taken the node for lost. It returns an error if it
 // cannot tell of one.
 func (h *host) confirm(ctx context.Context) error {
-	for _, cl := range h.residentCells() {
+	for _, cl := range h.residents() {
 		err := cl.registration.confirm(ctx)
 		switch {
 		case errors.Is(err, errTaken):
@@ -75,20 +71,9 @@ func (h *host) confirm(ctx context.Context) error {
 	return nil
 }
 
-func (h *host) residentCells() []*cell {
+// residents are the cells that live here.
+func (h *host) residents() []*cell {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Collect(maps.Values(h.cells))
-}
-
-// ownerLeft stops the actors that end with a node which is gone.
-func (h *host) ownerLeft(id member.ID) {
-	if id == h.node.ID {
-		return
-	}
-	for _, cl := range h.residentCells() {
-		if cl.creation.Owner == id && !cl.detached {
-			cl.stop(nil)
-		}
-	}
 }

@@ -22,7 +22,8 @@ var (
 	// long as node.Config.InfeasibleAfter says. It did not run, unless it is ErrWorkerLost too.
 	ErrInfeasible = bus.RegisterError("infeasible", errors.New("no node could ever meet the need"))
 
-	// ErrOverload is what a plain client gets when as many requests wait at a node as it takes. It did not run: try later.
+	// ErrOverload is what a plain client gets when as many requests wait at a node as it takes, and the outcome of a call to an actor of which
+	// as many are under way as its class allows, or at whose node calls of 1 GiB wait. It did not run: try later.
 	ErrOverload = bus.RegisterError("overload", errors.New("too many requests wait"))
 
 	// ErrArgument is what a task fails with, inside an [Error], when its arguments do not fit its function: another type, or

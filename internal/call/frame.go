@@ -10,7 +10,6 @@ import (
 const (
 	requestFrame = 'q'
 	replyFrame   = 'r'
-	cancelFrame  = 'x'
 )
 
 // Status is what a host says of a call.
@@ -29,8 +28,6 @@ const (
 type Request struct {
 	Owner member.ID // node that submitted the call
 	Need  member.Amounts
-	Birth objstore.ID // of the actor that is meant, zero for none
-	Epoch uint64      // of that actor's, 0 for any
 	Entry
 }
 
@@ -38,7 +35,6 @@ type Request struct {
 func (q *Request) AppendTo(b []byte) []byte {
 	b = append(bus.AppendFrame(b, requestFrame), q.Owner[:]...)
 	b = AppendNeed(b, q.Need)
-	b = bus.AppendUint(append(b, q.Birth[:]...), q.Epoch)
 	return q.Entry.AppendTo(b)
 }
 
@@ -50,8 +46,6 @@ func ReadRequest(frame []byte) (q Request, err error) {
 	}
 	copy(q.Owner[:], r.Raw(len(q.Owner)))
 	q.Need = ReadNeed(&r)
-	copy(q.Birth[:], r.Raw(len(q.Birth)))
-	q.Epoch = r.Uint()
 	q.Entry = ReadEntry(&r)
 	return q, r.Err()
 }
@@ -89,7 +83,6 @@ type Reply struct {
 	Host    member.ID
 	Number  uint64
 	Attempt int
-	Epoch   uint64 // of the actor that says it, 0 if it has none
 	Status  Status
 	Outcome objstore.Outcome // if Done or Refused
 }
@@ -99,7 +92,6 @@ func (p *Reply) AppendTo(b []byte) []byte {
 	b = append(bus.AppendFrame(b, replyFrame), p.Host[:]...)
 	b = bus.AppendUint(b, p.Number)
 	b = bus.AppendUint(b, uint64(p.Attempt))
-	b = bus.AppendUint(b, p.Epoch)
 	b = append(b, byte(p.Status))
 	if p.Status == Done || p.Status == Refused {
 		b = p.Outcome.AppendTo(b)
@@ -116,7 +108,6 @@ func ReadReply(frame []byte) (p Reply, err error) {
 	copy(p.Host[:], r.Raw(len(p.Host)))
 	p.Number = r.Uint()
 	p.Attempt = int(min(r.Uint(), maxAttempt))
-	p.Epoch = r.Uint()
 	p.Status = Status(r.Byte())
 	switch p.Status {
 	case Accepted, Busy, Moved:
@@ -126,26 +117,4 @@ func ReadReply(frame []byte) (p Reply, err error) {
 		r.Fail("unknown status")
 	}
 	return p, r.Err()
-}
-
-// Cancel tells a host that the outcome of a call is no longer wanted.
-type Cancel struct {
-	Owner  member.ID
-	Number uint64
-}
-
-// AppendTo appends the cancellation as a frame.
-func (c Cancel) AppendTo(b []byte) []byte {
-	return bus.AppendUint(append(bus.AppendFrame(b, cancelFrame), c.Owner[:]...), c.Number)
-}
-
-// ReadCancel reads what AppendTo wrote; false means that the frame is something else.
-func ReadCancel(frame []byte) (c Cancel, ok bool) {
-	r, kind := bus.ReadFrame(frame)
-	if kind != cancelFrame {
-		return c, false
-	}
-	copy(c.Owner[:], r.Raw(len(c.Owner)))
-	c.Number = r.Uint()
-	return c, r.Err() == nil
 }

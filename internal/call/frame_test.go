@@ -27,8 +27,6 @@ const mostAttempts = 1<<16 - 1
 func drawRequest(t *rapid.T) call.Request {
 	q := call.Request{
 		Owner: rapid.Make[member.ID]().Draw(t, "owner"),
-		Birth: rapid.Make[objstore.ID]().Draw(t, "birth"),
-		Epoch: rapid.Uint64().Draw(t, "epoch"),
 		Entry: call.Entry{
 			Number:  rapid.Uint64().Draw(t, "number"),
 			Attempt: rapid.Uint16Min(1).Draw(t, "attempt"),
@@ -57,7 +55,6 @@ func drawReply(t *rapid.T) call.Reply {
 		Host:    rapid.Make[member.ID]().Draw(t, "host"),
 		Number:  rapid.Uint64().Draw(t, "number"),
 		Attempt: rapid.IntRange(1, mostAttempts).Draw(t, "attempt"),
-		Epoch:   rapid.Uint64().Draw(t, "epoch"),
 		Status:  rapid.SampledFrom([]call.Status{call.Accepted, call.Busy, call.Moved, call.Done, call.Refused}).Draw(t, "status"),
 	}
 	if p.Status != call.Done && p.Status != call.Refused {
@@ -98,15 +95,6 @@ func TestAReplyIsReadAsItWasWritten(t *testing.T) {
 	})
 }
 
-func TestACancellationIsReadAsItWasWritten(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		want := rapid.Make[call.Cancel]().Draw(t, "cancel")
-		if got, ok := call.ReadCancel(want.AppendTo(nil)); !ok || got != want {
-			t.Fatalf("%+v was read as %+v, %v", want, got, ok)
-		}
-	})
-}
-
 func TestAFrameThatIsCutShortAnywhereIsRefused(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		request, reply := drawRequest(t), drawReply(t)
@@ -117,27 +105,19 @@ func TestAFrameThatIsCutShortAnywhereIsRefused(t *testing.T) {
 		if _, err := call.ReadReply(cut(reply.AppendTo(nil))); !errors.Is(err, bus.ErrMalformed) {
 			t.Fatalf("reply: %v", err)
 		}
-		if c, ok := call.ReadCancel(cut(call.Cancel{Number: 1}.AppendTo(nil))); ok {
-			t.Fatalf("cancellation: %+v", c)
-		}
 	})
 }
 
 func TestAFrameOfAnotherKindIsRefused(t *testing.T) {
-	request, reply, cancel := (&call.Request{}).AppendTo(nil), (&call.Reply{Status: call.Busy}).AppendTo(nil), call.Cancel{}.AppendTo(nil)
-	for _, frame := range [][]byte{reply, cancel, nil, []byte("{}"), bus.AppendFrame(nil, 0)} {
+	request, reply := (&call.Request{}).AppendTo(nil), (&call.Reply{Status: call.Busy}).AppendTo(nil)
+	for _, frame := range [][]byte{reply, nil, []byte("{}"), bus.AppendFrame(nil, 0)} {
 		if _, err := call.ReadRequest(frame); !errors.Is(err, bus.ErrMalformed) {
 			t.Errorf("%q as a request: %v", frame, err)
 		}
 	}
-	for _, frame := range [][]byte{request, cancel, nil, []byte("{}"), bus.AppendFrame(nil, 0)} {
+	for _, frame := range [][]byte{request, nil, []byte("{}"), bus.AppendFrame(nil, 0)} {
 		if _, err := call.ReadReply(frame); !errors.Is(err, bus.ErrMalformed) {
 			t.Errorf("%q as a reply: %v", frame, err)
-		}
-	}
-	for _, frame := range [][]byte{request, reply, nil, []byte("{}"), bus.AppendFrame(nil, 0)} {
-		if _, ok := call.ReadCancel(frame); ok {
-			t.Errorf("%q was read as a cancellation", frame)
 		}
 	}
 }
@@ -199,7 +179,7 @@ func TestMalformedArgumentsAreRefusedWithTheirFrame(t *testing.T) {
 
 func FuzzReadRequest(f *testing.F) {
 	full := call.Request{
-		Owner: member.ID{1}, Need: member.Amounts{"CPU": 1}, Birth: objstore.ID{1}, Entry: call.Entry{
+		Owner: member.ID{1}, Need: member.Amounts{"CPU": 1}, Entry: call.Entry{
 			Number: 2, Attempt: 3, Deadline: 1e9, Plain: true,
 			Args: wire(call.WireArg{Value: bus.Value{Format: bus.Text, Data: []byte("x")}}, call.WireArg{Object: objstore.ID{2}}),
 		},

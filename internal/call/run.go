@@ -127,6 +127,11 @@ func (p *panicked) Unwrap() error {
 	return err
 }
 
+// Exited is the error of a call whose function ended its goroutine by runtime.Goexit.
+func Exited(function string, node member.ID, attempt int) error {
+	return newFailure(errors.New("the function ended its goroutine (runtime.Goexit)"), function, node, attempt)
+}
+
 // FailedCode is the code under which a Failure travels.
 const FailedCode = "failed"
 

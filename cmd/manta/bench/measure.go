@@ -12,6 +12,7 @@ import (
 var families = [][]Measure{
 	rawMeasures, throughputMeasures, latencyMeasures, objectMeasures, queueMeasures,
 	durableMeasures, poolMeasures, floodMeasures, mixMeasures, placementMeasures, groupMeasures,
+	actorMeasures,
 }
 
 // A Measure is one thing that is measured, once a round.

@@ -18,6 +18,9 @@ type sizes struct {
 	blob      int // bytes of a large value
 	broadcast int // bytes that go to several nodes
 
+	created     int // actors made at once
+	inhabitants int // actors of a node that has very many
+
 	durable, durableWarm int // durable tasks, and those before the clock starts
 
 	floodLasts time.Duration // after this a flood is cancelled, once it has seen enough single tasks
@@ -28,12 +31,12 @@ type sizes struct {
 
 var full = sizes{
 	warm: 100_000, requests: 100_000, backlog: 100_000, calls: 5_000, loops: 20, waited: 1_000, args: 10_000, parents: 100,
-	queued: 1_000_000, flood: 100_000, allocated: 100_000, durable: 50_000, durableWarm: 10_000, blob: 800_000_000, broadcast: 1 << 30,
+	queued: 1_000_000, flood: 100_000, allocated: 100_000, durable: 50_000, durableWarm: 10_000, blob: 800_000_000, broadcast: 1 << 30, created: 10_000, inhabitants: 100_000,
 	floodLasts: 20 * time.Second, singles: 100, trials: 20, part: 1,
 }
 
 var quick = sizes{
 	warm: 10, requests: 500, backlog: 500, calls: 50, loops: 1, waited: 50, args: 50, parents: 5,
-	queued: 500, flood: 500, allocated: 500, durable: 200, durableWarm: 10, blob: 3_000_000, broadcast: 8 << 20,
+	queued: 500, flood: 500, allocated: 500, durable: 200, durableWarm: 10, blob: 3_000_000, broadcast: 8 << 20, created: 50, inhabitants: 100,
 	floodLasts: 100 * time.Millisecond, singles: 1, trials: 3, part: 20,
 }

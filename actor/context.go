@@ -1,0 +1,74 @@
+package actor
+
+import (
+	"context"
+	"time"
+
+	"manta/internal/call"
+	"manta/internal/member"
+)
+
+// A visit is the ctx that the method gets. Most methods return before anybody asks it for anything, so the ctx behind it is made when it is
+// asked for.
+
+// context returns the ctx behind this one.
+func (v *visit) context() context.Context {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.ctx != nil {
+		return v.ctx
+	}
+	ctx, stop := context.WithCancelCause(v.cell.group.Context())
+	v.stop = stop
+	if deadline, ok := v.entry.Until(); ok {
+		timed, release := context.WithDeadline(ctx, deadline)
+		ctx, v.stop = timed, func(cause error) {
+			stop(cause)
+			release()
+		}
+	}
+	v.ctx = ctx
+	if v.cause != nil {
+		v.stop(v.cause)
+	}
+	return ctx
+}
+
+// cancel ends the ctx.
+func (v *visit) cancel(cause error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.cause != nil {
+		return
+	}
+	v.cause = cause
+	if v.stop != nil {
+		v.stop(cause)
+	}
+}
+
+// returned ends the ctx of a call that is over: the calls that it made go on.
+func (v *visit) returned() { v.cancel(call.ErrReturned) }
+
+// Deadline implements context.Context.
+func (v *visit) Deadline() (time.Time, bool) { return v.entry.Until() }
+
+// Done implements context.Context.
+func (v *visit) Done() <-chan struct{} { return v.context().Done() }
+
+// Err implements context.Context.
+func (v *visit) Err() error { return v.context().Err() }
+
+// Value implements context.Context. Package context asks for the ctx behind this one here, so children and causes work.
+func (v *visit) Value(key any) any {
+	if member.IsScopeKey(key) {
+		return v.cell.host.scope // calls take no slot, so it carries no work
+	}
+	switch key {
+	case any(selfKey{}):
+		return v.cell
+	case any(epochKey{}):
+		return v.cell.epoch
+	}
+	return v.context().Value(key)
+}

@@ -1,0 +1,129 @@
+package actor
+
+import (
+	"errors"
+
+	"manta/bus"
+	"manta/objstore"
+)
+
+// A call to an actor on the caller's own node goes straight into the cell's queue, and its outcome straight back. Everything else is as it is
+// over NATS: arguments and results go through the codec, so that nobody shares memory with the actor, and errors too.
+//
+// callers may be locked when a cell is, never the other way round: a cell hands outcomes out once it is unlocked.
+
+// returned is an outcome for a caller on the cell's node.
+type returned struct {
+	visit   *visit
+	outcome objstore.Outcome // with errMoved: the actor has moved
+}
+
+// find returns the cell of that id, if it lives here.
+func (h *host) find(id string) *cell {
+	if h == nil {
+		return nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.local[id]
+}
+
+// hand puts a call into the queue of a cell on this node.
+func (cs *callers) hand(out *outgoing) {
+	c := out.caller
+	v := &visit{entry: out.call.Entry(), owner: cs.node.ID, local: out, cell: c.cell}
+	v.name(v.cell.class, []byte(out.method))
+	out.lane.give(out)
+	v.place = out.place
+	err := v.cell.take(v, visitorKey{sender{cs.node.ID, c.number}, out.lane.number}, c.birth)
+	if errors.Is(err, errMoved) {
+		cs.moved(out)
+		cs.seekMoved(c)
+		return
+	}
+	if err != nil {
+		cs.refuse(out, err)
+		if c.unanswered() == 0 { // it has ended, and not only begun to
+			cs.doubt(c)
+		}
+		return
+	}
+	out.visit = v
+}
+
+// answerPing is pinged for a caller on this node.
+func (c *cell) answerPing(birth objstore.ID) pong {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pong(birth)
+}
+
+// take is deliver for a call of this node.
+func (c *cell) take(v *visit, from visitorKey, birth objstore.ID) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.admit(v, birth); err != nil {
+		return err
+	}
+	v.visitor = c.visitor(from, "")
+	v.visitor.take(v)
+	return nil
+}
+
+// withdraw ends a call of this node: its caller gives it an outcome. It returns false if the cell has done that already.
+func (v *visit) withdraw(cause error) bool {
+	c := v.cell
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if v.answered {
+		return false
+	}
+	v.answered = true
+	v.visitor.let()
+	c.forget(v.visitor)
+	v.cancel(cause)
+	return true
+}
+
+// unlock releases the cell and hands out what it has for callers of this node.
+func (c *cell) unlock() {
+	returned := c.returned
+	c.returned = nil
+	c.mu.Unlock()
+	for i := range returned {
+		returned[i].visit.local.callers.returned(&returned[i])
+	}
+}
+
+// returned ends a call of this node.
+func (cs *callers) returned(r *returned) {
+	o, out := r.outcome, r.visit.local
+	moved := errors.Is(o.Err, errMoved)
+	switch {
+	case moved:
+	case o.Err != nil: // as it would have travelled
+		wire := bus.ReadFields(o.AppendTo(nil))
+		o = objstore.ReadOutcome(&wire)
+	case o.Blob != nil:
+		o.Blob.From = cs.node.ID
+	}
+	cs.mu.Lock()
+	defer cs.unlock()
+	if r.visit.began {
+		out.caller.starting = false
+	}
+	if out.ended || out.visit != r.visit { // it was settled when the actor had moved
+		objstore.StoreOf(cs.node).Discard(out.call.Object.ID(), o)
+		return
+	}
+	switch {
+	case !moved:
+		cs.endWith(out, &o)
+		return
+	case r.visit.began: // what becomes of it is settled once the actor is found
+		out.visit = nil
+	default:
+		cs.moved(out)
+	}
+	cs.seekMoved(out.caller)
+}
