@@ -81,7 +81,7 @@ func TestAnActorIsBackSoonAfterItsProcessWasKilled(t *testing.T) {
 			}
 			if e.Epoch > epoch {
 				away := time.Unix(0, e.At).Sub(killed)
-				if away > c.noticed {
+				if away > c.remade {
 					t.Errorf("it was away for %v", away)
 				}
 				t.Logf("it was away for %v", away)
