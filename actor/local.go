@@ -16,6 +16,7 @@ import (
 type returned struct {
 	visit   *visit
 	outcome objstore.Outcome // with errMoved: the actor has moved
+	unmade  bool             // the error is that of Start
 }
 
 // find returns the cell of that id, if it lives here.
@@ -119,6 +120,10 @@ func (cs *callers) returned(r *returned) {
 	switch {
 	case !moved:
 		cs.endWith(out, &o)
+		if c := out.caller; r.unmade && c.starting { // the host's word of that is still on its way
+			c.unmade = true
+			cs.bury(c, o.Err, o.Err)
+		}
 		return
 	case r.visit.began: // what becomes of it is settled once the actor is found
 		out.visit = nil

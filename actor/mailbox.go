@@ -206,7 +206,7 @@ func (c *cell) reply(v *visit, out *objstore.Outcome) {
 	v.answered = true
 	w.let()
 	if v.local != nil {
-		c.returned = append(c.returned, returned{v, *out})
+		c.returned = append(c.returned, returned{v, *out, c.failure != nil})
 		c.forget(w)
 		return
 	}
