@@ -62,53 +62,56 @@ func lives(t *testing.T, events []line.Event) (epochs int) {
 	return epochs
 }
 
+// Over routed servers an actor comes back too, but not in a time that could be promised: a server that dies takes the leaders of buckets and
+// consumers with it. So these tests, as that of the rolling restart, have one server.
+
 func TestAnActorIsBackSoonAfterItsProcessWasKilled(t *testing.T) {
-	together(t, same(2, worker{cpus: 4}), func(t *testing.T, c *cluster) {
-		owner := c.counting("x")
-		home, epoch := c.host("x")
-		killed := time.Now()
-		home.kill()
-		owner.later(20, epoch, "x")
-		owner.tell(line.Command{Do: "enough", Tag: "x"})
-		done := owner.done("x")
-		results := only(owner.events.all(), line.Result, "x")
-		if epochs := lives(t, results); epochs != 2 || done.Failed > 1 {
-			t.Errorf("there are %d epochs, and %d calls failed", epochs, done.Failed)
+	t.Parallel()
+	c := oneServer(t, same(2, worker{cpus: 4}))
+	owner := c.counting("x")
+	home, epoch := c.host("x")
+	killed := time.Now()
+	home.kill()
+	owner.later(20, epoch, "x")
+	owner.tell(line.Command{Do: "enough", Tag: "x"})
+	done := owner.done("x")
+	results := only(owner.events.all(), line.Result, "x")
+	if epochs := lives(t, results); epochs != 2 || done.Failed > 1 {
+		t.Errorf("there are %d epochs, and %d calls failed", epochs, done.Failed)
+	}
+	for _, e := range results {
+		if e.Error != "" && e.Code != "unavailable" {
+			t.Errorf("a call failed with %s", e.Error)
 		}
-		for _, e := range results {
-			if e.Error != "" && e.Code != "unavailable" {
-				t.Errorf("a call failed with %s", e.Error)
+		if e.Epoch > epoch {
+			away := time.Unix(0, e.At).Sub(killed)
+			if away > c.noticed {
+				t.Errorf("it was away for %v", away)
 			}
-			if e.Epoch > epoch {
-				away := time.Unix(0, e.At).Sub(killed)
-				if away > c.remade {
-					t.Errorf("it was away for %v", away)
-				}
-				t.Logf("it was away for %v", away)
-				break
-			}
+			t.Logf("it was away for %v", away)
+			break
 		}
-	})
+	}
 }
 
 func TestAProcessThatWasStoppedDoesNothingForAnActorThatLivesElsewhere(t *testing.T) {
-	together(t, same(2, worker{cpus: 4}), func(t *testing.T, c *cluster) {
-		owner := c.counting("x")
-		home, epoch := c.host("x")
-		home.signal(t, syscall.SIGSTOP)
-		owner.later(20, epoch, "x")
-		home.signal(t, syscall.SIGCONT)
-		owner.meet(2)
-		owner.some(len(only(owner.events.all(), line.Result, "x"))+50, line.Result, "x")
-		owner.tell(line.Command{Do: "enough", Tag: "x"})
-		owner.done("x")
-		if epochs := lives(t, only(owner.events.all(), line.Result, "x")); epochs != 2 {
-			t.Errorf("the caller saw %d epochs", epochs)
-		}
-		if epochs := lives(t, only(c.ran("x"), line.Start, "x")); epochs != 2 {
-			t.Errorf("there were %d epochs", epochs)
-		}
-	})
+	t.Parallel()
+	c := oneServer(t, same(2, worker{cpus: 4}))
+	owner := c.counting("x")
+	home, epoch := c.host("x")
+	home.signal(t, syscall.SIGSTOP)
+	owner.later(20, epoch, "x")
+	home.signal(t, syscall.SIGCONT)
+	owner.meet(2)
+	owner.some(len(only(owner.events.all(), line.Result, "x"))+50, line.Result, "x")
+	owner.tell(line.Command{Do: "enough", Tag: "x"})
+	owner.done("x")
+	if epochs := lives(t, only(owner.events.all(), line.Result, "x")); epochs != 2 {
+		t.Errorf("the caller saw %d epochs", epochs)
+	}
+	if epochs := lives(t, only(c.ran("x"), line.Start, "x")); epochs != 2 {
+		t.Errorf("there were %d epochs", epochs)
+	}
 }
 
 func TestARollingRestartFailsNoCallAndLosesNoUpdate(t *testing.T) {

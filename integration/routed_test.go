@@ -13,7 +13,7 @@ import (
 // bucket: 4 to 9 s.
 func routedServers(t *testing.T, workers []worker) *cluster {
 	t.Helper()
-	c := &cluster{t: t, noticed: 15 * time.Second, remade: time.Minute}
+	c := &cluster{t: t, noticed: 15 * time.Second}
 	var addresses, routes []string
 	for range max(3, len(workers)) {
 		address := freeAddress(t)

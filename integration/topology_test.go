@@ -14,7 +14,6 @@ import (
 type cluster struct {
 	t       *testing.T
 	noticed time.Duration // bounds the time from a node's end, or from when it stops, until its tasks start elsewhere
-	remade  time.Duration // bounds the time until its actors answer elsewhere: where its server died too, the directory finds leaders first
 	server  *server       // nil if the servers are inside the workers
 	url     string        // where owners connect; of the first worker, if the servers are inside
 	workers []*process
@@ -77,7 +76,7 @@ func together(t *testing.T, workers []worker, test func(t *testing.T, c *cluster
 // a quarter of a second to end it, and the rest of what a test waits is the machine's.
 func oneServer(t *testing.T, workers []worker) *cluster {
 	t.Helper()
-	c := &cluster{t: t, server: startServer(t), noticed: 5 * time.Second, remade: 5 * time.Second}
+	c := &cluster{t: t, server: startServer(t), noticed: 5 * time.Second}
 	c.url = c.server.url()
 	for i, w := range workers {
 		c.workers = append(c.workers, launch(t, "worker "+strconv.Itoa(i), append(w.flags(t), "-url", c.url)...))
