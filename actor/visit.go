@@ -224,6 +224,8 @@ func (c *cell) answer(l *line, v *visit, out objstore.Outcome) {
 		objstore.StoreOf(c.host.node).Discard(objstore.NewID(v.owner, v.entry.Number), out)
 		return
 	}
-	objstore.StoreOf(c.host.node).Lend(&out, v.owner)
+	if v.local == nil { // else the value itself goes there, with what keeps its refs
+		objstore.StoreOf(c.host.node).Lend(&out, v.owner)
+	}
 	c.reply(v, &out)
 }
