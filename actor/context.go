@@ -18,20 +18,11 @@ func (v *visit) context() context.Context {
 	if v.ctx != nil {
 		return v.ctx
 	}
-	ctx, stop := context.WithCancelCause(v.cell.group.Context())
-	v.stop = stop
-	if deadline, ok := v.entry.Until(); ok {
-		timed, release := context.WithDeadline(ctx, deadline)
-		ctx, v.stop = timed, func(cause error) {
-			stop(cause)
-			release()
-		}
-	}
-	v.ctx = ctx
+	v.ctx, v.stop = v.entry.Context(v.cell.group.Context())
 	if v.cause != nil {
 		v.stop(v.cause)
 	}
-	return ctx
+	return v.ctx
 }
 
 // cancel ends the ctx.

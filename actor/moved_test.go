@@ -76,9 +76,9 @@ func TestAFencedCellTakesNoCallOfItsOwnNode(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.Pause(1)
-		time.Sleep(5 * time.Second) // longer than its lease
+		time.Sleep(5 * time.Second) // virtual: longer than its lease
 		fenced := say.Go(ctx, "said")
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) // virtual
 		if got := s.only("said"); len(got) != 1 {
 			t.Errorf("%d calls ran, want only the first", len(got))
 		}
@@ -101,7 +101,7 @@ func TestADrainSendsTheCallsOfAllGroupsOnInOrder(t *testing.T) {
 		c.Add()
 		drained := make(chan error, 1)
 		go func() { drained <- c.Node(1).Drain(ctx) }()
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) // virtual
 		said := say.Map(ctx, []string{"one", "two"})
 		for _, gate := range []string{"runs", "second", "third"} {
 			s.open(gate)

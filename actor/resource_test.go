@@ -117,7 +117,7 @@ func TestAnActorThatWaitsForRoomCanBeStoppedAndKilledByOthers(t *testing.T) {
 				late := residents.New(ctx, s.resident(" late"))
 				ended := make(chan error, 1)
 				go func() { ended <- end(late, other) }()
-				time.Sleep(3 * time.Second) // longer than interest takes to spread
+				time.Sleep(3 * time.Second) // virtual: longer than interest takes to spread
 				if err := rooms[0].Stop(ctx); err != nil {
 					t.Fatal(err)
 				}

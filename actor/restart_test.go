@@ -88,7 +88,7 @@ func TestWithAShortLeaseARestartTakesTwoSeconds(t *testing.T) {
 		r := phoenixes.New(ctx, s.phoenix())
 		count(t, ctx, r, 1)
 		c.Add(short)
-		time.Sleep(5 * time.Second) // a node that has just come takes nobody for dead
+		time.Sleep(5 * time.Second) // virtual: a node that has just come takes nobody for dead
 		begin := time.Now()
 		c.Kill(1)
 		s.awaits(2, "start")
@@ -284,7 +284,7 @@ func TestANodeThatWasSilentForAMomentKeepsItsActors(t *testing.T) {
 		for i := 1; i <= 2; i++ {
 			c.Pause(i)
 			late := actor.Method0(r, (*phoenix).Count).Go(ctx)
-			time.Sleep(1500 * time.Millisecond)
+			time.Sleep(1500 * time.Millisecond) // virtual
 			c.Resume(i)
 			if n, err := late.Get(ctx); err != nil || n != 1+i {
 				t.Errorf("got %d, %v, want %d", n, err, 1+i)

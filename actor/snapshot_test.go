@@ -87,7 +87,7 @@ func TestWhatIsNotInTheSnapshotIsLost(t *testing.T) {
 		c.Kill(1)
 		s.awaits(1, "restore")
 		count(4) // the third call was the last that was kept
-		time.Sleep(2 * time.Minute)
+		time.Sleep(2 * time.Minute) // virtual
 		c.Add()
 		c.Kill(second)
 		s.awaits(2, "restore")
@@ -127,7 +127,7 @@ func TestActorsMoveWithTheirStateWhenNodesDrain(t *testing.T) {
 			}()
 		}
 		for i := 1; i <= 3; i++ {
-			time.Sleep(100 * time.Millisecond)
+			time.Sleep(100 * time.Millisecond) // virtual
 			if err := errors.Join(c.Node(i).Drain(ctx), c.Node(i).Close()); err != nil {
 				t.Fatal(err)
 			}
@@ -190,12 +190,12 @@ func TestAnIdleActorSleepsUntilTheNextCall(t *testing.T) {
 				if n, err := call.Call(ctx); err != nil || n != want {
 					t.Errorf("got %d, %v, want %d", n, err, want)
 				}
-				time.Sleep(50 * time.Second) // not long enough
+				time.Sleep(50 * time.Second) // virtual: not long enough
 			}
 			if closes := strings.Count(strings.Join(s.read(), " "), "close"); closes != i {
 				t.Errorf("it slept %d times, want %d", closes, i)
 			}
-			time.Sleep(time.Minute)
+			time.Sleep(time.Minute) // virtual
 			s.awaits(i+1, "close")
 		}
 		if got, want := s.read(), strings.Fields("start close start restore close start restore close"); !slices.Equal(got, want) {
@@ -218,7 +218,7 @@ func TestCallsThatComeTogetherWakeAnActorOnce(t *testing.T) {
 		if _, err := actor.Method0(r, (*sleeper).Count).Call(ctx); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Minute)
+		time.Sleep(time.Minute) // virtual
 		s.await("close")
 		var calls []objstore.Ref[int]
 		for i := range 3 {

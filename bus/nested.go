@@ -78,17 +78,14 @@ func AppendFormat(b []byte, f Format, refs *Refs) []byte {
 	return b
 }
 
-// isPlain says whether nothing more than a format's byte stands before a value.
-func isPlain(f byte) bool { return f&withRefs == 0 && Format(f) != Structs }
-
 // ReadFormat reads what AppendFormat wrote.
 func (r *Reader) ReadFormat() (Format, *Refs) {
 	f := r.Byte()
 	switch {
-	case isPlain(f):
-		return Format(f), nil
 	case Format(f) == Structs:
 		return r.readStructs(), nil
+	case f&withRefs == 0:
+		return Format(f), nil
 	}
 	n := r.Count()
 	raw := r.Raw(n * len(RefID{}))

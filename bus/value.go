@@ -46,12 +46,7 @@ func (r *Reader) ReadValue() (v Value) {
 
 // ReadValueTo is ReadValue into a zero Value.
 func (r *Reader) ReadValueTo(v *Value) {
-	if len(r.rest) > 0 && isPlain(r.rest[0]) { // as ReadFormat does it: most values pass here
-		v.Format = Format(r.rest[0])
-		r.rest = r.rest[1:]
-	} else {
-		v.Format, v.Refs = r.ReadFormat()
-	}
+	v.Format, v.Refs = r.ReadFormat()
 	v.Data = r.Bytes()
 }
 

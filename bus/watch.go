@@ -57,14 +57,12 @@ type Watch struct {
 	sub    *nats.Subscription
 	end    context.CancelFunc // of what nats.go keeps for a subscription that its connection has ended
 
-	mu       sync.Mutex
-	seen     uint64 // records so far, while it catches up
-	pending  uint64 // how many there were when it began; 0 until the server has said so
-	isNow    bool   // caughtUp is closed
-	caughtUp chan struct{}
+	mu      sync.Mutex
+	seen    uint64 // records so far
+	pending uint64 // how many there were when it began; 0 until the server has said so
 
-	endOnce sync.Once
-	ended   chan struct{}
+	nowOnce, endOnce sync.Once
+	caughtUp, ended  chan struct{}
 }
 
 func (w *Watch) subscribe(ctx context.Context, keys []string) error {
@@ -117,12 +115,7 @@ func (w *Watch) arrived(msg *nats.Msg) {
 	}
 }
 
-func (w *Watch) reachNow() {
-	if !w.isNow {
-		w.isNow = true
-		close(w.caughtUp)
-	}
-}
+func (w *Watch) reachNow() { w.nowOnce.Do(func() { close(w.caughtUp) }) }
 
 func (w *Watch) hasEnded() { w.endOnce.Do(func() { close(w.ended) }) }
 

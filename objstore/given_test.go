@@ -53,7 +53,7 @@ func TestAnObjectWhoseNameWasGivenAwayIsKeptForTheRefTTL(t *testing.T) {
 				if keptFor(c, 0) != 1 || bucket.usage() == 0 {
 					t.Errorf("after 50 s %d objects are kept, and %d bytes are in the bucket", keptFor(c, 0), bucket.usage())
 				}
-				time.Sleep(10 * time.Second)
+				time.Sleep(10 * time.Second) // virtual
 				bucket.awaitEmpty()
 			})
 		})

@@ -84,23 +84,14 @@ func (j *job) context() context.Context {
 	if m.ctx != nil {
 		return m.ctx
 	}
-	ctx, stop := context.WithCancelCause(j.host.group.Context())
-	m.stop = stop
-	if deadline, ok := j.entry.Until(); ok {
-		timed, release := context.WithDeadline(ctx, deadline)
-		ctx, m.stop = timed, func(cause error) {
-			stop(cause)
-			release()
-		}
-	}
-	m.ctx = ctx
+	m.ctx, m.stop = j.entry.Context(j.host.group.Context())
 	switch {
 	case m.cause != nil:
 		m.stop(m.cause)
 	case j.over:
 		m.stop(call.ErrReturned)
 	}
-	return ctx
+	return m.ctx
 }
 
 // Deadline implements context.Context.

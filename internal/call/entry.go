@@ -1,6 +1,7 @@
 package call
 
 import (
+	"context"
 	"time"
 
 	"manta/bus"
@@ -31,6 +32,20 @@ func (e *Entry) Until() (time.Time, bool) {
 		return time.Time{}, false
 	}
 	return time.Unix(0, e.Deadline), true
+}
+
+// Context returns a ctx for the call beneath parent, with the call's deadline, and what ends it.
+func (e *Entry) Context(parent context.Context) (context.Context, context.CancelCauseFunc) {
+	ctx, stop := context.WithCancelCause(parent)
+	deadline, ok := e.Until()
+	if !ok {
+		return ctx, stop
+	}
+	timed, release := context.WithDeadline(ctx, deadline)
+	return timed, func(cause error) {
+		stop(cause)
+		release()
+	}
 }
 
 // AppendTo appends the entry to a frame.

@@ -160,11 +160,16 @@ func actorLocalAsync(ctx context.Context, s *Stage) (Timed, error) {
 	if err != nil {
 		return nil, err
 	}
+	return callsByMap(driver, call, s.backlog), nil
+}
+
+// callsByMap measures n calls that are made at once and read by GetAll.
+func callsByMap(driver context.Context, call echoCall, n int) Timed {
 	return func(context.Context) (Sample, error) {
 		begun := time.Now()
-		_, err := objstore.GetAll(driver, call.Map(driver, numbers(s.backlog)))
-		return rate(s.backlog, time.Since(begun)), err
-	}, nil
+		_, err := objstore.GetAll(driver, call.Map(driver, numbers(n)))
+		return rate(n, time.Since(begun)), err
+	}
 }
 
 func actorConcurrent(ctx context.Context, s *Stage) (Timed, error) {
@@ -176,11 +181,7 @@ func actorConcurrent(ctx context.Context, s *Stage) (Timed, error) {
 	if _, err := objstore.GetAll(driver, call.Map(driver, numbers(s.warm))); err != nil {
 		return nil, err
 	}
-	return func(context.Context) (Sample, error) {
-		begun := time.Now()
-		_, err := objstore.GetAll(driver, call.Map(driver, numbers(s.backlog)))
-		return rate(s.backlog, time.Since(begun)), err
-	}, nil
+	return callsByMap(driver, call, s.backlog), nil
 }
 
 // An argument is what the calls of a driver get: it makes so many of them.
