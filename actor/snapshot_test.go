@@ -86,7 +86,7 @@ func TestWhatIsNotInTheSnapshotIsLost(t *testing.T) {
 		second := c.Add()
 		c.Kill(1)
 		s.awaits(1, "restore")
-		count(4) // the third call was the last that was kept
+		count(4)                    // the third call was the last that was kept
 		time.Sleep(2 * time.Minute) // virtual
 		c.Add()
 		c.Kill(second)

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"manta/bus"
+	"manta/internal/freeport"
 )
 
 func portOf(t *testing.T, srv *server.Server) int {
@@ -31,23 +32,16 @@ func portOf(t *testing.T, srv *server.Server) int {
 	return port
 }
 
-// freePort returns a port of loopback that nobody has at this moment.
-func freePort(t *testing.T) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().(*net.TCPAddr).Port
-}
-
 // runCluster starts three servers that are joined by routes, and waits until they have a JetStream leader.
 func runCluster(t *testing.T) *server.Server {
 	t.Helper()
 	var routes []*url.URL // each server knows all: one without any would not wait for others
-	for range 3 {
-		routes = append(routes, &url.URL{Scheme: "nats", Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(freePort(t)))})
+	addresses, err := freeport.Loopback(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, address := range addresses {
+		routes = append(routes, &url.URL{Scheme: "nats", Host: address})
 	}
 	var all []*server.Server
 	for i, route := range routes {

@@ -1,11 +1,12 @@
 package integration
 
 import (
-	"net"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"manta/internal/freeport"
 )
 
 // routedServers has a NATS server inside every worker, and as many more that there are three of them, which form one NATS
@@ -14,15 +15,19 @@ import (
 func routedServers(t *testing.T, workers []worker) *cluster {
 	t.Helper()
 	c := &cluster{t: t, noticed: 15 * time.Second}
-	var addresses, routes []string
-	for range max(3, len(workers)) {
-		address := freeAddress(t)
-		addresses, routes = append(addresses, address), append(routes, "nats://"+address)
+	servers := max(3, len(workers))
+	addresses, err := freeport.Loopback(2 * servers) // half for routes, half for clients
+	if err != nil {
+		t.Fatal(err)
+	}
+	var routes []string
+	for _, address := range addresses[:servers] {
+		routes = append(routes, "nats://"+address)
 	}
 	var all []*process
-	for i, address := range addresses {
+	for i, address := range addresses[:servers] {
 		flags := []string{
-			"-embedded", "-listen", freeAddress(t), "-cluster-listen", address, "-routes", strings.Join(routes, ","),
+			"-embedded", "-listen", addresses[servers+i], "-cluster-listen", address, "-routes", strings.Join(routes, ","),
 		}
 		if i < len(workers) {
 			w := launch(t, "worker "+strconv.Itoa(i), append(workers[i].flags(t), flags...)...)
@@ -36,15 +41,4 @@ func routedServers(t *testing.T, workers []worker) *cluster {
 	}
 	c.url = c.workers[0].url
 	return c
-}
-
-// freeAddress returns an address on loopback that is free a moment before a process takes it.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
+
+	"manta/internal/freeport"
 )
 
 const (
@@ -33,11 +35,11 @@ const (
 func (s *Server) cluster(opts *server.Options, cfg Config) error {
 	host, port, _ := net.SplitHostPort(cfg.ClusterListen) // validated
 	if port == "0" {
-		free, err := freePort(host)
+		free, err := freeport.Find(host)
 		if err != nil {
 			return fmt.Errorf("Config.ClusterListen: %w", err)
 		}
-		port = free
+		port = strconv.Itoa(free)
 	}
 	own := &url.URL{Scheme: "nats", Host: hostPort(host, port)}
 	routes := []*url.URL{own}
@@ -78,16 +80,6 @@ func hostPort(host, port string) string {
 		host = "127.0.0.1"
 	}
 	return net.JoinHostPort(host, port)
-}
-
-// freePort returns a port that is free a moment before the server takes it.
-func freePort(host string) (string, error) {
-	listener, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	if err != nil {
-		return "", err
-	}
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	return port, listener.Close()
 }
 
 // ClusterURL returns the URL by which other servers name this one in their Config.Routes; empty if it is on its own.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"manta/internal/freeport"
 	"manta/node"
 	"manta/node/embedded"
 	"manta/task"
@@ -24,14 +24,12 @@ var where = task.Define0("where", func(ctx context.Context) (string, error) { re
 // places are addresses for the servers of a cluster, and the routes to them.
 func places(t *testing.T, n int) (addresses, routes []string) {
 	t.Helper()
-	for range n {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer listener.Close()
-		addresses = append(addresses, listener.Addr().String())
-		routes = append(routes, "nats://"+listener.Addr().String())
+	addresses, err := freeport.Loopback(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, address := range addresses {
+		routes = append(routes, "nats://"+address)
 	}
 	return addresses, routes
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -268,17 +269,22 @@ func TestAPortThatIsTakenIsAnErrorAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	begun := time.Now()
-	n, _, err := embedded.Start(t.Context(), embedded.Config{Listen: taken.Addr().String()})
-	if err == nil {
-		closeNode(t, n)
-		t.Fatal("it was accepted")
-	}
-	if !strings.Contains(err.Error(), taken.Addr().String()) {
-		t.Errorf("got %q, want it to name %s", err, taken.Addr())
-	}
-	if took := time.Since(begun); took > 5*time.Second {
-		t.Errorf("it took %v", took)
+	for name, cfg := range map[string]embedded.Config{
+		"for clients": {Listen: taken.Addr().String()},
+		"for routes":  {ClusterListen: taken.Addr().String()},
+	} {
+		begun := time.Now()
+		n, _, err := embedded.Start(t.Context(), cfg)
+		if err == nil {
+			closeNode(t, n)
+			t.Fatalf("%s: it was accepted", name)
+		}
+		if !strings.Contains(err.Error(), strconv.Itoa(taken.Addr().(*net.TCPAddr).Port)) || !strings.Contains(err.Error(), "in use") {
+			t.Errorf("%s: got %q, want it to say that %s is in use", name, err, taken.Addr())
+		}
+		if took := time.Since(begun); took > 5*time.Second {
+			t.Errorf("%s: it took %v", name, took)
+		}
 	}
 	wantEmpty(t, tmp)
 }

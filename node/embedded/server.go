@@ -17,6 +17,8 @@ import (
 const (
 	// readyTimeout bounds how long the server may take to start.
 	readyTimeout = 10 * time.Second
+	// readyLook is how long it may be silent before its complaints are read.
+	readyLook = 100 * time.Millisecond
 	// A client or a server that has been silent for three pings is gone.
 	pingInterval, maxPingsOut = time.Second, 2
 	// Of the tries to reach a server that has gone, one a second, each so manieth is worth a line in the log.
@@ -60,17 +62,30 @@ func (s *Server) run(cfg Config) (err error) {
 	fatal := make(chan error, 1)
 	s.server.SetLoggerV2(serverLog{s.log.Sugar(), fatal}, false, false, false)
 	s.server.Start()
-	select {
-	case err := <-fatal: // a port or a directory that it cannot use is told before Start returns
+	if err := s.awaitReady(fatal); err != nil {
 		s.Close()
 		return err
-	default:
-	}
-	if !s.server.ReadyForConnections(readyTimeout) {
-		s.Close()
-		return fmt.Errorf("not ready within %v", readyTimeout)
 	}
 	return nil
+}
+
+// awaitReady waits until the server takes connections. What it cannot use, a directory or a port, it tells fatal: before Start
+// returns, or, if it is the port for routes, at any time after.
+func (s *Server) awaitReady(fatal <-chan error) error {
+	for deadline := time.Now().Add(readyTimeout); ; {
+		ready := s.server.ReadyForConnections(readyLook)
+		select {
+		case err := <-fatal:
+			return err
+		default:
+		}
+		switch {
+		case ready:
+			return nil
+		case time.Now().After(deadline):
+			return fmt.Errorf("not ready within %v", readyTimeout)
+		}
+	}
 }
 
 func (s *Server) options(cfg Config) (*server.Options, error) {

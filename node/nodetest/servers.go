@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
+	"manta/internal/freeport"
 	"manta/node/embedded"
 )
 
@@ -61,7 +61,7 @@ func form(n int) (s servers, err error) {
 }
 
 func formWithin(timeout time.Duration, n int) (s servers, err error) {
-	addresses, err := freeAddresses(n)
+	addresses, err := freeport.Loopback(n)
 	if err != nil {
 		return s, err
 	}
@@ -92,19 +92,6 @@ func (s *servers) run(cfg embedded.Config) error {
 	}
 	s.inside, s.killed = append(s.inside, server), append(s.killed, false)
 	return nil
-}
-
-// freeAddresses returns addresses on loopback that were free a moment ago, all different.
-func freeAddresses(n int) (addresses []string, err error) {
-	for range n {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer listener.Close() // only then, or the next could get the same
-		addresses = append(addresses, listener.Addr().String())
-	}
-	return addresses, nil
 }
 
 // plug returns a cable for node i, to a server that may have to start first.

@@ -2,8 +2,8 @@ package bench
 
 import (
 	"context"
-	"net"
 
+	"manta/internal/freeport"
 	"manta/node"
 	"manta/node/embedded"
 )
@@ -42,13 +42,13 @@ func tasksRouted(ctx context.Context, s *Stage, tune ...func(*node.Config)) (Tim
 
 // routed starts servers that form one NATS cluster, and returns them once JetStream has a leader.
 func (s *Stage) routed(ctx context.Context) (places []Place, err error) {
-	routes := make([]string, routedServers)
-	addresses := make([]string, routedServers)
-	for i := range routes {
-		if addresses[i], err = freeAddress(); err != nil {
-			return nil, err
-		}
-		routes[i] = "nats://" + addresses[i]
+	addresses, err := freeport.Loopback(routedServers)
+	if err != nil {
+		return nil, err
+	}
+	var routes []string
+	for _, address := range addresses {
+		routes = append(routes, "nats://"+address)
 	}
 	for _, address := range addresses {
 		if err := s.serve(embedded.Config{Listen: "127.0.0.1:0", ClusterListen: address, Routes: routes}); err != nil {
@@ -62,13 +62,4 @@ func (s *Stage) routed(ctx context.Context) (places []Place, err error) {
 		places = append(places, s.place(i))
 	}
 	return places, nil
-}
-
-// freeAddress returns an address on loopback that is free a moment before a server takes it.
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
 }
