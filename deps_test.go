@@ -24,6 +24,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 var order = []string{
 	".", // the package story: no code, so that nothing is written twice
 	"internal/shared",
+	"internal/freeport",
 	"bus",
 	"internal/member",
 	"objstore",
