@@ -3,7 +3,6 @@ package actor
 import (
 	"time"
 
-	"manta/bus"
 	"manta/internal/call"
 	"manta/internal/member"
 	"manta/objstore"
@@ -27,7 +26,7 @@ type caller struct {
 	unwanted bool          // it was killed before it was made
 	made     chan struct{} // closed when the creation that this node asked for has ended; nil if it asked for none
 	starting bool          // the host may still say that Start failed
-	start    bus.Value     // of an actor that this node asked for and that is made again: what it names is kept
+	origin   *origin       // of an actor that this node asked for
 	birth    objstore.ID   // zero while it is not known
 	node     member.ID     // where it lives
 	cell     *cell         // of an alive one that lives on this node, else nil

@@ -47,16 +47,17 @@ func (e *Engine) create(c *class, cr *creation) *handle {
 	if h.id == "" {
 		h.id = number.String()
 	}
+	o := &origin{}
+	if c.restarts != 0 {
+		o.start = cr.start
+	}
 	if !cr.shared {
-		h.birth = number
+		h.birth, h.life = number, e.bear(h, cr, number, o)
 		h.enter()
 	}
 	cs := e.callers
 	created := newCaller(number.Number(), h.id, c, h.birth)
-	created.made, created.starting = make(chan struct{}), true
-	if created.lasting {
-		created.start = cr.start
-	}
+	created.made, created.starting, created.origin = make(chan struct{}), true, o
 	h.set(cs, created)
 	cs.mu.Lock()
 	cs.waiting[created.number] = created
@@ -65,8 +66,7 @@ func (e *Engine) create(c *class, cr *creation) *handle {
 		rec, err := e.place(ctx, c, cr, created)
 		runtime.KeepAlive(cr) // and what its start value names: the host has registered that
 		if err == nil && cr.shared {
-			h.setBirth(rec.Birth)
-			h.enter()
+			err = e.share(ctx, h, cr, number, rec, o)
 		}
 		cs.placed(created, rec, err)
 	})
@@ -74,6 +74,18 @@ func (e *Engine) create(c *class, cr *creation) *handle {
 		h.err = fmt.Errorf("actor of class %s: %w", c.name, bus.ErrClosed)
 	}
 	return h
+}
+
+// share makes a handle that of the actor which has the name: the one that was asked for, or another that had it before.
+func (e *Engine) share(ctx context.Context, h *handle, cr *creation, number objstore.ID, rec record, o *origin) (err error) {
+	if rec.Birth == number {
+		h.identify(number, e.bear(h, cr, number, o))
+	} else {
+		h.identify(rec.Birth, lifeOf(rec.Birth, rec.Detached))
+		err = h.hold(ctx, e.node)
+	}
+	h.enter()
+	return err
 }
 
 // place finds a node with room for the actor: the class's queue group picks one, which says yes, busy, or why it never will.
@@ -106,7 +118,8 @@ func (e *Engine) place(ctx context.Context, c *class, cr *creation, created *cal
 		case err != nil:
 			return record{}, err
 		case p.Status == call.Accepted:
-			return record{Class: c.name, Node: p.Host, Birth: objstore.NewID(e.node.ID, created.number)}, nil
+			birth := objstore.NewID(e.node.ID, created.number)
+			return record{Class: c.name, Node: p.Host, Birth: birth, Detached: cr.life.Detached}, nil
 		case p.Status != call.Busy:
 			rec, err := e.existing(ctx, c, cr, p.Outcome.Err)
 			if !errors.Is(err, ErrNotFound) { // else it ended meanwhile, and the name is free

@@ -45,6 +45,12 @@
 //
 // # What you must do
 //
-// Obey ctx. Methods of a sequential actor need no locks; with Concurrency they do. [Ref.Stop] what is no longer needed: an
-// actor lives until it is stopped, its node closes, or the node that created it is gone. [Detached] is for those that outlive that one.
+// Obey ctx. Methods of a sequential actor need no locks; with Concurrency they do.
+//
+// Keep a handle of what you need: an actor is stopped, after the calls that wait, when no process has a handle of it any more, or when the
+// node that created it is gone. A Ref in a variable, an argument, a result, an object or another actor's field is one, and so is what
+// [Method] returned, and a call under way; a name is none. A handle ends when Go's collector finds that it has, in a process that does nothing
+// within half a minute, or ten to fifteen seconds after its process has died. [Ref.Stop] waits for none of that. [Detached] is for
+// actors that others are to find by their names, and that outlive their creator. Actors that keep each other's handles, or their own, live
+// until they are stopped.
 package actor

@@ -358,6 +358,9 @@ func (cs *callers) bury(c *caller, died, lost error) {
 		return
 	}
 	c.state, c.err, c.cell = dead, died, nil
+	if c.origin != nil {
+		c.origin.ended.Store(true)
+	}
 	c.pinging, c.starting = false, false
 	c.each(func(out *outgoing) {
 		if out.sent && !out.unserved() {

@@ -18,13 +18,15 @@ type handle struct {
 
 	mu      sync.Mutex
 	birth   objstore.ID          // tells the actor from others that have its name before or after it; zero while it is not known
+	life    *objstore.Object     // of that name: an actor ends when nobody holds it any more; nil if it is detached, or birth is zero
 	callers map[*callers]*caller // how each node of this process stands with the actor
 }
 
-func (h *handle) setBirth(birth objstore.ID) {
+// identify says which actor the handle's name has turned out to be.
+func (h *handle) identify(birth objstore.ID, life *objstore.Object) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.birth = birth
+	h.birth, h.life = birth, life
 }
 
 // handles finds the handle of an actor by its name on the wire and the type that this process has for it.
@@ -43,15 +45,18 @@ func (h *handle) key() handleKey { return handleKey{h.wire(), h.class.typ} }
 
 // wireRef is how a Ref travels.
 type wireRef struct {
-	Class string `json:"class"`
-	ID    string `json:"$actor"`
-	Birth string `json:"birth,omitempty"`
+	Class    string `json:"class"`
+	ID       string `json:"$actor"`
+	Birth    string `json:"birth,omitempty"`
+	Detached bool   `json:"detached,omitempty"` // it lives on when nobody has a handle
 }
 
 func (h *handle) wire() wireRef {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	w := wireRef{Class: h.class.name, ID: h.id}
-	if birth := h.born(); birth != (objstore.ID{}) {
-		w.Birth = birth.String()
+	if h.birth != (objstore.ID{}) {
+		w.Birth, w.Detached = h.birth.String(), h.life == nil
 	}
 	return w
 }
@@ -85,10 +90,10 @@ func (h *handle) enterLocked() {
 }
 
 // known returns the handle of an actor that lives, or has lived, elsewhere.
-func known(c *class, id string, birth objstore.ID) *handle {
+func known(c *class, id string, birth objstore.ID, detached bool) *handle {
+	h := &handle{id: id, class: c, birth: birth, life: lifeOf(birth, detached)}
 	handles.Lock()
 	defer handles.Unlock()
-	h := &handle{id: id, class: c, birth: birth}
 	if old := handles.known[h.key()].Value(); old != nil {
 		return old
 	}
@@ -105,6 +110,9 @@ func (h *handle) at(cs *callers, node member.ID) *caller {
 		c = newCaller(objstore.StoreOf(cs.node).NextID().Number(), h.id, h.class, h.birth)
 		c.node = node
 		h.set(cs, c)
+		if h.life != nil { // it may have come by a way that does not say who holds it
+			objstore.StoreOf(cs.node).Hold(h.life)
+		}
 	}
 	return c
 }

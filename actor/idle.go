@@ -12,7 +12,7 @@ import (
 
 // IdleAfter has an actor's state kept and its instance let go when it had no call for d; Close runs. The next call, from wherever it comes,
 // makes an instance of the start value again, runs Start and restores the state. The actor stays where it is, with its mailbox, its name and its
-// resources. It must be a [Snapshotter]. If its state cannot be kept it stays awake.
+// resources. It must be a [Snapshotter]. If its state cannot be kept it stays awake. One that is to sleep while nobody has a handle must be [Detached].
 func IdleAfter(d time.Duration) ClassOption {
 	return func(c *class) error {
 		if d <= 0 {

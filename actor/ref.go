@@ -35,8 +35,8 @@ func Name(name string) NewOption {
 	}
 }
 
-// Detached makes the actor live until it is stopped or killed. Else it also ends when the node that created it leaves the cluster or dies:
-// it is stopped.
+// Detached makes the actor live until it is stopped or killed. Else it is also stopped when the node that created it leaves the cluster or
+// dies, and when no process has a handle of it any more.
 func Detached() NewOption {
 	return func(c *creation) error {
 		c.life.Detached = true
@@ -92,8 +92,11 @@ func (c Class[T]) Lookup(ctx context.Context, name string) (Ref[T], error) {
 	if rec.Class != c.class.name {
 		return Ref[T]{}, fmt.Errorf("actor %q is of class %s, not %s", name, rec.Class, c.class.name)
 	}
-	h := known(c.class, name, rec.Birth)
+	h := known(c.class, name, rec.Birth, rec.Detached)
 	h.at(part.Of(scope.Node).callers, rec.Node)
+	if err := h.hold(ctx, scope.Node); err != nil {
+		return Ref[T]{}, err
+	}
 	return Ref[T]{h}, nil
 }
 
@@ -132,7 +135,7 @@ func (r Ref[T]) String() string {
 
 // EncodeMsgpack implements msgpack.CustomEncoder: a handle travels as a handle.
 func (r Ref[T]) EncodeMsgpack(enc *msgpack.Encoder) error {
-	form, err := r.form()
+	form, err := r.form(enc.Writer())
 	if err != nil {
 		return err
 	}
@@ -150,7 +153,7 @@ func (r *Ref[T]) DecodeMsgpack(dec *msgpack.Decoder) error {
 
 // MarshalJSON writes {"class": …, "$actor": id}, and null for the zero Ref.
 func (r Ref[T]) MarshalJSON() ([]byte, error) {
-	form, err := r.form()
+	form, err := r.form(nil)
 	if err != nil {
 		return nil, err
 	}
@@ -166,12 +169,20 @@ func (r *Ref[T]) UnmarshalJSON(data []byte) error {
 	return r.resolve(form)
 }
 
-func (r Ref[T]) form() (*wireRef, error) {
-	if r.handle == nil {
+// form is what is written to w; nil if that is text.
+func (r Ref[T]) form(w any) (*wireRef, error) {
+	h := r.handle
+	switch {
+	case h == nil:
 		return nil, nil
+	case h.err != nil:
+		return nil, h.err
 	}
-	form := r.handle.wire()
-	return &form, r.handle.err
+	form := h.wire()
+	if life := h.kept(); life != nil {
+		return &form, life.Leave(w)
+	}
+	return &form, nil
 }
 
 func (r *Ref[T]) resolve(form *wireRef) error {
@@ -193,6 +204,6 @@ func (r *Ref[T]) resolve(form *wireRef) error {
 			return err
 		}
 	}
-	r.handle = known(c, form.ID, birth)
+	r.handle = known(c, form.ID, birth, form.Detached)
 	return nil
 }

@@ -23,7 +23,11 @@ func Self[T any](ctx context.Context) (Ref[T], error) {
 	if t := reflect.TypeFor[T](); c.class.typ != t {
 		return Ref[T]{}, fmt.Errorf("actor %s of class %s is a %s, not a %s", c.id, c.class.name, c.class.typ, t)
 	}
-	return Ref[T]{known(c.class, c.id, c.birth())}, nil
+	h := known(c.class, c.id, c.birth(), c.detached)
+	if err := h.hold(ctx, c.host.node); err != nil {
+		return Ref[T]{}, err
+	}
+	return Ref[T]{h}, nil
 }
 
 // Exit ends the actor whose method got ctx: what runs finishes, this method too, calls that wait and later ones fail with ErrDead, and its Close

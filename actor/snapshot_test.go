@@ -214,7 +214,7 @@ func TestCallsThatComeTogetherWakeAnActorOnce(t *testing.T) {
 	nodetest.Virtual(t, func(t *testing.T) {
 		c, s := clientAndHosts(t, 2), newStage(t)
 		ctx := c.Context(0)
-		r := sleepers.New(ctx, sleeper{keeper{player: player{Stage: s.name}}}, actor.Name("sleeper"))
+		r := sleepers.New(ctx, sleeper{keeper{player: player{Stage: s.name}}}, actor.Name("sleeper"), actor.Detached())
 		if _, err := actor.Method0(r, (*sleeper).Count).Call(ctx); err != nil {
 			t.Fatal(err)
 		}

@@ -25,6 +25,7 @@ type entry struct {
 	pins    int       // calls under way that have it as an argument
 	holders holders
 	given   time.Time // until when its name, which was given away, is good; zero: it was not
+	over    func()    // of an object without a value, see Live
 	awaited bool      // somebody will reconsider the entry when the object has its outcome
 }
 
@@ -122,6 +123,9 @@ func (s *Store) reconsiderLater(e *entry, o *Object) {
 // end forgets an object that nobody has any more, and has its blob deleted; the store is locked.
 func (s *Store) end(e *entry) {
 	delete(s.entries, e.id)
+	if e.over != nil {
+		s.over = append(s.over, e.over)
+	}
 	if e.gone.blob != "" {
 		for _, k := range e.holders {
 			e.gone.copies = append(e.gone.copies, k.node)

@@ -95,6 +95,7 @@ func (s *Store) sweep(ctx context.Context) {
 func (s *Store) tidy(now time.Time) {
 	s.ticks++
 	s.takeDropped()
+	s.tellOver()
 	s.nudge()
 	if s.ticks%absentEvery == 0 {
 		s.forgetAbsent(now)

@@ -123,13 +123,8 @@ func (r Ref[T]) EncodeMsgpack(enc *msgpack.Encoder) error {
 	if r.object == nil {
 		return enc.EncodeNil()
 	}
-	if err := r.object.escape(); err != nil {
+	if err := r.object.Leave(enc.Writer()); err != nil {
 		return err
-	}
-	if value, ok := enc.Writer().(bus.Nester); ok {
-		value.Nest(r.object.id, r.object)
-	} else { // whoever encodes by himself does not say where the bytes go
-		r.object.give()
 	}
 	if err := enc.EncodeExtHeader(refExtension, len(r.object.id)); err != nil {
 		return err
@@ -179,10 +174,9 @@ func (r Ref[T]) MarshalJSON() ([]byte, error) {
 	if r.object == nil {
 		return []byte("null"), nil
 	}
-	if err := r.object.escape(); err != nil {
+	if err := r.object.Leave(nil); err != nil {
 		return nil, err
 	}
-	r.object.give()
 	return json.Marshal(jsonRef{r.object.id.String()})
 }
 

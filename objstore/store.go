@@ -51,6 +51,7 @@ type Store struct {
 	holds    map[ID]*hold        // of others' objects: the handles in this process
 	version  uint64              // of the newest change of holds
 	dropped  []ID                // whose handles were collected
+	over     []func()            // to be called by the sweep, see Live
 	loans    map[uint64]*loan    // what was sent and is not known to be kept
 	lastLoan uint64              // number of the newest one
 	posts    map[member.ID]*post // to other nodes, not acknowledged

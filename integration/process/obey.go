@@ -49,10 +49,13 @@ func obey(ctx context.Context, n *node.Node, commands io.Reader) {
 			here.say(line.Event{Event: line.Echo})
 		case c.Do == "count":
 			go keepCounting(ctx, c)
+		case c.Do == "lend":
+			go lend(ctx, c)
 		case c.Do == "churn":
 			go churn(ctx, c)
 		case c.Do == "clear":
 			clearShelf()
+			forgetGuests()
 		case c.Do == "memory":
 			go sayMemory(n)
 		case c.Do == "drain":

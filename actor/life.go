@@ -1,0 +1,72 @@
+package actor
+
+import (
+	"context"
+	"sync/atomic"
+
+	"go.uber.org/zap"
+
+	"manta/bus"
+	"manta/internal/member"
+	"manta/objstore"
+)
+
+// An actor that is not detached lives as long as somebody has a handle of it, anywhere; a call under way has one, in its target. Its birth is
+// the name of an object without a value, which its creator owns and all handles hold. So the object store knows when the last handle is
+// gone (objstore/holders.go), and the creator stops the actor.
+
+// origin is what the creator of an actor keeps while somebody has a handle.
+type origin struct {
+	start bus.Value   // of one that is made again: what it names is kept
+	ended atomic.Bool // the creator knows that the actor has
+}
+
+// bear makes what the handles of an actor hold that this node has asked for; nil for one that is detached.
+func (e *Engine) bear(h *handle, cr *creation, birth objstore.ID, o *origin) *objstore.Object {
+	if cr.life.Detached {
+		return nil
+	}
+	c, id := h.class, h.id // the handle itself would never be collected
+	return objstore.StoreOf(e.node).Live(birth, func() { e.callers.letGo(c, id, birth, o) })
+}
+
+// letGo stops an actor of which nobody has a handle any more. Calls that were made have their outcomes.
+func (cs *callers) letGo(c *class, id string, birth objstore.ID, o *origin) {
+	if o.ended.Load() {
+		return
+	}
+	cs.group.Go(func(ctx context.Context) {
+		h := &handle{id: id, class: c, birth: birth}
+		if err := cs.control(ctx, h, controlStop); err != nil && ctx.Err() == nil {
+			cs.node.Log.Warn("an actor that nobody has a handle of goes on", zap.String("class", c.name), zap.String("actor", id), zap.Error(err))
+		}
+	})
+}
+
+// lifeOf is what a handle holds of an actor that is known by its birth.
+func lifeOf(birth objstore.ID, detached bool) *objstore.Object {
+	if detached || birth == (objstore.ID{}) {
+		return nil
+	}
+	return objstore.Named(birth)
+}
+
+// hold waits until the actor's creator knows that this node has a handle, which came in no value.
+func (h *handle) hold(ctx context.Context, node *member.Node) error {
+	life := h.kept()
+	if life == nil {
+		return nil
+	}
+	select {
+	case <-objstore.StoreOf(node).Hold(life).Done():
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (h *handle) kept() *objstore.Object {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.life
+}
