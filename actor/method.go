@@ -2,6 +2,7 @@ package actor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"runtime"
@@ -18,8 +19,9 @@ import (
 //
 //	predict := actor.Method(server, (*ModelServer).Predict)
 //
-// The result is a task.Func: Go, On, Call, Map and With work as they do for tasks; the call runs where the actor lives, at most once. A
-// function that is no exported method of T gives an error at the first Get.
+// The result is a task.Func: Go, On, Call, Map and With work as they do for tasks; the call runs where the actor lives, at most once. With takes
+// task.Retries, for an actor that is made again, and task.Timeout; other options, and a function that is no exported method of T, give an
+// error at the first Get.
 //
 // A call fails with a *task.Error if the method did, else with ErrDead or ErrUnavailable, which say whether it may have run, with the errors of New, or
 // with those of its ctx: task.ErrCancelled and task.ErrDeadline, after which it may have run.
@@ -46,18 +48,30 @@ func (r Ref[T]) target(expression any) *call.Target {
 		return &call.Target{Name: r.handle.class.name, Err: r.handle.err}
 	}
 	name, err := methodName(r.handle.class, expression)
-	t := &call.Target{Name: r.handle.class.name + "." + name, Err: err}
+	t := &call.Target{Name: r.handle.class.name + "." + name, Err: err, Fits: fits}
 	t.Submit = func(ctx context.Context, t *call.Target, args call.Args) *objstore.Object {
 		scope, err := member.FromContext(ctx)
 		if err != nil {
 			return objstore.FailedObject(fmt.Errorf("%s: %w", t.Name, err))
 		}
-		if t.Options.Durable {
-			return objstore.FailedObject(fmt.Errorf("%s: an actor's call cannot be durable: only tasks of task.Define are", t.Name))
-		}
 		return part.Of(scope.Node).callers.submit(ctx, r.handle, name, call.New(scope.Node, t, args))
 	}
 	return t
+}
+
+// fits says why an option of tasks makes no sense for an actor's call.
+func fits(o call.Options) error {
+	switch {
+	case o.Durable:
+		return errors.New("an actor's call cannot be durable: only tasks of task.Define are")
+	case len(o.Need) > 0:
+		return errors.New("an actor's call takes no resources: its actor has them, by actor.CPUs and actor.Resources of Define")
+	case o.Bundle != member.Bundle{} || !o.Placing.Anywhere():
+		return errors.New("an actor's call runs where its actor lives: Labels, OnNode, Spread, InGroup and InBundle are for tasks")
+	case o.RetryOn.Any || len(o.RetryOn.Errors) > 0 || o.Backoff != call.Backoff{}:
+		return errors.New("an actor's call is made again only when its node is lost: RetryOn and Backoff are for tasks")
+	}
+	return nil
 }
 
 // methodName returns the name of the method that a method expression stands for. The runtime calls a method expression's

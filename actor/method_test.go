@@ -192,3 +192,25 @@ func TestEverythingNeedsANodeInCtx(t *testing.T) {
 		}
 	}
 }
+
+func TestOptionsThatMakeNoSenseForACallAreNamed(t *testing.T) {
+	ctx := setup(t)
+	greet := actor.Method0(desks.New(ctx, desk{}), (*desk).Greet)
+	for want, opt := range map[string]task.Option{
+		"durable":         task.Durable(),
+		"actor.CPUs":      task.CPUs(1),
+		"where its actor": task.Spread(),
+		"RetryOn and":     task.RetryOn(),
+		"-1 retries":      task.Retries(-1),
+		"is made again":   task.Backoff(1, 2),
+		"actor.Resources": task.Resources(map[string]float64{"gpu": 1}),
+		"OnNode":          task.Labels("zone=a"),
+	} {
+		if _, err := greet.With(opt).Call(ctx); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "desk.Greet") {
+			t.Errorf("got %v, want an error with %q", err, want)
+		}
+	}
+	if _, err := greet.With(task.Retries(1), task.Timeout(patience)).Call(ctx); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,6 +1,7 @@
 package task
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"time"
@@ -23,7 +24,8 @@ func Resources(quantities map[string]float64) Option {
 		if err != nil {
 			return fmt.Errorf("task needs %w", err)
 		}
-		need := maps.Clone(o.Need)
+		need := make(member.Amounts, len(o.Need)+len(given))
+		maps.Copy(need, o.Need)
 		for name := range quantities {
 			delete(need, name)
 		}
@@ -65,10 +67,15 @@ func defaults() call.Options {
 // with returns a copy of a target with options changed; what is wrong with them fails its calls.
 func with(t *call.Target, opts []Option) *call.Target {
 	changed := *t
+	var err error
 	for _, opt := range opts {
-		if err := opt(&changed.Options); err != nil && changed.Err == nil {
-			changed.Err = fmt.Errorf("%s: %w", t.Name, err)
-		}
+		err = cmp.Or(err, opt(&changed.Options))
+	}
+	if err == nil && t.Fits != nil {
+		err = t.Fits(changed.Options)
+	}
+	if err != nil && changed.Err == nil {
+		changed.Err = fmt.Errorf("%s: %w", t.Name, err)
 	}
 	changed.Options.NeedKey = needKey(changed.Options.Need, changed.Options.Bundle)
 	changed.Options.PlaceKey = changed.Options.Placing.String()

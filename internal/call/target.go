@@ -46,6 +46,8 @@ type Target struct {
 	Options Options
 	// Err is what was wrong when the target was made; every call fails with it.
 	Err error
+	// Fits says which of the options the target has no use for; nil if it has for all.
+	Fits func(Options) error
 	// Submit makes a call and returns the object of its result at once. Its arguments have no errors.
 	Submit func(ctx context.Context, t *Target, args Args) *objstore.Object
 }
