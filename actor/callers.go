@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -29,6 +30,7 @@ type callers struct {
 	deaf      func()        // ends what OnReconnect began
 
 	underway member.Tally // the calls without an outcome
+	seeking  atomic.Int64 // the actors that are looked for
 
 	mu       sync.Mutex
 	closed   bool

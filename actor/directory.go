@@ -19,6 +19,8 @@ const (
 	deadRecordTTL = 10 * time.Minute
 	// accessTimeout bounds one access: one that meets a change of the bucket's leader is never answered.
 	accessTimeout = 2 * time.Second
+	// looks is how many records are read at a time: of thousands that are asked for at once each would take longer than accessTimeout.
+	looks = 64
 )
 
 // directory is the bucket of the actors that others may have to find: those with names, and those that outlive their node or creator.
@@ -34,6 +36,7 @@ type directory struct {
 	members *member.Table
 	store   *objstore.Store
 	group   *member.Group // removes states that are not needed any more
+	looking chan struct{} // of room for looks
 	log     *zap.Logger
 }
 
@@ -79,7 +82,9 @@ func (r *record) orphaned(ctx context.Context, members *member.Table) (bool, err
 
 func openDirectory(ctx context.Context, node *member.Node) (*directory, error) {
 	table, err := node.Conn.OpenTable(ctx, node.Conn.ActorsTable())
-	return &directory{table, node.Members, objstore.StoreOf(node), member.NewGroup(ctx), node.Log}, err
+	return &directory{
+		table: table, members: node.Members, store: objstore.StoreOf(node), group: member.NewGroup(ctx), looking: make(chan struct{}, looks), log: node.Log,
+	}, err
 }
 
 func (d *directory) close() {
@@ -216,6 +221,12 @@ func (d *directory) lookup(ctx context.Context, name string) (record, error) {
 
 // look reads a record; of an id that nobody has it has no state, and the revision to replace.
 func (d *directory) look(ctx context.Context, id string) (rec record, err error) {
+	select {
+	case d.looking <- struct{}{}:
+		defer func() { <-d.looking }()
+	case <-ctx.Done():
+		return rec, context.Cause(ctx)
+	}
 	ctx, cancel := context.WithTimeout(ctx, accessTimeout)
 	defer cancel()
 	entry, err := d.table.Look(ctx, recordKey(id))

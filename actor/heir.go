@@ -13,6 +13,7 @@ import (
 	"manta/bus"
 	"manta/internal/call"
 	"manta/internal/member"
+	"manta/objstore"
 )
 
 const (
@@ -22,7 +23,7 @@ const (
 	inheritTimeout = 30 * time.Second
 	// remembered is how long a node that is gone is another's to see to: that one may die too, before it is done.
 	remembered = time.Minute
-	// inheriting is how many actors are taken over at a time.
+	// inheriting is how many actors are taken over at a time, and for how many a host is asked.
 	inheriting = 32
 )
 
@@ -35,6 +36,7 @@ type heir struct {
 	engine  *Engine
 	group   *member.Group
 	stirred chan struct{} // holds one: there is something to do
+	asking  chan struct{} // of room for those that ask for a host
 
 	mu       sync.Mutex
 	gone     map[member.ID]time.Time // since when
@@ -43,7 +45,7 @@ type heir struct {
 }
 
 func startHeir(ctx context.Context, e *Engine) *heir {
-	h := &heir{engine: e, group: member.NewGroup(ctx), stirred: make(chan struct{}, 1), gone: make(map[member.ID]time.Time), remaking: make(map[string]bool)}
+	h := &heir{engine: e, group: member.NewGroup(ctx), stirred: make(chan struct{}, 1), asking: make(chan struct{}, inheriting), gone: make(map[member.ID]time.Time), remaking: make(map[string]bool)}
 	h.group.Go(h.serve)
 	e.node.Members.Watch(member.Watcher{Joined: func(member.Info) {}, Left: h.left})
 	return h
@@ -238,32 +240,51 @@ func (h *heir) drain(ctx context.Context) error {
 
 // place asks for the actor as its creator once did, until a node has it or nobody wants it any more.
 func (h *heir) place(ctx context.Context, id string, rec record) error {
-	var frame []byte
-	var refused member.ID // who has said that it has no room
-	d := h.engine.directory
+	p := placing{id: id, birth: rec.Birth}
 	for wait := createFirst; ctx.Err() == nil; wait = min(2*wait, createLast) {
-		now, err := d.look(ctx, id)
-		if err == nil && now.State == recordPending && now.Node == refused { // it wrote that before it found that it has none
-			now.State, now.Node = recordRestarting, h.engine.node.ID
-			now, err = d.enter(ctx, id, now, now.revision)
-		}
-		if err == nil && (now.State != recordRestarting || now.Birth != rec.Birth) {
-			return nil
-		}
-		if err == nil && frame == nil {
-			if frame, err = d.start(ctx, id); errors.Is(err, bus.ErrNotFound) {
-				return errors.Join(err, d.end(ctx, id, now, "how it was asked for is lost"))
-			}
-		}
-		if err == nil { // else the bucket has no leader for a moment
-			var done bool
-			if done, refused, err = h.ask(ctx, id, now, frame); done {
-				return err
-			}
+		h.asking <- struct{}{} // whoever has room there does not keep it
+		done, err := h.try(ctx, &p)
+		<-h.asking
+		if done {
+			return err
 		}
 		member.Pause(ctx, wait)
 	}
 	return nil
+}
+
+// placing is an actor for which a host is sought.
+type placing struct {
+	id      string
+	birth   objstore.ID
+	frame   []byte    // with which it is asked for; nil: not read yet
+	refused member.ID // who has said that it has no room
+}
+
+// try asks once, and returns true if the actor has a host, or needs none any more. If it is not done the bucket may have no leader for a moment.
+func (h *heir) try(ctx context.Context, p *placing) (done bool, err error) {
+	d := h.engine.directory
+	now, err := d.look(ctx, p.id)
+	if err == nil && now.State == recordPending && now.Node == p.refused { // it wrote that before it found that it has none
+		now.State, now.Node = recordRestarting, h.engine.node.ID
+		now, err = d.enter(ctx, p.id, now, now.revision)
+	}
+	if err != nil {
+		return false, err
+	}
+	if now.State != recordRestarting || now.Birth != p.birth {
+		return true, nil
+	}
+	if p.frame == nil {
+		if p.frame, err = d.start(ctx, p.id); errors.Is(err, bus.ErrNotFound) {
+			return true, errors.Join(err, d.end(ctx, p.id, now, "how it was asked for is lost"))
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	done, p.refused, err = h.ask(ctx, p.id, now, p.frame)
+	return done, err
 }
 
 // ask asks once. If it is not done there is no room, at the node that says so, or nobody answers.

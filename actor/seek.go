@@ -14,6 +14,8 @@ const (
 	seekFirst   = 10 * time.Millisecond
 	seekLast    = 100 * time.Millisecond
 	seekForLong = time.Second
+	// seekShare is how much longer the pause is for each other actor that is sought: all of them together look 2,000 times a second.
+	seekShare = 500 * time.Microsecond
 	// usuallyBack is how long an actor that is made again is gone if nothing is short.
 	usuallyBack = 10 * time.Second
 	// answersArrive is how long after the word that a node is gone its last answers may come, by another way.
@@ -30,9 +32,11 @@ func (cs *callers) seek(c *caller) {
 	c.state, c.pinging, c.starting, c.pause, c.cell = sought, false, false, 0, nil
 	c.searches++
 	search := c.searches
+	cs.seeking.Add(1)
 	again := c.sighted != 0 // it is still where it moves from: what runs there has not ended
 	cs.waiting[c.number] = c
 	cs.group.Go(func(ctx context.Context) {
+		defer cs.seeking.Add(-1)
 		if again {
 			member.Pause(ctx, seekLast)
 		}
@@ -50,13 +54,14 @@ func (cs *callers) seek(c *caller) {
 			if time.Since(begun) > usuallyBack {
 				pause = seekForLong
 			}
-			member.Pause(ctx, pause)
+			member.Pause(ctx, max(pause, time.Duration(cs.seeking.Load())*seekShare))
 		}
 	})
 }
 
 // sight handles what the directory says of an actor that is sought, and returns true once the search is over.
 func (cs *callers) sight(c *caller, search int, rec record) bool {
+	there := cs.node.Members.Alive(rec.Node) // not under mu: the table of nodes holds its own while it tells of who left
 	cs.mu.Lock()
 	defer cs.unlock()
 	switch {
@@ -69,7 +74,7 @@ func (cs *callers) sight(c *caller, search int, rec record) bool {
 		}
 		cs.bury(c, died, unavailable(c, "it has ended"))
 		return true
-	case rec.State == recordRestarting || !cs.node.Members.Alive(rec.Node):
+	case rec.State == recordRestarting || !there:
 		return false
 	}
 	c.node, c.sighted, c.state, c.since = rec.Node, rec.Epoch, pending, time.Now()
@@ -80,8 +85,14 @@ func (cs *callers) sight(c *caller, search int, rec record) bool {
 // despair settles what was sent to a node that is gone, before the actor is found again.
 func (cs *callers) despair(c *caller, search int) (settled bool) {
 	cs.mu.Lock()
+	host := c.node
+	cs.mu.Unlock()
+	if cs.node.Members.Alive(host) {
+		return false
+	}
+	cs.mu.Lock()
 	defer cs.unlock()
-	if c.state != sought || c.searches != search || cs.node.Members.Alive(c.node) {
+	if c.state != sought || c.searches != search {
 		return false
 	}
 	cs.settle(c, unavailable(c, fmt.Sprintf("its node %s is gone", c.node)))

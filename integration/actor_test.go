@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"fmt"
 	"slices"
 	"syscall"
 	"testing"
@@ -149,5 +150,47 @@ func TestARollingRestartFailsNoCallAndLosesNoUpdate(t *testing.T) {
 	}
 	if moved <= len(tags) {
 		t.Error("no actor has moved")
+	}
+}
+
+func TestAllActorsOfAProcessThatIsKilledAreBackAndNoneTwice(t *testing.T) {
+	actors := 10_000
+	if testing.Short() {
+		actors = 1_000
+	}
+	c := oneServer(t, same(1, worker{cpus: 4}))
+	owner := c.owner()
+	owner.tell(line.Command{Do: "fleet", Tag: "x", Count: actors})
+	owner.some(1, line.Done, "x")
+	for i := range 2 {
+		c.workers = append(c.workers, launch(t, fmt.Sprintf("heir %d", i), append(worker{cpus: 4}.flags(t), "-url", c.url)...).ready())
+	}
+	owner.meet(3)
+	killed := time.Now()
+	c.workers[0].kill()
+	owner.tell(line.Command{Do: "muster", Tag: "x"})
+	owner.some(2, line.Done, "x")
+	t.Logf("%d actors were back after %v", actors, time.Since(killed))
+	if back := time.Since(killed); back > 60*time.Second {
+		t.Errorf("they were back after %v", back)
+	}
+	for _, done := range only(owner.events.all(), line.Done, "x") {
+		if done.OK != actors || done.Failed > 0 {
+			t.Errorf("%d of %d answered, %d failed", done.OK, actors, done.Failed)
+		}
+	}
+	lives := make(map[string]int)
+	for _, heir := range c.workers[1:] {
+		for _, e := range only(heir.events.all(), line.Start, "") {
+			lives[e.Tag]++
+		}
+	}
+	if len(lives) != actors {
+		t.Errorf("%d actors live again, want %d", len(lives), actors)
+	}
+	for tag, n := range lives {
+		if n != 1 {
+			t.Errorf("actor %s lives %d times", tag, n)
+		}
 	}
 }

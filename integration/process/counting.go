@@ -9,9 +9,10 @@ import (
 	"manta/task"
 )
 
-// A tally counts the calls of its life, and says each of them.
+// A tally counts the calls of its life, and says each of them, or only the first if it is quiet.
 type tally struct {
-	Tag string
+	Tag   string
+	Quiet bool
 
 	n int
 }
@@ -25,7 +26,9 @@ type counted struct {
 func (t *tally) Count(ctx context.Context) (counted, error) {
 	t.n++
 	c := counted{t.n, actor.Epoch(ctx)}
-	here.say(line.Event{Event: line.Start, Tag: t.Tag, N: c.N, Epoch: c.Epoch})
+	if !t.Quiet || c.N == 1 {
+		here.say(line.Event{Event: line.Start, Tag: t.Tag, N: c.N, Epoch: c.Epoch})
+	}
 	return c, nil
 }
 

@@ -6,8 +6,8 @@ package line
 type Command struct {
 	// Do is "submit", "fetch" (wait for the results of the durable tasks in IDs), "put" (make a durable object of Count numbers, of which Stored is
 	// said), "read" (the durable objects in IDs), "free" (them), "enough" (end a submission of which Width is given), "count" (make an actor and
-	// call it until "enough"), "members" (wait until Count nodes serve tasks), "echo" (all that was said before stands before it), "lend" (make an actor whose handle another
-	// process keeps), "churn" (make Count objects and drop them), "clear" (drop what was kept of others'), "memory", "drain" or "quit" (close the node and end with 0).
+	// call it until "enough"), "members" (wait until Count nodes serve tasks), "echo" (all that was said before stands before it), "fleet" (make Count actors and call each), "muster" (call
+	// each of them again), "lend" (make an actor whose handle another process keeps), "churn" (make Count objects and drop them), "clear" (drop what was kept of others'), "memory", "drain" or "quit" (close the node and end with 0).
 	Do string `json:"do"`
 
 	// What to submit: Count tasks of the function Func. Each gets its number, from 0, and is to return it.
