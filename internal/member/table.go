@@ -65,8 +65,8 @@ type Table struct {
 	watchers []*Watcher
 }
 
-// Watcher hears of nodes that come and go, one event at a time. Its functions must not block. Joined is also called when a
-// node's record has changed.
+// Watcher hears of nodes that come and go, one event at a time, while the table is locked. Its functions must not block, nor ask the table,
+// nor take a lock under which somebody else asks it. Joined is also called when a node's record has changed.
 type Watcher struct {
 	Joined func(Info)
 	Left   func(ID)
