@@ -70,6 +70,8 @@ func fits(o call.Options) error {
 		return errors.New("an actor's call runs where its actor lives: Labels, OnNode, Spread, InGroup and InBundle are for tasks")
 	case o.RetryOn.Any || len(o.RetryOn.Errors) > 0 || o.Backoff != call.Backoff{}:
 		return errors.New("an actor's call is made again only when its node is lost: RetryOn and Backoff are for tasks")
+	case o.Ahead != 0 || o.AheadBytes != 0:
+		return errors.New("an actor's call has one result: Ahead and AheadBytes are for streaming tasks")
 	}
 	return nil
 }

@@ -204,6 +204,8 @@ func TestOptionsThatMakeNoSenseForACallAreNamed(t *testing.T) {
 		"-1 retries":      task.Retries(-1),
 		"is made again":   task.Backoff(1, 2),
 		"actor.Resources": task.Resources(map[string]float64{"gpu": 1}),
+		"streaming tasks": task.Ahead(1),
+		"one result":      task.AheadBytes(1),
 		"OnNode":          task.Labels("zone=a"),
 	} {
 		if _, err := greet.With(opt).Call(ctx); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "desk.Greet") {

@@ -32,10 +32,10 @@ func (cs *callers) seek(c *caller) {
 	c.state, c.pinging, c.starting, c.pause, c.cell = sought, false, false, 0, nil
 	c.searches++
 	search := c.searches
-	cs.seeking.Add(1)
 	again := c.sighted != 0 // it is still where it moves from: what runs there has not ended
 	cs.waiting[c.number] = c
 	cs.group.Go(func(ctx context.Context) {
+		cs.seeking.Add(1)
 		defer cs.seeking.Add(-1)
 		if again {
 			member.Pause(ctx, seekLast)
