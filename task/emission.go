@@ -58,7 +58,10 @@ type parcel struct {
 	size  int
 }
 
-func newEmission(w window, attempt int) emission { return emission{window: w, started: attempt == 1} }
+// newEmission begins an attempt. One after the first needs its consumer at once, to hear where to begin.
+func newEmission(w window, attempt int, now moment) emission {
+	return emission{window: w, started: attempt == 1, waiting: attempt > 1, heard: now, asked: now, patience: questionFirst}
+}
 
 // pass counts an item that the function has produced, and says whether it is to be passed over: an earlier attempt has brought it.
 func (e *emission) pass() bool {

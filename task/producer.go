@@ -83,12 +83,11 @@ func produce(ctx context.Context, described bus.Value) (*producer, error) {
 		producerKey: producerKey{j.guest.owner, d.stream, attempt},
 		host:        j.host, job: j, scope: scope, subject: d.subject,
 		reply: j.host.node.Conn.NodeTask(j.host.node.ID.String(), j.guest.function),
-		wake:  make(chan struct{}, 1), out: newEmission(d.window, attempt),
+		wake:  make(chan struct{}, 1), out: newEmission(d.window, attempt, j.host.now()),
 	}
 	j.host.streams.add(p)
 	if attempt > 1 {
 		p.mu.Lock()
-		p.out.wait(p.host.now())
 		p.ask()
 		p.mu.Unlock()
 	}

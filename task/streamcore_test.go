@@ -2,6 +2,7 @@ package task
 
 import (
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -30,7 +31,7 @@ type addressed struct {
 
 func newPipe(w window, sizes []int) *pipe {
 	p := &pipe{sizes: sizes, now: 1, header: streamHeader{member.ID{1}, 1}}
-	p.out, p.in = newEmission(w, 1), intake{window: w}
+	p.out, p.in = newEmission(w, 1, p.now), intake{window: w}
 	return p
 }
 
@@ -119,9 +120,8 @@ func (p *pipe) pass(d moment) {
 func (p *pipe) restart() {
 	p.header.attempt++
 	p.header.host[0]++
-	p.out = newEmission(p.out.window, p.header.attempt)
+	p.out = newEmission(p.out.window, p.header.attempt, p.now)
 	p.returned = false
-	p.out.wait(p.now)
 	p.there = append(p.there, p.question())
 }
 
@@ -200,15 +200,28 @@ func TestAStreamBringsEachItemOnceWhateverGetsLost(t *testing.T) {
 }
 
 func TestAConsumerThatIsSilentIsGivenUp(t *testing.T) {
-	for name, absent := range map[string]bool{"silent": false, "absent": true} {
-		e := newEmission(window{1, 1}, 1)
-		if ask, gone := e.look(time1); ask || gone {
-			t.Errorf("%s: nothing is needed, and it asks %v or gives up %v", name, ask, gone)
+	const begun = moment(24 * time.Hour) // the node is not new
+	for _, c := range []struct {
+		name    string
+		attempt int
+		absent  bool
+		want    moment
+	}{
+		{"silent", 1, false, consumerSilent},
+		{"absent", 1, true, consumerAbsent},
+		{"silent from the beginning of an attempt", 2, false, consumerSilent},
+		{"absent from the beginning of an attempt", 2, true, consumerAbsent},
+	} {
+		e := newEmission(window{1, 1}, c.attempt, begun)
+		if c.attempt == 1 {
+			if ask, gone := e.look(begun + time.Hour); ask || gone {
+				t.Errorf("%s: nothing is needed, and it asks %v or gives up %v", c.name, ask, gone)
+			}
+			e.add(parcel{frame: []byte{1}}, begun)
 		}
-		e.add(parcel{frame: []byte{1}}, time1)
-		e.absent = absent
-		now, asked := time1, 0
-		for ; now < time1+2*consumerSilent; now += lookAtStreams {
+		e.absent = c.absent
+		now, asked := begun, 0
+		for ; now < begun+2*consumerSilent; now += lookAtStreams {
 			ask, gone := e.look(now)
 			if ask {
 				asked++
@@ -217,17 +230,11 @@ func TestAConsumerThatIsSilentIsGivenUp(t *testing.T) {
 				break
 			}
 		}
-		want := consumerSilent
-		if absent {
-			want = consumerAbsent
-		}
-		if now-time1 != want || asked < int(want/questionMost) {
-			t.Errorf("%s: it is given up after %v and %d questions, want %v", name, now-time1, asked, want)
+		if now-begun != c.want || asked < int(c.want/questionMost) {
+			t.Errorf("%s: it is given up after %v and %d questions, want %v", c.name, now-begun, asked, c.want)
 		}
 	}
 }
-
-const time1 = moment(1e9)
 
 func TestFramesOfStreamsTravelWhole(t *testing.T) {
 	d := descriptor{window{3, 4}, 5, "a.b"}
@@ -255,7 +262,7 @@ func FuzzStreamFrames(f *testing.F) {
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		if _, c, err := readCredit(frame); err == nil {
 			for _, attempt := range []int{1, 2} {
-				e := newEmission(window{2, 10}, attempt)
+				e := newEmission(window{2, 10}, attempt, 1)
 				for range 3 {
 					if e.room(3) {
 						e.add(parcel{frame: []byte{1}, size: 3}, 1)
