@@ -2,7 +2,7 @@ package objstore
 
 import "manta/bus"
 
-// Arrival is the refs inside values that have come to this node, until the owners of all know that it holds them.
+// Arrival is the refs inside values that have come to this node, until the owners of all know that it holds them, or it holds them no more.
 type Arrival struct {
 	missing int // owners' acknowledgements; the store's mu guards it
 	loans   []loanName

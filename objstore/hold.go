@@ -16,6 +16,7 @@ type hold struct {
 func (s *Store) hold(o *Object) *hold {
 	h := s.holds[o.id]
 	if pointer := weak.Make(o); h == nil || h.handle != pointer {
+		s.release(h)
 		s.version++
 		h = &hold{handle: pointer, version: s.version}
 		s.holds[o.id] = h
@@ -51,6 +52,14 @@ func (s *Store) ackHold(id ID, version uint64) {
 		return
 	}
 	h.said, h.acked = true, true
+	s.release(h)
+}
+
+// release has nothing wait for a hold any more: its owner knows of it, or it has ended before. Nil is passed over; the store is locked.
+func (s *Store) release(h *hold) {
+	if h == nil {
+		return
+	}
 	waiting := h.waiting
 	h.waiting = nil
 	for _, a := range waiting {
@@ -80,6 +89,7 @@ func (s *Store) takeDropped() {
 		}
 		if h := s.holds[id]; h != nil && h.handle.Value() == nil {
 			delete(s.holds, id)
+			s.release(h)
 			s.version++
 			s.say(id.Owner(), note{noteDropped, id.Number(), s.version})
 		}

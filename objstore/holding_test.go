@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"manta/bus"
 	"manta/internal/member"
 	"manta/node"
 	"manta/node/nodetest"
@@ -306,6 +307,20 @@ func TestATaskIsNotAnsweredBeforeTheRefsInItsArgumentsAreRegistered(t *testing.T
 	if n := get(t, ctx, registered); n != 1 {
 		t.Errorf("the task saw %d refs", n)
 	}
+}
+
+func TestNothingWaitsForAnOwnerToHearOfAHandleThatIsGone(t *testing.T) {
+	c, nc := startWithClient(t, 1)
+	store, s := storeOf(t, c.Context(0)), meetStranger(t, nc)
+	arrive := func() *objstore.Arrival { return store.Arrive(&bus.Refs{IDs: []bus.RefID{bus.RefID(s.ref(t).ID())}}) }
+	first := arrive()
+	s.hear(t) // and says nothing
+	collect()
+	second := arrive() // whether the node has noticed or not
+	c.Await("nothing waits", func() bool {
+		runtime.GC()
+		return !first.Pending() && !second.Pending()
+	})
 }
 
 func TestALoanLastsUntilTheRefsInAResultAreRegistered(t *testing.T) {
