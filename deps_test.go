@@ -29,6 +29,7 @@ var order = []string{
 	"internal/member",
 	"objstore",
 	"internal/call",
+	"internal/plain",
 	"placement",
 	"task",
 	"actor",

@@ -24,11 +24,11 @@ var (
 
 	// ErrOverload is what a plain client gets when as many requests wait at a node as it takes, and the outcome of a call to an actor of which
 	// as many are under way as its class allows, or at whose node calls of 1 GiB wait. It did not run: try later.
-	ErrOverload = bus.RegisterError("overload", errors.New("too many requests wait"))
+	ErrOverload = call.ErrOverload
 
 	// ErrArgument is what a task fails with, inside an [Error], when its arguments do not fit its function: another type, or
 	// another number. The function did not run.
-	ErrArgument = bus.RegisterError("argument", errors.New("the arguments do not fit the function"))
+	ErrArgument = call.ErrArgument
 
 	// ErrCancelled is the outcome of a task whose ctx was cancelled. It may have run, in part or in whole. errors.Is finds context.Canceled too.
 	ErrCancelled = call.ErrCancelled

@@ -8,6 +8,7 @@ import (
 
 	"manta/bus"
 	"manta/internal/call"
+	"manta/internal/plain"
 	"manta/objstore"
 )
 
@@ -26,13 +27,12 @@ func plainDeposit(f function, key string, msg *bus.Msg) (d deposit, p policy, er
 	}
 	d.policy = append([]byte("plain "), p.appendTo(nil)...)
 	d.args = call.WireArgs{}.AppendKeep(call.Keep{ID: idOf(key), For: p.keep})
-	format := bus.JSON
-	if msg.Header.Get(contentType) == msgpackType {
+	if plain.Format(msg) != bus.JSON {
 		return d, p, fmt.Errorf("%w: a durable task of a plain client takes JSON", ErrArgument)
 	}
-	values, err := plainArgs(format, f.arity, msg.Data)
+	values, err := plain.Args("function", f.arity, msg)
 	if err != nil {
-		return d, p, fmt.Errorf("%w: %w", ErrArgument, err)
+		return d, p, err
 	}
 	for _, v := range values {
 		d.args = d.args.AppendArg(call.WireArg{Value: v})

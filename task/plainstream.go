@@ -9,7 +9,8 @@ import (
 
 	"manta/bus"
 	"manta/internal/call"
-	"manta/internal/member"
+	"manta/internal/plain"
+	"manta/objstore"
 )
 
 // A stream for a plain client: a message an item, numbered, then an empty one with the status 204, or an error as any request gets it. The client
@@ -35,7 +36,9 @@ const (
 
 // relay is one plain client's stream.
 type relay struct {
-	host     *host
+	desk     *plain.Desk
+	store    *objstore.Store
+	conn     *bus.Conn
 	consumer *consumer
 	reply    string // the client's subject
 	format   bus.Format
@@ -43,30 +46,29 @@ type relay struct {
 }
 
 // stream takes on a plain request for a stream.
-func (d *plainDoor) stream(msg *bus.Msg, f function, args []call.Arg, format bus.Format) {
-	h := d.host
+func (d *plainDoor) stream(msg *bus.Msg, f function, args []call.Arg) {
 	target, err := streamTarget(f, msg.Header.Get(aheadHeader))
 	if err == nil && f.arity != 1 {
 		err = notStreaming([]bus.Value{{Format: streamFormat}})
 	}
 	if err != nil {
-		d.pending.Add(-1)
-		h.refusePlainly(msg, fmt.Errorf("task %q: %w", f.target.Name, err))
+		d.desk.Done()
+		d.desk.Refuse(msg, fmt.Errorf("task %q: %w", f.target.Name, err))
 		return
 	}
-	ctx := member.NewContext(h.group.Context(), &member.Scope{Node: h.node})
+	ctx, format := d.desk.Context(), plain.Format(msg)
 	c, _, err := openStream(ctx, target, args[0], format == bus.JSON)
-	if err == nil && !h.group.Go(func(context.Context) {
-		defer d.pending.Add(-1)
+	if err == nil && !d.host.group.Go(func(context.Context) {
+		defer d.desk.Done()
 		defer c.close()
-		(&relay{host: h, consumer: c, reply: msg.Reply, format: format}).run(ctx)
+		(&relay{desk: d.desk, store: d.host.store, conn: d.host.node.Conn, consumer: c, reply: msg.Reply, format: format}).run(ctx)
 	}) {
 		c.close()
 		err = bus.ErrClosed
 	}
 	if err != nil {
-		d.pending.Add(-1)
-		h.refusePlainly(msg, err)
+		d.desk.Done()
+		d.desk.Refuse(msg, err)
 	}
 }
 
@@ -106,10 +108,10 @@ func (r *relay) run(ctx context.Context) {
 func (r *relay) pass(ctx context.Context, i *item) error {
 	value, err := r.consumer.open(ctx, i)
 	if err == nil {
-		r.host.store.Give(value.Refs)
+		r.store.Give(value.Refs)
 		value, err = bus.Recode(value, r.format)
 	}
-	if most := r.host.node.Conn.MaxPayload() - itemOverhead; err == nil && int64(len(value.Data)) > most {
+	if most := r.conn.MaxPayload() - itemOverhead; err == nil && int64(len(value.Data)) > most {
 		err = fmt.Errorf("item %d has %d bytes, the server takes messages of %d: yield a ref to it, made with objstore.Put", i.seq, len(value.Data), most+itemOverhead)
 	}
 	if err != nil {
@@ -118,10 +120,8 @@ func (r *relay) pass(ctx context.Context, i *item) error {
 	r.sent = i.seq
 	msg := r.message(value.Data)
 	msg.Header.Set(itemHeader, strconv.FormatUint(i.seq, 10))
-	if r.format == bus.Msgpack {
-		msg.Header.Set(contentType, msgpackType)
-	}
-	r.host.publishPlainly(msg)
+	plain.SetFormat(msg, r.format)
+	r.desk.Publish(msg)
 	return nil
 }
 
@@ -131,7 +131,7 @@ const itemOverhead = 512
 // message makes a message to the client that it can answer.
 func (r *relay) message(data []byte) *bus.Msg {
 	msg := bus.NewMsg(r.reply, data)
-	msg.Reply = r.host.node.Conn.Inbox(takenToken + strconv.FormatUint(r.consumer.number, 10) + "." + strconv.FormatUint(r.sent, 10))
+	msg.Reply = r.conn.Inbox(takenToken + strconv.FormatUint(r.consumer.number, 10) + "." + strconv.FormatUint(r.sent, 10))
 	return msg
 }
 
@@ -147,7 +147,7 @@ func (r *relay) wait(ctx context.Context, idle <-chan time.Time) error {
 		}
 		msg := r.message(nil)
 		msg.Header.Set(statusHeader, statusIdle)
-		r.host.publishPlainly(msg)
+		r.desk.Publish(msg)
 	}
 	return nil
 }
@@ -158,12 +158,12 @@ func (r *relay) end(ctx context.Context, err error) {
 		err = bus.ErrClosed
 	}
 	if err != nil {
-		r.host.refusePlainly(&bus.Msg{Reply: r.reply}, err)
+		r.desk.Refuse(&bus.Msg{Reply: r.reply}, err)
 		return
 	}
 	msg := bus.NewMsg(r.reply, nil)
 	msg.Header.Set(statusHeader, statusEnd)
-	r.host.publishPlainly(msg)
+	r.desk.Publish(msg)
 }
 
 // unheard says whether a client that has used up its credit has said nothing for so long.

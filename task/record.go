@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"manta/bus"
+	"manta/internal/plain"
 	"manta/objstore"
 )
 
@@ -22,15 +23,15 @@ func fillPlainly(msg *bus.Msg, out *objstore.Outcome) {
 		return
 	}
 	msg.Data, _ = json.Marshal(map[string]string{"error": out.Err.Error()}) // strings always encode
-	msg.Header.Set(errorHeader, out.Err.Error())
-	msg.Header.Set(mantaError, bus.EncodeFailure(out.Err).Code)
+	msg.Header.Set(plain.ErrorHeader, out.Err.Error())
+	msg.Header.Set(plain.CodeHeader, bus.EncodeFailure(out.Err).Code)
 }
 
 // readRecord reads a record; its value is a view.
 func readRecord(msg *bus.Msg) (out objstore.Outcome) {
-	switch code := msg.Header.Get(mantaError); {
+	switch code := msg.Header.Get(plain.CodeHeader); {
 	case code != "":
-		return objstore.Outcome{Err: bus.Failure{Code: code, Message: msg.Header.Get(errorHeader)}.Err()}
+		return objstore.Outcome{Err: bus.Failure{Code: code, Message: msg.Header.Get(plain.ErrorHeader)}.Err()}
 	case len(msg.Data) > 0 && msg.Data[0] != bus.FrameMark:
 		return objstore.Outcome{Value: bus.Value{Format: bus.JSON, Data: msg.Data}}
 	}

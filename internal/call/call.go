@@ -22,6 +22,12 @@ var (
 	// ErrDeadline is the outcome of a call whose ctx or timeout ended. errors.Is finds context.DeadlineExceeded too.
 	ErrDeadline = bus.RegisterError("deadline", fmt.Errorf("call took too long: %w", context.DeadlineExceeded))
 
+	// ErrArgument is the outcome of a call whose arguments do not fit what it calls: another type, or another number. It did not run.
+	ErrArgument = bus.RegisterError("argument", errors.New("the arguments do not fit the function"))
+
+	// ErrOverload is the outcome of a call that would be one too many of those that wait. It did not run.
+	ErrOverload = bus.RegisterError("overload", errors.New("too many requests wait"))
+
 	// ErrReturned is the cause with which a call's own ctx ends when it returns. The calls that it made go on.
 	ErrReturned = errors.New("the call has returned")
 )

@@ -1,0 +1,73 @@
+package plain
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/vmihailenco/msgpack/v5"
+
+	"manta/bus"
+	"manta/internal/call"
+)
+
+const (
+	contentType = "Content-Type"
+	msgpackType = "application/msgpack"
+)
+
+// Format is how a request is encoded, and its reply is to be.
+func Format(msg *bus.Msg) bus.Format {
+	if msg.Header.Get(contentType) == msgpackType {
+		return bus.Msgpack
+	}
+	return bus.JSON
+}
+
+// SetFormat says in a message how it is encoded.
+func SetFormat(msg *bus.Msg, format bus.Format) {
+	if format == bus.Msgpack {
+		msg.Header.Set(contentType, msgpackType)
+	}
+}
+
+// Args takes a request's payload apart into as many arguments as its callee, a function or method in words, takes. What does not fit it is
+// call.ErrArgument.
+func Args(callee string, arity int, msg *bus.Msg) ([]bus.Value, error) {
+	values, err := args(callee, arity, bus.Value{Format: Format(msg), Data: msg.Data})
+	if err != nil {
+		err = fmt.Errorf("%w: %w", call.ErrArgument, err)
+	}
+	return values, err
+}
+
+func args(callee string, arity int, payload bus.Value) ([]bus.Value, error) {
+	switch size := len(payload.Data); {
+	case arity == 0 && size == 0:
+		return nil, nil
+	case arity == 0:
+		return nil, fmt.Errorf("a payload of %d bytes was sent, the %s takes no argument", size, callee)
+	case size == 0:
+		return nil, fmt.Errorf("an empty payload was sent, the %s takes %d arguments", callee, arity)
+	case arity == 1:
+		return []bus.Value{payload}, nil
+	}
+	split := elements[json.RawMessage]
+	if payload.Format == bus.Msgpack {
+		split = elements[msgpack.RawMessage]
+	}
+	values, err := split(payload)
+	if err != nil || len(values) != arity {
+		return nil, fmt.Errorf("the %s takes %d arguments: send an array of %d", callee, arity, arity)
+	}
+	return values, nil
+}
+
+// elements takes an array apart, each element in the encoding of the whole.
+func elements[Raw ~[]byte](array bus.Value) ([]bus.Value, error) {
+	raw, err := bus.Decode[[]Raw](array)
+	values := make([]bus.Value, len(raw))
+	for i, r := range raw {
+		values[i] = bus.Value{Format: array.Format, Data: r}
+	}
+	return values, err
+}
