@@ -16,13 +16,18 @@ import (
 
 // asked handles a request to create an actor, on a goroutine of its own: it talks to the directory.
 func (h *host) asked(msg *bus.Msg) {
+	class := bus.LastToken(msg.Subject)
+	if !bus.IsFrame(msg.Data) {
+		h.plain.create(msg, class)
+		return
+	}
 	q, err := call.ReadRequest(msg.Data)
 	if err != nil {
 		h.node.Log.Warn("a malformed request for an actor", zap.String("subject", msg.Subject), zap.Error(err))
 		return
 	}
 	h.group.Go(func(ctx context.Context) {
-		status, err := h.create(ctx, bus.LastToken(msg.Subject), q, msg.Data)
+		status, err := h.create(ctx, class, q, msg.Data)
 		p := call.Reply{Host: h.node.ID, Number: q.Number, Attempt: int(q.Attempt), Status: status, Outcome: objstore.Outcome{Err: err}}
 		if err := h.node.Conn.Publish(msg.Reply, "", p.AppendTo(nil)); err != nil {
 			h.node.Log.Warn("an answer to a request for an actor was not sent", zap.Error(err))

@@ -154,6 +154,10 @@ func birthIn(msg *bus.Msg) (birth objstore.ID) {
 // obey handles a stop or kill. An actor that is meant and has left its name to this one is dead: the word is obeyed.
 func (c *cell) obey(msg *bus.Msg, word string) {
 	birth := birthIn(msg)
+	if len(msg.Data) != 0 && len(msg.Data) != len(birth) {
+		c.host.plain.refuse(msg, fmt.Errorf("actor %s: %s: %w: a payload of %d bytes was sent, it takes none", c.id, word, call.ErrArgument, len(msg.Data)))
+		return
+	}
 	c.mu.Lock()
 	overhears := c.overhears(birth) || c.gone()
 	c.mu.Unlock()

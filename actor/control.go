@@ -94,6 +94,30 @@ func (cs *callers) controlOnce(ctx context.Context, h *handle, word string) erro
 	return err
 }
 
+// awaitStarted waits until an actor that this node asked for has started, and returns why it has not. Nobody is told of that, so it asks again and
+// again.
+func (cs *callers) awaitStarted(ctx context.Context, h *handle) error {
+	c := h.at(cs, member.ID{})
+	err := cs.awaitMade(ctx, c, "")
+	for pause := pingFirst; err == nil; pause = min(2*pause, pingLast) {
+		cs.mu.Lock()
+		ended, starting := c.state == dead, c.starting
+		if starting {
+			cs.doubt(c)
+		}
+		cs.unlock()
+		switch {
+		case ended:
+			return c.err // does not change any more
+		case !starting:
+			return nil
+		}
+		member.Pause(ctx, pause)
+		err = context.Cause(ctx)
+	}
+	return err
+}
+
 // awaitMade waits until a creation that is under way has come to an end, and returns its error. A kill brings it to an end.
 func (cs *callers) awaitMade(ctx context.Context, c *caller, word string) error {
 	if c.made == nil {

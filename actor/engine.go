@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"manta/internal/member"
+	"manta/internal/plain"
 	"manta/task"
 )
 
@@ -30,6 +31,7 @@ const infeasibleAfter = 10 * time.Second
 type Config struct {
 	Serve           bool           // it hosts actors of every class in the registry
 	Registry        *task.Registry // of the classes
+	MaxPending      int            // requests of plain clients that may wait here
 	InfeasibleAfter time.Duration  // how long an actor that no node could ever have waits for one; 0: 10 s, negative: for ever
 }
 
@@ -48,6 +50,7 @@ func Start(ctx context.Context, node *member.Node, cfg Config) (*Engine, error) 
 	}
 	part.Set(node, e)
 	if cfg.Serve {
+		e.host.plain = &plainDoor{engine: e, desk: plain.NewDesk(node, e.host.group, cfg.MaxPending)}
 		e.host.depart = func(id string, rec record) { e.heir.remake(id, rec, 0) }
 		e.host.serve()
 	}

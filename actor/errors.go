@@ -15,7 +15,8 @@ var (
 	// the class has Restarts.
 	ErrUnavailable = bus.RegisterError("actor_unavailable", errors.New("actor is unavailable"))
 
-	// ErrNotFound is returned by Lookup of a name that no actor has.
+	// ErrNotFound is returned by Lookup of a name that no actor has, and the outcome of a call by that name alone, as plain NATS clients make it. The
+	// call did not run.
 	ErrNotFound = bus.RegisterError("actor_not_found", errors.New("no actor has the name"))
 
 	// ErrExists is the outcome of calls to an actor that could not be created because its name is taken. They did not run.

@@ -296,9 +296,17 @@ func (cs *callers) notPending(c *caller) {
 	case c.lasting:
 		cs.seek(c)
 	default:
-		err := fmt.Errorf("actor %s: %w", c.id, ErrDead)
+		err := nobody(c)
 		cs.bury(c, err, err)
 	}
+}
+
+// nobody is the error of an actor that is nowhere: it has ended, or was never heard of if only its name is known.
+func nobody(c *caller) error {
+	if c.birth == (objstore.ID{}) {
+		return fmt.Errorf("actor %s: %w", c.id, ErrNotFound)
+	}
+	return fmt.Errorf("actor %s: %w", c.id, ErrDead)
 }
 
 // inquired answers another node that asks whether an actor, of which this one is the creator, is still to come. A word behind the question may

@@ -63,6 +63,7 @@ type host struct {
 	generations map[member.ID]uint64 // of the callers' connections
 
 	flushes flushes
+	plain   *plainDoor
 }
 
 // newHost makes a host that begins to take mail with serve.
@@ -112,11 +113,15 @@ func (h *host) openDoors() error {
 	h.fence.open(h.node.Members.Lease().Tenure(time.Now()))
 	h.group.Go(func(ctx context.Context) { h.fence.serve(ctx, h.confirm) })
 	for _, name := range classNames(h.classes) {
-		sub, err := h.node.Conn.Subscribe(h.node.Conn.Create(name), bus.Workers, h.asked)
-		if err != nil {
-			return err
+		for subject, handle := range map[string]func(*bus.Msg){
+			h.node.Conn.Create(name): h.asked, h.node.Conn.Call(name, "*", "*"): h.plain.called,
+		} {
+			sub, err := h.node.Conn.Subscribe(subject, bus.Workers, handle)
+			if err != nil {
+				return err
+			}
+			h.doors = append(h.doors, sub)
 		}
-		h.doors = append(h.doors, sub)
 	}
 	return nil
 }

@@ -28,6 +28,8 @@ func (c *cell) deliver(msg *bus.Msg, word string) {
 		}
 	case wordOfMail:
 		c.called(msg)
+	default: // a method
+		c.host.plain.call(msg, c.class, c.id, word)
 	}
 }
 

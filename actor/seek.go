@@ -68,7 +68,7 @@ func (cs *callers) sight(c *caller, search int, rec record) bool {
 	case c.state != sought || c.searches != search:
 		return true
 	case rec.ended() || c.birth != (objstore.ID{}) && c.birth != rec.Birth:
-		died := fmt.Errorf("actor %s: %w", c.id, ErrDead)
+		died := nobody(c)
 		if rec.Cause != "" && rec.Birth == c.birth {
 			died = fmt.Errorf("actor %s: %w: %s", c.id, ErrDead, rec.Cause)
 		}

@@ -11,6 +11,9 @@ const FrameMark = 0xC1
 // FrameVersion is the version of frames that this code writes and reads.
 const FrameVersion = 1
 
+// IsFrame says whether a message is a frame, of whatever version; else it is a plain client's.
+func IsFrame(b []byte) bool { return len(b) > 0 && b[0] == FrameMark }
+
 // AppendFrame starts a frame of a kind; the caller appends the fields.
 func AppendFrame(b []byte, kind byte) []byte { return append(b, FrameMark, FrameVersion, kind) }
 

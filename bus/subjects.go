@@ -72,6 +72,11 @@ func (s Subjects) Actor(id, method string) string { return s.prefix + "actor." +
 // ActorMailbox matches every method of one actor.
 func (s Subjects) ActorMailbox(id string) string { return s.Actor(id, "*") }
 
+// Call is the door for calling an actor that may be anywhere, by its class, its id and the method: queue group [Workers].
+func (s Subjects) Call(class, id, method string) string {
+	return s.prefix + "call." + class + "." + id + "." + method
+}
+
 // Create is the door for creating actors of a class: queue group [Workers].
 func (s Subjects) Create(class string) string { return s.prefix + "create." + class }
 

@@ -41,7 +41,7 @@ type Config struct {
 	Registry *task.Registry
 	// Logger hears of what goes wrong behind the scenes. Default: silence.
 	Logger *zap.Logger
-	// MaxPending is how many requests of plain NATS clients may wait at this node for a slot anywhere; more are refused with an
+	// MaxPending is how many requests of plain NATS clients may wait at this node, for tasks and for actors each; more are refused with an
 	// overload error. Default 1000.
 	MaxPending int
 	// MaxBatch is how many tasks or results travel in one message at most; 1 sends each by itself. Default 64.

@@ -54,7 +54,7 @@ func (d *plainDoor) asked(msg *bus.Msg) {
 		d.desk.Refuse(msg, fmt.Errorf("task %q: %w", name, err))
 		return
 	}
-	args := d.desk.Capture(values)
+	args := d.desk.Arguments(values)
 	if msg.Header.Get(streamHeaderName) != "" {
 		d.stream(msg, f, args)
 		return

@@ -1,6 +1,7 @@
 package plain
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -53,11 +54,14 @@ func (d *Desk) Context() context.Context {
 	return member.NewContext(d.group.Context(), &member.Scope{Node: d.node})
 }
 
-// Capture takes in what a request's arguments name.
-func (d *Desk) Capture(values []bus.Value) []call.Arg {
+// Capture has this node hold what a request's value names.
+func (d *Desk) Capture(v *bus.Value) { d.store.Capture(v) }
+
+// Arguments makes arguments of a request's values.
+func (d *Desk) Arguments(values []bus.Value) []call.Arg {
 	args := make([]call.Arg, len(values))
 	for i, v := range values {
-		d.store.Capture(&v)
+		d.Capture(&v)
 		args[i] = call.Encoded(v)
 	}
 	return args
@@ -67,18 +71,23 @@ func (d *Desk) Capture(values []bus.Value) []call.Arg {
 func (d *Desk) AnswerWhenDone(msg *bus.Msg, result *objstore.Object) {
 	d.store.When(result, func(objstore.Outcome) {
 		d.Done()
-		if !d.group.Go(func(ctx context.Context) { d.answer(ctx, msg, result) }) {
+		if !d.group.Go(func(ctx context.Context) {
+			value, err := d.store.Value(member.NewContext(ctx, &member.Scope{Node: d.node}), result)
+			if err != nil {
+				d.Refuse(msg, err)
+				return
+			}
+			d.Answer(msg, value)
+		}) {
 			d.Refuse(msg, bus.ErrClosed)
 		}
 	})
 }
 
-func (d *Desk) answer(ctx context.Context, msg *bus.Msg, result *objstore.Object) {
-	value, err := d.store.Value(member.NewContext(ctx, &member.Scope{Node: d.node}), result)
-	if err == nil {
-		d.store.Give(value.Refs)
-		value, err = bus.Recode(value, Format(msg))
-	}
+// Answer answers a request with a value, in the encoding of the request.
+func (d *Desk) Answer(msg *bus.Msg, value bus.Value) {
+	d.store.Give(value.Refs)
+	value, err := bus.Recode(value, Format(msg))
 	if most := d.node.Conn.MaxPayload(); err == nil && int64(len(value.Data)) > most {
 		err = fmt.Errorf("the result has %d bytes, the server takes messages of %d", len(value.Data), most)
 	}
@@ -91,15 +100,16 @@ func (d *Desk) answer(ctx context.Context, msg *bus.Msg, result *objstore.Object
 	d.Publish(reply)
 }
 
+// statuses are those of the codes that have one of their own.
+var statuses = map[string]string{"argument": "400", "actor_not_found": "404", "actor_exists": "409", "overload": "429"}
+
 // Refuse answers a request with an error.
 func (d *Desk) Refuse(msg *bus.Msg, err error) {
-	status, code := "500", bus.EncodeFailure(err).Code
-	switch {
-	case errors.Is(err, call.ErrArgument):
-		status, code = "400", bus.ErrorCode(err)
-	case errors.Is(err, call.ErrOverload):
-		status = "429"
+	code := bus.EncodeFailure(err).Code
+	if errors.Is(err, call.ErrArgument) { // also inside the callee's own word
+		code = bus.ErrorCode(err)
 	}
+	status := cmp.Or(statuses[code], "500")
 	detail, _ := json.Marshal(map[string]string{"error": err.Error()}) // strings always encode
 	reply := bus.NewMsg(msg.Reply, detail)
 	reply.Header.Set(ErrorHeader, err.Error())
