@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 
 	"manta/actor"
 	"manta/integration/process/line"
@@ -32,24 +31,11 @@ func (t *tally) Count(ctx context.Context) (counted, error) {
 	return c, nil
 }
 
-// A ledger is a tally whose count goes on in its next life.
-type ledger struct{ tally }
+var tallies = actor.Define[tally]("tally", actor.Restarts(-1))
 
-func (l *ledger) Snapshot(context.Context) ([]byte, error) { return json.Marshal(l.n) }
-
-func (l *ledger) Restore(_ context.Context, state []byte) error { return json.Unmarshal(state, &l.n) }
-
-var (
-	tallies = actor.Define[tally]("tally", actor.Restarts(-1))
-	ledgers = actor.Define[ledger]("ledger", actor.Restarts(-1))
-)
-
-// keepCounting makes a tally, or a ledger if the command says durable, and has it count, one call after the other and a pause of c.Micros after each, until it is told that it is enough. It says the result of each call.
+// keepCounting makes a tally and has it count, one call after the other and a pause of c.Micros after each, until it is told that it is enough. It says the result of each call.
 func keepCounting(ctx context.Context, c line.Command) {
 	call := actor.Method0(tallies.New(ctx, tally{Tag: c.Tag}), (*tally).Count)
-	if c.Durable {
-		call = actor.Method0(ledgers.New(ctx, ledger{tally{Tag: c.Tag}}), (*ledger).Count)
-	}
 	if c.Retries != nil {
 		call = call.With(task.Retries(*c.Retries))
 	}

@@ -49,6 +49,8 @@ func obey(ctx context.Context, n *node.Node, commands io.Reader) {
 			here.say(line.Event{Event: line.Echo})
 		case c.Do == "count":
 			go keepCounting(ctx, c)
+		case c.Do == "ledgers":
+			go keepLedgers(ctx, c)
 		case c.Do == "fleet":
 			go fleet(ctx, c)
 		case c.Do == "muster":

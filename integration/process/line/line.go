@@ -6,7 +6,7 @@ package line
 type Command struct {
 	// Do is "submit", "fetch" (wait for the results of the durable tasks in IDs), "put" (make a durable object of Count numbers, of which Stored is
 	// said), "read" (the durable objects in IDs), "free" (them), "enough" (end a submission of which Width is given), "count" (make an actor and
-	// call it until "enough"), "members" (wait until Count nodes serve tasks), "echo" (all that was said before stands before it), "fleet" (make Count actors and call each), "muster" (call
+	// call it until "enough"), "ledgers" (make Count actors that keep their state and call each until "enough"), "members" (wait until Count nodes serve tasks), "echo" (all that was said before stands before it), "fleet" (make Count actors and call each), "muster" (call
 	// each of them again), "lend" (make an actor whose handle another process keeps), "churn" (make Count objects and drop them), "clear" (drop what was kept of others'), "memory", "drain" or "quit" (close the node and end with 0).
 	Do string `json:"do"`
 
@@ -33,6 +33,7 @@ const (
 	Stored  = "stored"  // a durable task that was submitted here, or a durable object, is stored
 	Result  = "result"  // a task that was submitted here has its result, or an object was read: Value is how many numbers it has
 	Done    = "done"    // all of a command is done
+	Beat    = "beat"    // all ledgers have reached their Nth beat: so and so many calls of each
 	Members = "members" // as many nodes as asked for serve tasks
 	Echo    = "echo"    // the process was asked for it
 	Drained = "drained" // the node is drained, or Error says why not
