@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -44,6 +45,13 @@ func (h *host) create(ctx context.Context, className string, q call.Request, fra
 	var ask asked
 	if err := ask.read(q); err != nil {
 		return call.Refused, err
+	}
+	if ask.life.Revision == 0 { // of one that is made again the record decides
+		a := attempt{objstore.NewID(q.Owner, q.Number), q.Attempt}
+		if !h.births.begin(a, time.Now()) {
+			return call.Refused, errForgone
+		}
+		defer h.births.answered(a)
 	}
 	if err := h.orphan(ctx, q.Owner, ask.life); err != nil {
 		return call.Refused, err

@@ -135,6 +135,9 @@ func (c *cell) gone() bool { return c.moved || c.phase == moving }
 // birth tells the actor from others that have its name before or after it.
 func (c *cell) birth() objstore.ID { return objstore.NewID(c.creation.Owner, c.creation.Number) }
 
+// attempt is the request that has made the cell.
+func (c *cell) attempt() attempt { return attempt{c.birth(), c.creation.Attempt} }
+
 // meant says whether a message is for this actor; who does not know its birth means whoever has the name.
 func (c *cell) meant(birth objstore.ID) bool { return birth == (objstore.ID{}) || birth == c.birth() }
 

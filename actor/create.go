@@ -16,9 +16,11 @@ import (
 )
 
 const (
-	createTimeout = 10 * time.Second // for one host's answer; it comes before Start runs
-	createFirst   = 5 * time.Millisecond
-	createLast    = 200 * time.Millisecond
+	// createAnswer is how long a host may take to answer, which it does before Start runs; then it is asked what has become of the request. A node
+	// that is lost is noticed no sooner.
+	createAnswer = 2 * time.Second
+	createFirst  = 5 * time.Millisecond
+	createLast   = 200 * time.Millisecond
 	// classAppears is how long nobody may serve a class that a known node has.
 	classAppears = 3 * time.Second
 )
@@ -106,10 +108,18 @@ func (e *Engine) place(ctx context.Context, c *class, cr *creation, created *cal
 	if limit := e.node.Conn.MaxPayload(); int64(len(frame)) > limit {
 		return record{}, fmt.Errorf("its start value takes a message of %d bytes, the server takes %d: Put what is large and pass the ref", len(frame), limit)
 	}
+	birth := objstore.NewID(e.node.ID, created.number)
+	wanted := func() bool { return e.callers.wants(created) }
 	begun := time.Now()
 	hopeful := begun // when a node was last there that could have it
 	for wait := createFirst; ; wait = min(2*wait, createLast) {
 		p, err := e.ask(ctx, c.name, frame)
+		if errors.Is(err, errNoAnswer) {
+			if p, err = e.inquire(ctx, c, &inquiry{attempt{birth, q.Attempt}, created.id}, wanted); err == nil && p.Status == call.Busy {
+				q.Attempt++
+				frame = q.AppendTo(nil)
+			}
+		}
 		switch {
 		case errors.Is(err, bus.ErrNoResponders):
 			if !e.served(c) || time.Since(begun) > classAppears {
@@ -118,10 +128,9 @@ func (e *Engine) place(ctx context.Context, c *class, cr *creation, created *cal
 		case err != nil:
 			return record{}, err
 		case p.Status == call.Accepted:
-			birth := objstore.NewID(e.node.ID, created.number)
 			return record{Class: c.name, Node: p.Host, Birth: birth, Detached: cr.life.Detached}, nil
 		case p.Status != call.Busy:
-			rec, err := e.existing(ctx, c, cr, p.Outcome.Err)
+			rec, err := e.existing(ctx, c, cr, birth, p.Outcome.Err)
 			if !errors.Is(err, ErrNotFound) { // else it ended meanwhile, and the name is free
 				return rec, err
 			}
@@ -132,7 +141,7 @@ func (e *Engine) place(ctx context.Context, c *class, cr *creation, created *cal
 		case e.infeasibleAfter >= 0 && now.Sub(hopeful) >= e.infeasibleAfter:
 			return record{}, fmt.Errorf("it needs %s: %w", c.need, task.ErrInfeasible)
 		}
-		if !e.callers.wants(created) {
+		if !wanted() {
 			return record{}, errUnwanted
 		}
 		if member.Pause(ctx, wait); ctx.Err() != nil {
@@ -151,12 +160,13 @@ func (cs *callers) wants(c *caller) bool {
 	return !c.unwanted
 }
 
-// errNoAnswer is the error of an actor whose node was lost before it had answered. Another must not be asked: the actor could live twice.
-var errNoAnswer = fmt.Errorf("%w: it was not made, or its node was lost at once: no node has said so within %v", ErrDead, createTimeout)
+// errNoAnswer says that a request got no answer: it, or the answer, was lost, or the node that got it. Another must not be asked at once: the actor
+// could live twice.
+var errNoAnswer = errors.New("no node has answered")
 
 // ask asks the class's queue group for an actor.
 func (e *Engine) ask(ctx context.Context, class string, frame []byte) (p call.Reply, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, createTimeout, errNoAnswer)
+	ctx, cancel := context.WithTimeoutCause(ctx, createAnswer, errNoAnswer)
 	defer cancel()
 	msg, err := e.node.Conn.Request(ctx, e.node.Conn.Create(class), frame)
 	switch {
@@ -168,13 +178,18 @@ func (e *Engine) ask(ctx context.Context, class string, frame []byte) (p call.Re
 	return call.ReadReply(msg.Data)
 }
 
-// existing turns the refusal of a name that is taken into its holder, if that will do.
-func (e *Engine) existing(ctx context.Context, c *class, cr *creation, refusal error) (record, error) {
-	if !cr.shared || !errors.Is(refusal, ErrExists) {
+// existing turns the refusal of an id that is taken into its holder, if that will do. It may be the actor itself: made by an earlier request, whose
+// node was lost, and made again.
+func (e *Engine) existing(ctx context.Context, c *class, cr *creation, birth objstore.ID, refusal error) (record, error) {
+	if !errors.Is(refusal, ErrExists) {
 		return record{}, refusal
 	}
-	rec, err := e.directory.lookup(ctx, cr.name)
-	if err == nil && rec.Class != c.name {
+	id := cr.name
+	if id == "" {
+		id = birth.String()
+	}
+	rec, err := e.directory.lookup(ctx, id)
+	if err == nil && rec.Birth != birth && (!cr.shared || rec.Class != c.name) {
 		err = refusal
 	}
 	return rec, err

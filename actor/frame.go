@@ -16,6 +16,7 @@ const (
 	pingFrame    = 'p'
 	pongFrame    = 'o'
 	cancelFrame  = 'x'
+	inquiryFrame = 'i' // to a host, about a request for an actor
 )
 
 // sender is a caller, as a cell knows it.

@@ -55,6 +55,8 @@ type host struct {
 	budget    int64        // of waiting
 	waiting   atomic.Int64 // bytes of the calls that wait in the cells
 
+	births *births
+
 	mu       sync.Mutex
 	draining bool
 	cells    map[*bus.Subscription]*cell // by mailbox: for a moment, a name can have two
@@ -73,7 +75,7 @@ func newHost(ctx context.Context, node *member.Node, d *directory, classes *task
 		node: node, directory: d, classes: classes, group: group, workers: newWorkers(group),
 		mail: make(chan *bus.Msg, mailRoom), cells: make(map[*bus.Subscription]*cell), local: make(map[string]*cell),
 		fence: fence, scope: &member.Scope{Node: node}, budget: mailBudget, generations: make(map[member.ID]uint64),
-		flushes: flushes{fence: fence, some: make(chan struct{}, 1)},
+		births: newBirths(), flushes: flushes{fence: fence, some: make(chan struct{}, 1)},
 	}
 }
 
@@ -199,6 +201,10 @@ func (h *host) leave(cl *cell, cause error) {
 		}
 	})
 	_ = cl.mailbox.Drain() // its one error is that the connection is closed
+	cl.mu.Lock()
+	failure := cl.failure
+	cl.mu.Unlock()
+	h.births.end(cl.attempt(), failure, time.Now())
 	h.mu.Lock()
 	if h.local[cl.id] == cl {
 		delete(h.local, cl.id)
