@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -240,6 +241,20 @@ func (d *directory) look(ctx context.Context, id string) (rec record, err error)
 	}
 	rec.revision = entry.Revision
 	return rec, nil
+}
+
+// hosts returns the nodes that records may name.
+func (d *directory) hosts(ctx context.Context) (ids []member.ID, err error) {
+	entries, err := d.table.All(ctx, "at.*.*")
+	seen := make(map[member.ID]bool)
+	for _, e := range entries {
+		id, err := member.ParseID(strings.Split(e.Key, ".")[1])
+		if err == nil && !seen[id] {
+			seen[id] = true
+			ids = append(ids, id)
+		}
+	}
+	return ids, err
 }
 
 // residents returns the actors whose records may name a node.

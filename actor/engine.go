@@ -58,8 +58,9 @@ func Start(ctx context.Context, node *member.Node, cfg Config) (*Engine, error) 
 	return e, nil
 }
 
-// Open lets others create actors here. It is for a node that has joined.
+// Open lets others create actors here, and sees to those that nobody has taken over. It is for a node that has joined.
 func (e *Engine) Open() error {
+	e.heir.group.Go(e.heir.lookBack)
 	if e.host == nil {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -61,6 +62,30 @@ func (h *heir) left(id member.ID) {
 	select {
 	case h.stirred <- struct{}{}:
 	default:
+	}
+}
+
+// lookBack finds the nodes that were gone before this one came, if nobody was there who could have taken their actors over.
+func (h *heir) lookBack(ctx context.Context) {
+	node := h.engine.node
+	self := func(info member.Info) bool { return info.ID == node.ID }
+	if node.Members.Await(ctx, func(all []member.Info) bool { return slices.ContainsFunc(all, self) }) != nil {
+		return
+	}
+	for ctx.Err() == nil {
+		if first, _ := node.Members.HeirOf(member.ID{}); first != node.ID {
+			return
+		}
+		hosts, err := h.engine.directory.hosts(ctx)
+		if err == nil {
+			for _, id := range hosts {
+				if !node.Members.Alive(id) {
+					h.left(id)
+				}
+			}
+			return
+		}
+		member.Pause(ctx, inheritAgain)
 	}
 }
 

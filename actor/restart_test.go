@@ -248,6 +248,24 @@ func TestTheHeirOfAHeirMakesAnActorAgain(t *testing.T) {
 	})
 }
 
+func TestWhoeverComesAfterTheLastNodeMakesItsActorsAgain(t *testing.T) {
+	nodetest.Virtual(t, func(t *testing.T) {
+		c, s := clientAndHosts(t, 1), newStage(t)
+		r := phoenixes.New(c.Context(0), s.phoenix(), actor.Name("ash"), actor.Detached())
+		count(t, c.Context(0), r, 1)
+		c.Kill(0)
+		c.Kill(1)
+		time.Sleep(10 * time.Minute) // virtual
+		ctx := timeout(t, c.Context(c.Add()))
+		back, err := phoenixes.Lookup(ctx, "ash")
+		if err != nil {
+			t.Fatal(err)
+		}
+		count(t, ctx, back, 1)
+		s.awaits(2, "start")
+	})
+}
+
 func TestASilentNodesActorChangesNothingOnceItLivesElsewhere(t *testing.T) {
 	nodetest.Virtual(t, func(t *testing.T) {
 		c, s := clientAndHosts(t, 1), newStage(t)
