@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -106,7 +107,7 @@ func (a *asked) read(q call.Request) (err error) {
 		return fmt.Errorf("a request for an actor has %d arguments: want %d", len(args), argCount)
 	}
 	a.start = args[argStart].Value
-	if a.id, err = bus.Decode[string](args[argName].Value); err != nil {
+	if a.id, err = keptText(args[argName]); err != nil {
 		return err
 	}
 	if a.named = a.id != ""; !a.named {
@@ -115,11 +116,17 @@ func (a *asked) read(q call.Request) (err error) {
 	if err := bus.CheckName("actor name", a.id); err != nil {
 		return err
 	}
-	if a.inbox, err = bus.Decode[string](args[argInbox].Value); err != nil {
+	if a.inbox, err = keptText(args[argInbox]); err != nil {
 		return err
 	}
 	a.life, err = bus.Decode[life](args[argLife].Value)
 	return err
+}
+
+// keptText reads a text that outlives the message it is in, and does not keep that.
+func keptText(arg call.WireArg) (string, error) {
+	s, err := bus.Decode[string](arg.Value)
+	return strings.Clone(s), err
 }
 
 // recorded says whether an actor stands in the directory before it lives.

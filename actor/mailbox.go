@@ -232,6 +232,7 @@ func (c *cell) flush() {
 		}
 		w.dirty = false
 	}
+	clear(c.dirty) // what is forgotten is not kept here
 	c.dirty = c.dirty[:0]
 }
 

@@ -1,6 +1,7 @@
 package actor_test
 
 import (
+	"context"
 	"runtime"
 	"testing"
 	"time"
@@ -8,6 +9,42 @@ import (
 	"manta/actor"
 	"manta/objstore"
 )
+
+// suitcase is heavy until it has started.
+type suitcase struct{ Ballast []byte }
+
+func (s *suitcase) Start(context.Context) error {
+	s.Ballast = nil
+	return nil
+}
+
+func (s *suitcase) Weight(context.Context) (int, error) { return len(s.Ballast), nil }
+
+var suitcases = actor.Define[suitcase]("suitcase")
+
+func TestAnActorDoesNotKeepTheMessageThatAskedForIt(t *testing.T) {
+	const actors, ballast = 50, 500_000
+	ctx := clientAndHosts(t, 1).Context(0)
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before, kept := heap(), []actor.Ref[suitcase]{}
+	for range actors {
+		r := suitcases.New(ctx, suitcase{make([]byte, ballast)})
+		if n, err := actor.Method0(r, (*suitcase).Weight).Call(ctx); err != nil || n != 0 {
+			t.Fatalf("got %d, %v", n, err)
+		}
+		kept = append(kept, r)
+	}
+	if grown := heap() - before; grown > actors*ballast/2 {
+		t.Errorf("%d actors take %d bytes, and were asked for with %d each", actors, grown, ballast)
+	}
+	runtime.KeepAlive(kept)
+}
 
 func TestTenThousandIdleActorsCostNoGoroutines(t *testing.T) {
 	ctx := setup(t)
