@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -49,7 +48,7 @@ func (h *host) create(ctx context.Context, className string, q call.Request, fra
 	}
 	if ask.life.Revision == 0 { // of one that is made again the record decides
 		a := attempt{objstore.NewID(q.Owner, q.Number), q.Attempt}
-		if !h.births.begin(a, time.Now()) {
+		if !h.births.begin(a) {
 			return call.Refused, errForgone
 		}
 		defer h.births.answered(a)

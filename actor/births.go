@@ -1,14 +1,15 @@
 package actor
 
 import (
+	"context"
 	"sync"
 	"time"
 
 	"manta/objstore"
 )
 
-// birthsKept is how long a host remembers what has become of a request for an actor, beyond the actor's own life. Whoever got no answer asks
-// within seconds.
+// birthsKept is how long a host remembers what has become of a request for an actor, beyond the actor's own life, and up to as long again. Whoever
+// got no answer asks within seconds.
 const birthsKept = time.Minute
 
 // attempt is one request for an actor: each that gets no answer, and is known to have made none, is followed by another.
@@ -32,10 +33,10 @@ type births struct {
 func newBirths() *births { return &births{underWay: make(map[attempt]struct{})} }
 
 // begin notes a request that has come, and says whether it may be accepted.
-func (b *births) begin(a attempt, now time.Time) bool {
+func (b *births) begin(a attempt) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if _, forgone := b.forgone.find(a, now); forgone {
+	if _, forgone := b.forgone.find(a); forgone {
 		return false
 	}
 	b.underWay[a] = struct{}{}
@@ -50,10 +51,10 @@ func (b *births) answered(a attempt) {
 }
 
 // end notes that an actor of this host is about to be here no more. failure is why it did not start.
-func (b *births) end(a attempt, failure error, now time.Time) {
+func (b *births) end(a attempt, failure error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.ended.keep(a, failure, now)
+	b.ended.keep(a, failure)
 }
 
 // What has become of a request, as its host says.
@@ -67,13 +68,13 @@ const (
 )
 
 // ask says what has become of a request. lives says whether its actor lives here.
-func (b *births) ask(a attempt, lives func() bool, now time.Time) (state birthState, failure error) {
+func (b *births) ask(a attempt, lives func() bool) (state birthState, failure error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if _, underWay := b.underWay[a]; underWay {
 		return awaited, nil
 	}
-	if failure, ended := b.ended.find(a, now); ended {
+	if failure, ended := b.ended.find(a); ended {
 		if failure != nil {
 			return stillborn, failure
 		}
@@ -82,26 +83,42 @@ func (b *births) ask(a attempt, lives func() bool, now time.Time) (state birthSt
 	if lives() {
 		return wasBorn, nil
 	}
-	b.forgone.keep(a, struct{}{}, now)
+	b.forgone.keep(a, struct{}{})
 	return unborn, nil
 }
 
-// memory keeps what it is given for birthsKept, and up to as long again.
-type memory[K comparable, V any] struct {
-	fresh, old map[K]V
-	since      time.Time // of the first in fresh
+// serve forgets what is old, until ctx ends.
+func (b *births) serve(ctx context.Context) {
+	tick := time.NewTicker(birthsKept)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			b.age()
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
-func (m *memory[K, V]) keep(k K, v V, now time.Time) {
-	m.age(now)
+func (b *births) age() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ended.age()
+	b.forgone.age()
+}
+
+// memory keeps what it is given until it has aged twice.
+type memory[K comparable, V any] struct{ fresh, old map[K]V }
+
+func (m *memory[K, V]) keep(k K, v V) {
 	if m.fresh == nil {
-		m.fresh, m.since = make(map[K]V), now
+		m.fresh = make(map[K]V)
 	}
 	m.fresh[k] = v
 }
 
-func (m *memory[K, V]) find(k K, now time.Time) (V, bool) {
-	m.age(now)
+func (m *memory[K, V]) find(k K) (V, bool) {
 	v, ok := m.fresh[k]
 	if !ok {
 		v, ok = m.old[k]
@@ -109,11 +126,4 @@ func (m *memory[K, V]) find(k K, now time.Time) (V, bool) {
 	return v, ok
 }
 
-func (m *memory[K, V]) age(now time.Time) {
-	switch passed := now.Sub(m.since); {
-	case passed >= 2*birthsKept:
-		m.fresh, m.old = nil, nil
-	case passed >= birthsKept:
-		m.fresh, m.old, m.since = nil, m.fresh, now
-	}
-}
+func (m *memory[K, V]) age() { m.fresh, m.old = nil, m.fresh }

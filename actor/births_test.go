@@ -3,7 +3,6 @@ package actor
 import (
 	"errors"
 	"testing"
-	"time"
 
 	"pgregory.net/rapid"
 
@@ -14,7 +13,7 @@ import (
 // one that it made stays so.
 func TestAHostKeepsItsWordAboutARequest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		b, now := newBirths(), time.Unix(1e9, 0)
+		b := newBirths()
 		a := attempt{objstore.ID{1}, 1}
 		lives, made, denied, failed := false, false, false, errors.New("it did not start")
 		var failure error
@@ -23,10 +22,10 @@ func TestAHostKeepsItsWordAboutARequest(t *testing.T) {
 				if made { // a message comes once
 					return
 				}
-				if accepted := b.begin(a, now); accepted == denied {
+				if accepted := b.begin(a); accepted == denied {
 					t.Fatalf("accepted: %v, after it was denied: %v", accepted, denied)
 				} else if accepted {
-					if state, _ := b.ask(a, func() bool { return false }, now); state != awaited {
+					if state, _ := b.ask(a, func() bool { return false }); state != awaited {
 						t.Fatalf("under way, and it says %v", state)
 					}
 					lives = rapid.Bool().Draw(t, "there is room")
@@ -39,12 +38,12 @@ func TestAHostKeepsItsWordAboutARequest(t *testing.T) {
 					if rapid.Bool().Draw(t, "it did not start") {
 						failure = failed
 					}
-					b.end(a, failure, now)
+					b.end(a, failure)
 					lives = false
 				}
 			},
 			"ask": func(t *rapid.T) {
-				state, err := b.ask(a, func() bool { return lives }, now)
+				state, err := b.ask(a, func() bool { return lives })
 				want := unborn
 				switch {
 				case made && failure != nil:
@@ -63,16 +62,18 @@ func TestAHostKeepsItsWordAboutARequest(t *testing.T) {
 }
 
 func TestAHostForgetsRequestsAfterAWhile(t *testing.T) {
-	b, now := newBirths(), time.Unix(1e9, 0)
+	b := newBirths()
 	for n := range uint16(1000) {
-		b.end(attempt{number: n}, nil, now)
-		b.ask(attempt{objstore.ID{1}, n}, func() bool { return false }, now)
-		now = now.Add(birthsKept / 10)
+		b.end(attempt{number: n}, nil)
+		b.ask(attempt{objstore.ID{1}, n}, func() bool { return false })
+		if n%10 == 9 {
+			b.age()
+		}
 	}
-	if n := len(b.ended.fresh) + len(b.ended.old) + len(b.forgone.fresh) + len(b.forgone.old); n > 50 {
+	if n := len(b.ended.fresh) + len(b.ended.old) + len(b.forgone.fresh) + len(b.forgone.old); n > 40 {
 		t.Errorf("%d are kept", n)
 	}
-	if _, kept := b.ended.find(attempt{number: 999}, now); !kept {
+	if _, kept := b.ended.find(attempt{number: 999}); !kept {
 		t.Error("the latest is not kept")
 	}
 }

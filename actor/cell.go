@@ -43,6 +43,7 @@ type cell struct {
 	lines   []line     // a group of methods each
 	failure error      // why Start failed
 	left    bool       // the host has let go of it
+	met     bool       // its creator knows that it lives here
 	moved   bool       // when ended: the actor goes on elsewhere, in a later epoch
 	waiting []*bus.Msg // words to be answered then
 

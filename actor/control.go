@@ -101,15 +101,16 @@ func (cs *callers) awaitStarted(ctx context.Context, h *handle) error {
 	err := cs.awaitMade(ctx, c, "")
 	for pause := pingFirst; err == nil; pause = min(2*pause, pingLast) {
 		cs.mu.Lock()
-		ended, starting := c.state == dead, c.starting
-		if starting {
+		ended, lives := c.state == dead, c.state == alive
+		started := lives && !c.starting
+		if lives && !started {
 			cs.doubt(c)
 		}
 		cs.unlock()
 		switch {
 		case ended:
 			return c.err // does not change any more
-		case !starting:
+		case started:
 			return nil
 		}
 		member.Pause(ctx, pause)

@@ -109,13 +109,12 @@ func (e *Engine) place(ctx context.Context, c *class, cr *creation, created *cal
 		return record{}, fmt.Errorf("its start value takes a message of %d bytes, the server takes %d: Put what is large and pass the ref", len(frame), limit)
 	}
 	birth := objstore.NewID(e.node.ID, created.number)
-	wanted := func() bool { return e.callers.wants(created) }
 	begun := time.Now()
 	hopeful := begun // when a node was last there that could have it
 	for wait := createFirst; ; wait = min(2*wait, createLast) {
-		p, err := e.ask(ctx, c.name, frame)
+		p, err := e.ask(ctx, c.name, frame, createAnswer)
 		if errors.Is(err, errNoAnswer) {
-			if p, err = e.inquire(ctx, c, &inquiry{attempt{birth, q.Attempt}, created.id}, wanted); err == nil && p.Status == call.Busy {
+			if p, err = e.inquire(ctx, c, &inquiry{attempt{birth, q.Attempt}, created.id}); err == nil && p.Status == call.Busy {
 				q.Attempt++
 				frame = q.AppendTo(nil)
 			}
@@ -141,7 +140,7 @@ func (e *Engine) place(ctx context.Context, c *class, cr *creation, created *cal
 		case e.infeasibleAfter >= 0 && now.Sub(hopeful) >= e.infeasibleAfter:
 			return record{}, fmt.Errorf("it needs %s: %w", c.need, task.ErrInfeasible)
 		}
-		if !wanted() {
+		if !e.callers.wants(created) {
 			return record{}, errUnwanted
 		}
 		if member.Pause(ctx, wait); ctx.Err() != nil {
@@ -165,8 +164,8 @@ func (cs *callers) wants(c *caller) bool {
 var errNoAnswer = errors.New("no node has answered")
 
 // ask asks the class's queue group for an actor.
-func (e *Engine) ask(ctx context.Context, class string, frame []byte) (p call.Reply, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, createAnswer, errNoAnswer)
+func (e *Engine) ask(ctx context.Context, class string, frame []byte, patience time.Duration) (p call.Reply, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, errNoAnswer)
 	defer cancel()
 	msg, err := e.node.Conn.Request(ctx, e.node.Conn.Create(class), frame)
 	switch {
@@ -189,8 +188,11 @@ func (e *Engine) existing(ctx context.Context, c *class, cr *creation, birth obj
 		id = birth.String()
 	}
 	rec, err := e.directory.lookup(ctx, id)
-	if err == nil && rec.Birth != birth && (!cr.shared || rec.Class != c.name) {
-		err = refusal
+	switch {
+	case errors.Is(err, ErrNotFound), err == nil && rec.Birth == birth:
+		return rec, err
+	case !cr.shared || err == nil && rec.Class != c.name:
+		return rec, refusal
 	}
 	return rec, err
 }

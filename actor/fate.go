@@ -312,10 +312,6 @@ func nobody(c *caller) error {
 // inquired answers another node that asks whether an actor, of which this one is the creator, is still to come. A word behind the question may
 // say that it is not wanted any more.
 func (cs *callers) inquired(msg *bus.Msg) {
-	if bus.IsFrame(msg.Data) && cs.host != nil {
-		cs.host.inquired(msg)
-		return
-	}
 	var birth objstore.ID
 	if copy(birth[:], msg.Data) < len(birth) {
 		return

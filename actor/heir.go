@@ -24,6 +24,9 @@ const (
 	inheritTimeout = 30 * time.Second
 	// remembered is how long a node that is gone is another's to see to: that one may die too, before it is done.
 	remembered = time.Minute
+	// heirsPatience is how long a host may take to answer an heir, which includes that the bucket may have no leader for a moment. The record tells of one
+	// that has not answered.
+	heirsPatience = 10 * time.Second
 	// inheriting is how many actors are taken over at a time, and for how many a host is asked.
 	inheriting = 32
 )
@@ -65,7 +68,7 @@ func (h *heir) left(id member.ID) {
 	}
 }
 
-// lookBack finds the nodes that were gone before this one came, if nobody was there who could have taken their actors over.
+// lookBack finds the nodes that were gone before this one came: there may have been nobody who could have taken their actors over.
 func (h *heir) lookBack(ctx context.Context) {
 	node := h.engine.node
 	self := func(info member.Info) bool { return info.ID == node.ID }
@@ -73,9 +76,6 @@ func (h *heir) lookBack(ctx context.Context) {
 		return
 	}
 	for ctx.Err() == nil {
-		if first, _ := node.Members.HeirOf(member.ID{}); first != node.ID {
-			return
-		}
 		hosts, err := h.engine.directory.hosts(ctx)
 		if err == nil {
 			for _, id := range hosts {
@@ -319,7 +319,7 @@ func (h *heir) ask(ctx context.Context, id string, rec record, frame []byte) (do
 	if err != nil {
 		return true, host, errors.Join(err, e.directory.end(ctx, id, rec, err.Error()))
 	}
-	p, err := e.ask(ctx, rec.Class, again)
+	p, err := e.ask(ctx, rec.Class, again, heirsPatience)
 	switch {
 	case err != nil:
 		return false, host, nil

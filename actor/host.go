@@ -46,6 +46,7 @@ type host struct {
 	group     *member.Group
 	workers   *workers
 	doors     []*bus.Subscription // queue groups of the classes
+	questions *bus.Subscription   // about requests for actors
 	mail      chan *bus.Msg
 	living    member.Tally // the cells
 	leaving   member.Tally // those that have ended, and whose mailboxes may still get mail
@@ -83,6 +84,7 @@ func newHost(ctx context.Context, node *member.Node, d *directory, classes *task
 func (h *host) serve() {
 	h.group.Go(h.deliver)
 	h.group.Go(h.flushes.serve)
+	h.group.Go(h.births.serve)
 	h.node.Members.Watch(member.Watcher{Joined: func(member.Info) {}, Left: h.left})
 }
 
@@ -112,6 +114,10 @@ func (h *host) late(owner member.ID, generation uint64) bool {
 
 // openDoors joins the queue groups. It is for a node that has joined.
 func (h *host) openDoors() error {
+	var err error
+	if h.questions, err = h.node.Conn.Subscribe(h.node.Conn.NodeBirths(h.node.ID.String()), "", h.inquired); err != nil {
+		return err
+	}
 	h.fence.open(h.node.Members.Lease().Tenure(time.Now()))
 	h.group.Go(func(ctx context.Context) { h.fence.serve(ctx, h.confirm) })
 	for _, name := range classNames(h.classes) {
@@ -204,7 +210,7 @@ func (h *host) leave(cl *cell, cause error) {
 	cl.mu.Lock()
 	failure := cl.failure
 	cl.mu.Unlock()
-	h.births.end(cl.attempt(), failure, time.Now())
+	h.births.end(cl.attempt(), failure)
 	h.mu.Lock()
 	if h.local[cl.id] == cl {
 		delete(h.local, cl.id)
@@ -262,6 +268,9 @@ func (h *host) close() error {
 		} else {
 			cl.kill(nil, fmt.Errorf("actor %s: %w: its node closed", cl.id, ErrDead))
 		}
+	}
+	if h.questions != nil {
+		_ = h.questions.Unsubscribe() // its one error is that the connection is closed
 	}
 	h.group.Stop(bus.ErrClosed)
 	if !h.group.WaitFor(member.UserGrace) {

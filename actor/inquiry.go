@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -17,13 +16,13 @@ import (
 
 // inquire asks every node that hosts the class what has become of a request for an actor that got no answer, until one says that it has the actor, or
 // all that they do not, and will not. Then the reply is Busy, and another request can be sent.
-func (e *Engine) inquire(ctx context.Context, c *class, q *inquiry, wanted func() bool) (call.Reply, error) {
+func (e *Engine) inquire(ctx context.Context, c *class, q *inquiry) (call.Reply, error) {
 	frame := q.append(nil)
 	for _, info := range e.node.Members.All() {
-		if !slices.Contains(info.Classes, c.name) {
+		if !info.Draining && !slices.Contains(info.Classes, c.name) {
 			continue
 		}
-		p, err := e.inquireOf(ctx, info.ID, frame, wanted)
+		p, err := e.inquireOf(ctx, info.ID, frame)
 		if err != nil || p.Status != call.Moved {
 			return p, err
 		}
@@ -32,10 +31,10 @@ func (e *Engine) inquire(ctx context.Context, c *class, q *inquiry, wanted func(
 }
 
 // inquireOf asks one node until it knows; one that is gone has no actor. Moved means that it has none of this request, and will not.
-func (e *Engine) inquireOf(ctx context.Context, host member.ID, frame []byte, wanted func() bool) (call.Reply, error) {
-	for wait := createFirst; wanted(); wait = min(2*wait, createLast) {
+func (e *Engine) inquireOf(ctx context.Context, host member.ID, frame []byte) (call.Reply, error) {
+	for wait := createFirst; ; wait = min(2*wait, createLast) {
 		asking, cancel := context.WithTimeout(ctx, createAnswer)
-		msg, err := e.node.Conn.Request(asking, e.node.Conn.NodeActors(host.String()), frame)
+		msg, err := e.node.Conn.Request(asking, e.node.Conn.NodeBirths(host.String()), frame)
 		cancel()
 		if err == nil {
 			p, err := call.ReadReply(msg.Data)
@@ -53,7 +52,6 @@ func (e *Engine) inquireOf(ctx context.Context, host member.ID, frame []byte, wa
 			return call.Reply{}, context.Cause(ctx)
 		}
 	}
-	return call.Reply{}, errUnwanted
 }
 
 // inquired answers a creator that has had no answer.
@@ -67,7 +65,7 @@ func (h *host) inquired(msg *bus.Msg) {
 	state, failure := h.births.ask(q.attempt, func() bool {
 		cl := h.find(q.id)
 		return cl != nil && cl.birth() == q.birth
-	}, time.Now())
+	})
 	switch state {
 	case wasBorn:
 		p.Status = call.Accepted

@@ -56,6 +56,7 @@ func (cs *callers) hand(out *outgoing) {
 func (c *cell) answerPing(birth objstore.ID) pong {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.met = c.met || c.host.node.ID == c.creation.Owner && birth == c.birth()
 	return c.pong(birth)
 }
 

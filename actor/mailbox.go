@@ -160,6 +160,7 @@ func (c *cell) pinged(msg *bus.Msg) {
 	if c.overhears(asked.birth) {
 		return
 	}
+	c.met = c.met || asked.sender.owner == c.creation.Owner && asked.birth == c.birth()
 	c.flush()
 	p := c.pong(asked.birth)
 	for _, l := range asked.lanes {

@@ -32,6 +32,10 @@ type plainDoor struct {
 func (d *plainDoor) called(msg *bus.Msg) {
 	tokens := strings.Split(msg.Subject, ".")
 	class, id, method := tokens[len(tokens)-3], tokens[len(tokens)-2], tokens[len(tokens)-1]
+	if err := bus.CheckName("actor id", id); err != nil { // '*' and '>' are what a client may publish to
+		d.refuse(msg, fmt.Errorf("%w: %w", call.ErrArgument, err))
+		return
+	}
 	if c, ok := lookupClass(d.engine.host.classes, class); ok {
 		d.call(msg, c, id, method)
 	}
@@ -82,21 +86,21 @@ func (d *plainDoor) create(msg *bus.Msg, className string) {
 	if !ok || msg.Reply == "" {
 		return
 	}
-	cr, err := d.creation(msg, c)
-	if err == nil {
-		err = d.desk.Admit()
-	}
-	if err != nil {
-		d.desk.Refuse(msg, fmt.Errorf("actor of class %s: %w", c.name, err))
+	refuse := func(err error) { d.desk.Refuse(msg, fmt.Errorf("actor of class %s: %w", c.name, err)) }
+	if err := d.desk.Admit(); err != nil {
+		refuse(err)
 		return
 	}
-	h := d.engine.create(c, cr)
-	if !d.engine.host.group.Go(func(ctx context.Context) {
+	if !d.engine.host.group.Go(func(ctx context.Context) { // decoding may be user code
 		defer d.desk.Done()
-		d.born(ctx, msg, h, cr)
+		if cr, err := d.creation(msg, c); err != nil {
+			refuse(err)
+		} else {
+			d.born(ctx, msg, d.engine.create(c, cr), cr)
+		}
 	}) {
 		d.desk.Done()
-		d.desk.Refuse(msg, bus.ErrClosed)
+		refuse(bus.ErrClosed)
 	}
 }
 

@@ -112,6 +112,17 @@ var (
 	notebooks    = actor.Define[notebook]("notebook")
 )
 
+// fragile does not take what it is made of.
+type fragile struct{ Parts []int }
+
+func (f *fragile) UnmarshalJSON(data []byte) error {
+	return errors.New(string(data[:len(data)+1+len(f.Parts)]))
+}
+
+func (f *fragile) Size(context.Context) (int, error) { return len(f.Parts), nil }
+
+var _ = actor.Define[fragile]("fragile")
+
 func TestAPlainClientMakesAnActorCallsItAndStopsIt(t *testing.T) {
 	c, p := startWithPlainClient(t, 2)
 	for range 4 { // the door is on either node
@@ -224,6 +235,7 @@ func TestAPlainClientsCallWaitsForAnActorThatIsMadeAgain(t *testing.T) {
 		}
 		c.Add()
 		c.Kill(1)
+		time.Sleep(time.Second) // virtual: the server knows, and nobody else does
 		if got := p.get("call.phoenix.ash.Count", ""); got != "1" {
 			t.Errorf("got %s from the next life", got)
 		}
@@ -277,6 +289,8 @@ func TestAPlainClientHearsWhatIsWrongWithItsRequestOfAnActor(t *testing.T) {
 		{"call.notebook.nobody.Read", "", "", "404", "actor_not_found", "actor nobody"},
 		{"create.notebook", `{"title": "torn"}`, "", "500", "actor_dead", "it did not start: it is torn"},
 		{"create.notebook", `{"title": 1}`, "", "400", "argument", "cannot decode into"},
+		{"call.phoenix.*.Count", "", "", "400", "argument", "letters, digits"},
+		{"create.fragile", "[1]", "", "400", "argument", "panic"},
 		{"create.notebook", "", "a b", "400", "argument", "a b"},
 	} {
 		var header []string

@@ -3,6 +3,7 @@ package actor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -56,9 +57,13 @@ func (c *cell) vacate() {
 }
 
 // confirm looks at the records of all actors that live here, because others may have taken the node for lost. It returns an error if it
-// cannot tell of one.
+// cannot tell of one. One without a record whose creator may not have heard of it has gone: it may have been made again elsewhere.
 func (h *host) confirm(ctx context.Context) error {
 	for _, cl := range h.residents() {
+		if cl.unmet() {
+			cl.kill(nil, fmt.Errorf("actor %s: %w: its node was silent when it was made", cl.id, ErrDead))
+			continue
+		}
 		err := cl.registration.confirm(ctx)
 		switch {
 		case errors.Is(err, errTaken):
@@ -69,6 +74,13 @@ func (h *host) confirm(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// unmet says whether a cell stands in no record, and its creator may not know that it lives here.
+func (c *cell) unmet() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.registration == nil && !c.met
 }
 
 // residents are the cells that live here.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"manta/actor"
+	"manta/node"
 	"manta/node/nodetest"
 	"manta/objstore"
 	"manta/task"
@@ -50,6 +51,79 @@ func TestActorsAreMadeOnceWhateverMessagesAreLost(t *testing.T) {
 			if n := strings.Count(diary, fmt.Sprint("start ", i, ";")); n != 1 {
 				t.Errorf("actor %d was made %d times", i, n)
 			}
+		}
+	})
+}
+
+// many makes actors whose requests and answers get lost, one in three, and returns once they were sent.
+func (s *stage) many(ctx context.Context, c *nodetest.Cluster, n int) (made []actor.Ref[soloist]) {
+	c.Drop(0.3)
+	for i := range n {
+		made = append(made, soloists.New(ctx, soloist{player{Stage: s.name, Tag: fmt.Sprint(" ", i, ";")}}))
+	}
+	time.Sleep(100 * time.Millisecond) // virtual
+	c.Drop(0)
+	return made
+}
+
+func TestANodeThatLeavesAnswersForTheActorsThatItHas(t *testing.T) {
+	const actors = 200
+	nodetest.Virtual(t, func(t *testing.T) {
+		c, s := clientAndHosts(t, 2), newStage(t)
+		made := s.many(c.Context(0), c, actors)
+		if err := c.Node(1).Drain(timeout(t, c.Context(0))); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second) // virtual
+		diary := strings.Join(s.read(), "")
+		for i := range made {
+			if n := strings.Count(diary, fmt.Sprint("start ", i, ";")); n != 1 {
+				t.Errorf("actor %d was made %d times", i, n)
+			}
+		}
+	})
+}
+
+func TestASilentNodeThatIsBackHasNoActorThatWasMadeElsewhere(t *testing.T) {
+	const actors = 100
+	nodetest.Virtual(t, func(t *testing.T) {
+		c, s := clientAndHosts(t, 2), newStage(t)
+		made := s.many(c.Context(0), c, actors)
+		c.Pause(1)
+		time.Sleep(10 * time.Second) // virtual
+		c.Resume(1)
+		time.Sleep(10 * time.Second) // virtual
+		for i, r := range made {
+			if _, err := actor.Method(r, (*soloist).Say).Call(timeout(t, c.Context(0)), fmt.Sprint("after ", i, ";")); err != nil && !isDead(err) {
+				t.Errorf("actor %d: %v", i, err)
+			}
+		}
+		diary := strings.Join(s.read(), "")
+		for i := range made {
+			if n := strings.Count(diary, fmt.Sprint("after ", i, ";")); n > 1 {
+				t.Errorf("a call of actor %d ran %d times", i, n)
+			}
+		}
+	})
+}
+
+func TestAnActorThatIsKilledBeforeItsHostHasAnsweredDoesNotLive(t *testing.T) {
+	nodetest.Virtual(t, func(t *testing.T) {
+		patient := nodetest.Configure(func(_ int, cfg *node.Config) { cfg.LeaseTTL = 20 * time.Second })
+		c, s := clientAndHosts(t, 1, patient), newStage(t)
+		ctx := timeout(t, c.Context(0))
+		c.Pause(1)
+		r := soloists.New(ctx, s.soloist(), actor.Detached())
+		killed := make(chan error)
+		go func() { killed <- r.Kill(ctx) }()
+		time.Sleep(5 * time.Second) // virtual
+		c.Resume(1)
+		if err := <-killed; err != nil {
+			t.Error(err)
+		}
+		time.Sleep(10 * time.Second) // virtual
+		if reply, err := c.Connect().Request("manta.default.actor."+r.ID()+".Say", []byte(`"hello"`), time.Second); err == nil {
+			t.Errorf("it lives, and says %s", reply.Data)
 		}
 	})
 }

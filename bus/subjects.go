@@ -60,6 +60,9 @@ func (s Subjects) NodeWhy(node string) string { return s.prefix + "node." + node
 // NodeActors answers questions about the actors that a node has asked for.
 func (s Subjects) NodeActors(node string) string { return s.prefix + "node." + node + ".actor" }
 
+// NodeBirths answers what has become of a request for an actor that the node was sent, or may have been.
+func (s Subjects) NodeBirths(node string) string { return s.prefix + "node." + node + ".birth" }
+
 // NodeBundles takes what creators of placement groups ask of a node.
 func (s Subjects) NodeBundles(node string) string { return s.prefix + "node." + node + ".bundle" }
 

@@ -114,7 +114,7 @@ func decodeInto(value Value, target any) error {
 	case Msgpack:
 		err = unmarshalMsgpack(value.Data, target)
 	case JSON:
-		err = json.Unmarshal(value.Data, target)
+		err = unmarshalJSON(value.Data, target)
 	default:
 		return decodeRaw(value, target)
 	}
@@ -162,6 +162,16 @@ func writeMsgpack(w io.Writer, v any) error {
 	enc.Reset(w)
 	enc.SetCustomStructTag("json")
 	return enc.Encode(v)
+}
+
+// unmarshalJSON survives a type whose own UnmarshalJSON panics.
+func unmarshalJSON(data []byte, target any) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("decoding JSON: panic: %v", r)
+		}
+	}()
+	return json.Unmarshal(data, target)
 }
 
 func unmarshalMsgpack(data []byte, target any) (err error) {
