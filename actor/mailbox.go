@@ -134,6 +134,9 @@ func (c *cell) admit(v *visit, birth objstore.ID) error {
 	if c.gone() && c.meant(birth) {
 		return errMoved
 	}
+	if c.failure != nil && c.meant(birth) { // its creator may not have heard of that
+		return c.failure
+	}
 	if c.phase == stopping || c.phase == ended || !c.meant(birth) {
 		return fmt.Errorf("actor %s: %w", c.id, ErrDead)
 	}
