@@ -113,8 +113,13 @@ func (c *crew) drop(s *submission) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !s.begun {
-		c.end(s, objstore.FailedObject(fmt.Errorf("no actor of the pool was free: %w", context.Cause(s.ctx))))
+		c.end(s, s.tooLate())
 	}
+}
+
+// tooLate is the outcome of a submission whose ctx has ended before it had a member.
+func (s *submission) tooLate() *objstore.Object {
+	return objstore.FailedObject(fmt.Errorf("no actor of the pool was free: %w", context.Cause(s.ctx)))
 }
 
 // pump gives what waits to members that are free. One goroutine does it at a time: a call may end before it is known to have begun.
@@ -135,7 +140,11 @@ func (c *crew) pump() {
 		if s.begun = true; s.unhear != nil {
 			s.unhear()
 		}
-		if len(c.members) == 0 {
+		switch {
+		case s.ctx.Err() != nil: // a member is free because the calls before have the same ctx
+			c.end(s, s.tooLate())
+			continue
+		case len(c.members) == 0:
 			c.end(s, objstore.FailedObject(errNoActors))
 			continue
 		}
