@@ -45,13 +45,13 @@ func (m *method) release(i *invocation) {
 func (m *method) handler(instance reflect.Value) call.Handler {
 	return func(ctx context.Context, values []bus.Value, plain bool, room []byte) (bus.Value, error) {
 		if len(values) != len(m.args) {
-			return bus.Value{}, fmt.Errorf("%d arguments were sent, the method takes %d", len(values), len(m.args))
+			return bus.Value{}, fmt.Errorf("%w: %d were sent, the method takes %d", call.ErrArgument, len(values), len(m.args))
 		}
 		i := m.invocation()
 		i.ctx, i.in[0] = ctx, instance
 		for n, value := range values {
 			if err := bus.DecodeTo(value, i.args[n]); err != nil {
-				return bus.Value{}, err
+				return bus.Value{}, fmt.Errorf("%w: argument %d: %w", call.ErrArgument, n+1, err)
 			}
 		}
 		out := m.fn.Call(i.in)

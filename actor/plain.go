@@ -51,8 +51,9 @@ func (d *plainDoor) call(msg *bus.Msg, c *class, id, method string) {
 	if err == nil {
 		values, err = plain.Args("method", len(m.args), msg)
 	}
+	var r *plain.Request
 	if err == nil {
-		err = d.desk.Admit()
+		r, err = d.desk.Admit(msg)
 	}
 	if err != nil {
 		d.desk.Refuse(msg, fmt.Errorf("actor %s: %s.%s: %w", id, c.name, method, err))
@@ -61,7 +62,7 @@ func (d *plainDoor) call(msg *bus.Msg, c *class, id, method string) {
 	made := call.New(d.engine.node, &call.Target{Name: m.name}, call.ArgsOf(d.desk.Arguments(values)...))
 	made.Plain = plain.Format(msg) == bus.JSON
 	whoever := &handle{id: id, class: c} // has the name
-	d.desk.AnswerWhenDone(msg, d.engine.callers.submit(d.desk.Context(), whoever, method, made))
+	r.AnswerWhenDone(d.engine.callers.submit(r.Context(), whoever, method, made))
 }
 
 // method returns the method of that name.
@@ -87,19 +88,20 @@ func (d *plainDoor) create(msg *bus.Msg, className string) {
 		return
 	}
 	refuse := func(err error) { d.desk.Refuse(msg, fmt.Errorf("actor of class %s: %w", c.name, err)) }
-	if err := d.desk.Admit(); err != nil {
+	r, err := d.desk.Admit(msg)
+	if err != nil {
 		refuse(err)
 		return
 	}
-	if !d.engine.host.group.Go(func(ctx context.Context) { // decoding may be user code
-		defer d.desk.Done()
+	if !d.engine.host.group.Go(func(context.Context) { // decoding may be user code
+		defer r.End()
 		if cr, err := d.creation(msg, c); err != nil {
 			refuse(err)
 		} else {
-			d.born(ctx, msg, d.engine.create(c, cr), cr)
+			d.born(r.Context(), msg, d.engine.create(c, cr), cr)
 		}
 	}) {
-		d.desk.Done()
+		r.End()
 		refuse(bus.ErrClosed)
 	}
 }
@@ -132,6 +134,9 @@ func (d *plainDoor) born(ctx context.Context, msg *bus.Msg, h *handle, cr *creat
 	err := h.err
 	if err == nil {
 		err = d.engine.callers.awaitStarted(ctx, h)
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = fmt.Errorf("actor %s of class %s is not there yet, and may come: %w", h.id, h.class.name, call.ErrDeadline)
 	}
 	if err != nil {
 		d.desk.Refuse(msg, err)

@@ -243,6 +243,26 @@ func TestAPlainClientsCallWaitsForAnActorThatIsMadeAgain(t *testing.T) {
 	})
 }
 
+func TestAPlainClientsCallEndsAtItsDeadline(t *testing.T) {
+	nodetest.Virtual(t, func(t *testing.T) {
+		c, s := nodetest.Start(t, 2), newStage(t)
+		p := plain{t, c.Connect()}
+		start, err := json.Marshal(player{Stage: s.name})
+		if err != nil {
+			t.Fatal(err)
+		}
+		made := p.create("phoenix", string(start))
+		begun := time.Now()
+		h := p.ask("actor."+made.ID+".Hold", `"never"`, "Manta-Deadline", "1500ms").Header
+		if h.Get("Manta-Error") != "deadline" || h.Get("Nats-Service-Error-Code") != "504" {
+			t.Errorf("got %v", h)
+		}
+		if took := time.Since(begun); took != 1500*time.Millisecond {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
 func TestANodeTakesOnlySoManyRequestsOfPlainClientsForActors(t *testing.T) {
 	c, s := nodetest.Start(t, 1, nodetest.Configure(func(_ int, cfg *node.Config) { cfg.MaxPending = 2 })), newStage(t)
 	p := plain{t, c.Connect()}
@@ -281,7 +301,7 @@ func TestAPlainClientHearsWhatIsWrongWithItsRequestOfAnActor(t *testing.T) {
 		{"actor." + made.ID + ".burn", "", "", "400", "argument", "no method burn"},
 		{"call.notebook." + made.ID + ".Burn", "", "", "400", "argument", "it has Read, Replace, Write"},
 		{"actor." + made.ID + ".Write", "", "", "400", "argument", "an empty payload"},
-		{"actor." + made.ID + ".Write", "{", "", "500", "failed", "cannot decode into string"},
+		{"actor." + made.ID + ".Write", "{", "", "400", "argument", "cannot decode into string"},
 		{"actor." + made.ID + ".Read", "1", "", "400", "argument", "takes no argument"},
 		{"actor." + made.ID + ".Replace", `["a"]`, "", "400", "argument", "send an array of 2"},
 		{"actor." + made.ID + ".Write", `""`, "", "500", "failed", "an empty word"},

@@ -46,9 +46,10 @@ func (d *plainDoor) asked(msg *bus.Msg) {
 	if !ok || msg.Reply == "" {
 		return
 	}
+	var r *plain.Request
 	values, err := plain.Args("function", f.arity, msg)
 	if err == nil {
-		err = d.desk.Admit()
+		r, err = d.desk.Admit(msg)
 	}
 	if err != nil {
 		d.desk.Refuse(msg, fmt.Errorf("task %q: %w", name, err))
@@ -56,8 +57,8 @@ func (d *plainDoor) asked(msg *bus.Msg) {
 	}
 	args := d.desk.Arguments(values)
 	if msg.Header.Get(streamHeaderName) != "" {
-		d.stream(msg, f, args)
+		d.stream(r, msg, f, args)
 		return
 	}
-	d.desk.AnswerWhenDone(msg, d.host.owner.submit(d.desk.Context(), f.target, call.ArgsOf(args...), plain.Format(msg) == bus.JSON))
+	r.AnswerWhenDone(d.host.owner.submit(r.Context(), f.target, call.ArgsOf(args...), plain.Format(msg) == bus.JSON))
 }

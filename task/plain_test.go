@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/vmihailenco/msgpack/v5"
@@ -180,6 +181,45 @@ func TestAPlainClientsTaskWaitsForRoomAndRunsAnywhere(t *testing.T) {
 		}
 	}
 	getAll(t, c.Context(0), blockers)
+}
+
+func TestAPlainClientsTaskEndsAtItsDeadline(t *testing.T) {
+	nodetest.Virtual(t, func(t *testing.T) {
+		c := nodetest.Start(t, 2, nodetest.CPUs(1))
+		nc, g := c.Connect(), newGate(t)
+		busy := pass.Map(c.Context(0), []string{g.name, g.name})
+		g.await(2)
+		begun := time.Now()
+		for _, test := range []struct {
+			function, payload, stream, deadline, status, code string
+			after                                             time.Duration
+		}{
+			{"double", "4", "", "2s", "504", "deadline", 2 * time.Second},
+			{"double", "4", "", begun.Add(3 * time.Second).Format(time.RFC3339Nano), "504", "deadline", 3 * time.Second},
+			{"up_to", "4", "1", "900ms", "504", "deadline", 3900 * time.Millisecond},
+			{"double", "4", "", "soon", "400", "argument", 3900 * time.Millisecond},
+			{"double", "4", "", "-1s", "400", "argument", 3900 * time.Millisecond},
+		} {
+			msg := nats.NewMsg("manta.default.task." + test.function)
+			msg.Data = []byte(test.payload)
+			msg.Header.Set("Manta-Deadline", test.deadline)
+			if test.stream != "" {
+				msg.Header.Set("Manta-Stream", test.stream)
+			}
+			reply, err := nc.RequestMsg(msg, patience)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if h := reply.Header; h.Get("Nats-Service-Error-Code") != test.status || h.Get("Manta-Error") != test.code {
+				t.Errorf("%s until %s: got %v", test.function, test.deadline, h)
+			}
+			if at := time.Since(begun); at != test.after {
+				t.Errorf("%s until %s: answered after %v, want %v", test.function, test.deadline, at, test.after)
+			}
+		}
+		g.open()
+		getAll(t, c.Context(0), busy)
+	})
 }
 
 func TestOfMorePlainRequestsThanMayWaitTheRestHearsSoAtOnce(t *testing.T) {

@@ -46,20 +46,20 @@ type relay struct {
 }
 
 // stream takes on a plain request for a stream.
-func (d *plainDoor) stream(msg *bus.Msg, f function, args []call.Arg) {
+func (d *plainDoor) stream(r *plain.Request, msg *bus.Msg, f function, args []call.Arg) {
 	target, err := streamTarget(f, msg.Header.Get(aheadHeader))
 	if err == nil && f.arity != 1 {
 		err = notStreaming([]bus.Value{{Format: streamFormat}})
 	}
 	if err != nil {
-		d.desk.Done()
+		r.End()
 		d.desk.Refuse(msg, fmt.Errorf("task %q: %w", f.target.Name, err))
 		return
 	}
-	ctx, format := d.desk.Context(), plain.Format(msg)
+	ctx, format := r.Context(), plain.Format(msg)
 	c, _, err := openStream(ctx, target, args[0], format == bus.JSON)
 	if err == nil && !d.host.group.Go(func(context.Context) {
-		defer d.desk.Done()
+		defer r.End()
 		defer c.close()
 		(&relay{desk: d.desk, store: d.host.store, conn: d.host.node.Conn, consumer: c, reply: msg.Reply, format: format}).run(ctx)
 	}) {
@@ -67,7 +67,7 @@ func (d *plainDoor) stream(msg *bus.Msg, f function, args []call.Arg) {
 		err = bus.ErrClosed
 	}
 	if err != nil {
-		d.desk.Done()
+		r.End()
 		d.desk.Refuse(msg, err)
 	}
 }
@@ -155,7 +155,7 @@ func (r *relay) wait(ctx context.Context, idle <-chan time.Time) error {
 // end tells the client how the stream has ended.
 func (r *relay) end(ctx context.Context, err error) {
 	if err == nil && ctx.Err() != nil {
-		err = bus.ErrClosed
+		err = wordOf(ctx)
 	}
 	if err != nil {
 		r.desk.Refuse(&bus.Msg{Reply: r.reply}, err)

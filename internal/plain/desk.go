@@ -37,21 +37,56 @@ func NewDesk(node *member.Node, group *member.Group, limit int) *Desk {
 	return &Desk{node: node, store: objstore.StoreOf(node), group: group, limit: int64(limit)}
 }
 
-// Admit counts a request until Done, or returns call.ErrOverload.
-func (d *Desk) Admit() error {
-	if d.pending.Add(1) > d.limit {
-		d.Done()
-		return fmt.Errorf("%w: %d requests wait at node %s", call.ErrOverload, d.limit, d.node.ID)
+// Admit takes a request on, or says why not: call.ErrOverload, or call.ErrArgument for a deadline that is none. It is its taker's to end.
+func (d *Desk) Admit(msg *bus.Msg) (*Request, error) {
+	deadline, err := deadlineOf(msg)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	if d.pending.Add(1) > d.limit {
+		d.pending.Add(-1)
+		return nil, fmt.Errorf("%w: %d requests wait at node %s", call.ErrOverload, d.limit, d.node.ID)
+	}
+	r := &Request{desk: d, msg: msg, ctx: member.NewContext(d.group.Context(), &member.Scope{Node: d.node}), cancel: func() {}}
+	if !deadline.IsZero() {
+		r.ctx, r.cancel = context.WithDeadline(r.ctx, deadline)
+	}
+	return r, nil
 }
 
-// Done ends a request that was admitted.
-func (d *Desk) Done() { d.pending.Add(-1) }
+// Request is one that was admitted.
+type Request struct {
+	desk   *Desk
+	msg    *bus.Msg
+	ctx    context.Context
+	cancel context.CancelFunc
+}
 
-// Context is the ctx of what is done for a client: none of its own.
-func (d *Desk) Context() context.Context {
-	return member.NewContext(d.group.Context(), &member.Scope{Node: d.node})
+// Context is the ctx of what is done for the client: until the node closes, or the request's deadline.
+func (r *Request) Context() context.Context { return r.ctx }
+
+// End makes room for another request.
+func (r *Request) End() {
+	r.cancel()
+	r.desk.pending.Add(-1)
+}
+
+// AnswerWhenDone answers with what a call comes to, and ends the request then.
+func (r *Request) AnswerWhenDone(result *objstore.Object) {
+	d := r.desk
+	d.store.When(result, func(objstore.Outcome) {
+		r.End()
+		if !d.group.Go(func(ctx context.Context) {
+			value, err := d.store.Value(member.NewContext(ctx, &member.Scope{Node: d.node}), result)
+			if err != nil {
+				d.Refuse(r.msg, err)
+				return
+			}
+			d.Answer(r.msg, value)
+		}) {
+			d.Refuse(r.msg, bus.ErrClosed)
+		}
+	})
 }
 
 // Capture has this node hold what a request's value names.
@@ -65,23 +100,6 @@ func (d *Desk) Arguments(values []bus.Value) []call.Arg {
 		args[i] = call.Encoded(v)
 	}
 	return args
-}
-
-// AnswerWhenDone answers a request that was admitted with what a call comes to.
-func (d *Desk) AnswerWhenDone(msg *bus.Msg, result *objstore.Object) {
-	d.store.When(result, func(objstore.Outcome) {
-		d.Done()
-		if !d.group.Go(func(ctx context.Context) {
-			value, err := d.store.Value(member.NewContext(ctx, &member.Scope{Node: d.node}), result)
-			if err != nil {
-				d.Refuse(msg, err)
-				return
-			}
-			d.Answer(msg, value)
-		}) {
-			d.Refuse(msg, bus.ErrClosed)
-		}
-	})
 }
 
 // Answer answers a request with a value, in the encoding of the request.
@@ -101,7 +119,7 @@ func (d *Desk) Answer(msg *bus.Msg, value bus.Value) {
 }
 
 // statuses are those of the codes that have one of their own.
-var statuses = map[string]string{"argument": "400", "actor_not_found": "404", "actor_exists": "409", "overload": "429"}
+var statuses = map[string]string{"argument": "400", "actor_not_found": "404", "actor_exists": "409", "overload": "429", "deadline": "504"}
 
 // Refuse answers a request with an error.
 func (d *Desk) Refuse(msg *bus.Msg, err error) {

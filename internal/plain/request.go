@@ -3,6 +3,7 @@ package plain
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/vmihailenco/msgpack/v5"
 
@@ -28,6 +29,23 @@ func SetFormat(msg *bus.Msg, format bus.Format) {
 	if format == bus.Msgpack {
 		msg.Header.Set(contentType, msgpackType)
 	}
+}
+
+// deadlineHeader says until when the reply is wanted: a time as RFC 3339 has it, or how long from when the node has the request.
+const deadlineHeader = "Manta-Deadline"
+
+func deadlineOf(msg *bus.Msg) (deadline time.Time, err error) {
+	text := msg.Header.Get(deadlineHeader)
+	if text == "" {
+		return deadline, nil
+	}
+	if d, err := time.ParseDuration(text); err == nil && d > 0 {
+		return time.Now().Add(d), nil
+	}
+	if deadline, err = time.Parse(time.RFC3339Nano, text); err != nil {
+		err = fmt.Errorf("%w: header %s: %q: want a time such as 2026-01-02T15:04:05Z, or how long from now, such as 1.5s", call.ErrArgument, deadlineHeader, text)
+	}
+	return deadline, err
 }
 
 // Args takes a request's payload apart into as many arguments as its callee, a function or method in words, takes. What does not fit it is
