@@ -159,7 +159,7 @@ func birthIn(msg *bus.Msg) (birth objstore.ID) {
 func (c *cell) obey(msg *bus.Msg, word string) {
 	birth := birthIn(msg)
 	if len(msg.Data) != 0 && len(msg.Data) != len(birth) {
-		c.host.plain.refuse(msg, fmt.Errorf("actor %s: %s: %w: a payload of %d bytes was sent, it takes none", c.id, word, call.ErrArgument, len(msg.Data)))
+		c.host.plain.refuse(msg, c.class, fmt.Errorf("actor %s: %s: %w: a payload of %d bytes was sent, it takes none", c.id, word, call.ErrArgument, len(msg.Data)))
 		return
 	}
 	c.mu.Lock()

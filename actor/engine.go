@@ -50,7 +50,7 @@ func Start(ctx context.Context, node *member.Node, cfg Config) (*Engine, error) 
 	}
 	part.Set(node, e)
 	if cfg.Serve {
-		e.host.plain = &plainDoor{engine: e, desk: plain.NewDesk(node, e.host.group, cfg.MaxPending)}
+		e.host.plain = newPlainDoor(e, cfg.MaxPending)
 		e.host.depart = func(id string, rec record) { e.heir.remake(id, rec, 0) }
 		e.host.serve()
 	}
@@ -73,6 +73,18 @@ func (e *Engine) Classes() []string {
 		return nil
 	}
 	return classNames(e.host.classes)
+}
+
+// Endpoints are where plain clients ask for actors of the classes, and call them.
+func (e *Engine) Endpoints() (endpoints []*plain.Endpoint) {
+	if e.host == nil {
+		return nil
+	}
+	for _, name := range classNames(e.host.classes) {
+		c, _ := lookupClass(e.host.classes, name)
+		endpoints = append(endpoints, e.host.plain.makes[c], e.host.plain.calls[c])
+	}
+	return endpoints
 }
 
 // Drain waits until every call that this node made has its outcome, then stops the actors that live here, each after the

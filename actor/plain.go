@@ -26,19 +26,47 @@ const (
 type plainDoor struct {
 	engine *Engine
 	desk   *plain.Desk
+	makes  map[*class]*plain.Endpoint // requests for actors
+	calls  map[*class]*plain.Endpoint
+}
+
+func newPlainDoor(e *Engine, limit int) *plainDoor {
+	d := &plainDoor{engine: e, desk: plain.NewDesk(e.node, e.host.group, limit), makes: make(map[*class]*plain.Endpoint), calls: make(map[*class]*plain.Endpoint)}
+	for _, name := range classNames(e.host.classes) {
+		c, _ := lookupClass(e.host.classes, name)
+		d.makes[c] = &plain.Endpoint{Name: "create-" + name, Subject: e.node.Conn.Create(name), Metadata: c.birthMetadata}
+		d.calls[c] = &plain.Endpoint{Name: "call-" + name, Subject: e.node.Conn.Call(name, "*", "*"), Metadata: c.metadata}
+	}
+	return d
+}
+
+// birthMetadata describes to plain clients how an actor of the class is made.
+func (c *class) birthMetadata() map[string]string {
+	return map[string]string{"kind": "new actor", "start": plain.Text(plain.SchemaOf(c.typ))}
+}
+
+// metadata describes to plain clients what can be called of an actor of the class.
+func (c *class) metadata() map[string]string {
+	methods := make(map[string]plain.Signature)
+	for name, m := range c.methods {
+		methods[name] = plain.Describe(m.args, m.fn.Type().Out(0))
+	}
+	return map[string]string{"kind": "actor", "methods": plain.Text(methods)}
 }
 
 // called takes a call of an actor that may be anywhere.
 func (d *plainDoor) called(msg *bus.Msg) {
 	tokens := strings.Split(msg.Subject, ".")
 	class, id, method := tokens[len(tokens)-3], tokens[len(tokens)-2], tokens[len(tokens)-1]
-	if err := bus.CheckName("actor id", id); err != nil { // '*' and '>' are what a client may publish to
-		d.refuse(msg, fmt.Errorf("%w: %w", call.ErrArgument, err))
+	c, ok := lookupClass(d.engine.host.classes, class)
+	if !ok {
 		return
 	}
-	if c, ok := lookupClass(d.engine.host.classes, class); ok {
-		d.call(msg, c, id, method)
+	if err := bus.CheckName("actor id", id); err != nil { // '*' and '>' are what a client may publish to
+		d.refuse(msg, c, fmt.Errorf("%w: %w", call.ErrArgument, err))
+		return
 	}
+	d.call(msg, c, id, method)
 }
 
 // call makes a call for a client. It does not block.
@@ -51,15 +79,15 @@ func (d *plainDoor) call(msg *bus.Msg, c *class, id, method string) {
 	if err == nil {
 		values, err = plain.Args("method", len(m.args), msg)
 	}
-	var r *plain.Request
+	r := d.desk.Take(msg, d.calls[c])
 	if err == nil {
-		r, err = d.desk.Admit(msg)
+		err = r.Admit()
 	}
 	if err != nil {
-		d.desk.Refuse(msg, fmt.Errorf("actor %s: %s.%s: %w", id, c.name, method, err))
+		r.Refuse(fmt.Errorf("actor %s: %s.%s: %w", id, c.name, method, err))
 		return
 	}
-	made := call.New(d.engine.node, &call.Target{Name: m.name}, call.ArgsOf(d.desk.Arguments(values)...))
+	made := call.New(d.engine.node, &call.Target{Name: m.name}, call.ArgsOf(r.Arguments(values)...))
 	made.Plain = plain.Format(msg) == bus.JSON
 	whoever := &handle{id: id, class: c} // has the name
 	r.AnswerWhenDone(d.engine.callers.submit(r.Context(), whoever, method, made))
@@ -74,12 +102,8 @@ func (c *class) method(name string) (*method, error) {
 	return nil, fmt.Errorf("%w: class %s has no method %s that can be called from elsewhere: it has %s", call.ErrArgument, c.name, name, methods)
 }
 
-// refuse answers a client with an error, if it waits for an answer.
-func (d *plainDoor) refuse(msg *bus.Msg, err error) {
-	if msg.Reply != "" {
-		d.desk.Refuse(msg, err)
-	}
-}
+// refuse answers a client with an error.
+func (d *plainDoor) refuse(msg *bus.Msg, c *class, err error) { d.desk.Take(msg, d.calls[c]).Refuse(err) }
 
 // create takes a request for an actor of a class. Nobody holds it then, so it is detached.
 func (d *plainDoor) create(msg *bus.Msg, className string) {
@@ -87,18 +111,18 @@ func (d *plainDoor) create(msg *bus.Msg, className string) {
 	if !ok || msg.Reply == "" {
 		return
 	}
-	refuse := func(err error) { d.desk.Refuse(msg, fmt.Errorf("actor of class %s: %w", c.name, err)) }
-	r, err := d.desk.Admit(msg)
-	if err != nil {
+	r := d.desk.Take(msg, d.makes[c])
+	refuse := func(err error) { r.Refuse(fmt.Errorf("actor of class %s: %w", c.name, err)) }
+	if err := r.Admit(); err != nil {
 		refuse(err)
 		return
 	}
 	if !d.engine.host.group.Go(func(context.Context) { // decoding may be user code
 		defer r.End()
-		if cr, err := d.creation(msg, c); err != nil {
+		if cr, err := creationOf(r, c); err != nil {
 			refuse(err)
 		} else {
-			d.born(r.Context(), msg, d.engine.create(c, cr), cr)
+			d.born(r, d.engine.create(c, cr), cr)
 		}
 	}) {
 		r.End()
@@ -106,8 +130,9 @@ func (d *plainDoor) create(msg *bus.Msg, className string) {
 	}
 }
 
-// creation reads a request for an actor: its payload is the start value, or nothing for the zero value.
-func (d *plainDoor) creation(msg *bus.Msg, c *class) (cr *creation, err error) {
+// creationOf reads a request for an actor: its payload is the start value, or nothing for the zero value.
+func creationOf(r *plain.Request, c *class) (cr *creation, err error) {
+	msg := r.Msg
 	cr = &creation{name: msg.Header.Get(nameHeader), shared: msg.Header.Get(getOrNewHeader) != "", life: life{Detached: true}}
 	switch {
 	case cr.name != "":
@@ -118,7 +143,7 @@ func (d *plainDoor) creation(msg *bus.Msg, c *class) (cr *creation, err error) {
 	start := reflect.New(c.typ)
 	if len(msg.Data) > 0 {
 		cr.start = bus.Value{Format: plain.Format(msg), Data: msg.Data}
-		d.desk.Capture(&cr.start)
+		r.Capture(&cr.start)
 		err = errors.Join(err, bus.DecodeTo(cr.start, start))
 	} else if err == nil {
 		cr.start, err = bus.Encode(start.Elem().Interface())
@@ -130,16 +155,16 @@ func (d *plainDoor) creation(msg *bus.Msg, c *class) (cr *creation, err error) {
 }
 
 // born answers a request for an actor once its Start has run.
-func (d *plainDoor) born(ctx context.Context, msg *bus.Msg, h *handle, cr *creation) {
+func (d *plainDoor) born(r *plain.Request, h *handle, cr *creation) {
 	err := h.err
 	if err == nil {
-		err = d.engine.callers.awaitStarted(ctx, h)
+		err = d.engine.callers.awaitStarted(r.Context(), h)
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("actor %s of class %s is not there yet, and may come: %w", h.id, h.class.name, call.ErrDeadline)
 	}
 	if err != nil {
-		d.desk.Refuse(msg, err)
+		r.Refuse(err)
 		return
 	}
 	answer, err := json.Marshal(struct {
@@ -148,8 +173,8 @@ func (d *plainDoor) born(ctx context.Context, msg *bus.Msg, h *handle, cr *creat
 		Ref  wireRef `json:"ref"`
 	}{h.id, cr.name, h.wire()})
 	if err != nil {
-		d.desk.Refuse(msg, err)
+		r.Refuse(err)
 		return
 	}
-	d.desk.Answer(msg, bus.Value{Format: bus.JSON, Data: answer})
+	r.Answer(bus.Value{Format: bus.JSON, Data: answer})
 }

@@ -14,6 +14,7 @@ import (
 	"manta/actor"
 	"manta/bus"
 	"manta/internal/member"
+	"manta/internal/plain"
 	"manta/objstore"
 	"manta/placement"
 	"manta/task"
@@ -40,6 +41,7 @@ type Node struct {
 	objects *objstore.Store
 	tasks   *task.Engine
 	actors  *actor.Engine
+	service *plain.Service // nil: it serves nothing
 	undo    []func() error // what Close does, the last one first
 
 	closing  sync.Once
@@ -161,7 +163,16 @@ func (n *Node) join(ctx context.Context) (err error) {
 	}
 	n.group = member.NewGroup(ctx)
 	n.group.Go(n.lease.Serve)
-	if err := errors.Join(n.tasks.Open(ctx), n.actors.Open(), n.self.Conn.Flush(ctx)); err != nil {
+	if err := errors.Join(n.tasks.Open(ctx), n.actors.Open()); err != nil {
+		return err
+	}
+	if endpoints := slices.Concat(n.tasks.Endpoints(), n.actors.Endpoints()); len(endpoints) > 0 {
+		if n.service, err = plain.Announce(n.self, n.config.Namespace, n.record, endpoints); err != nil {
+			return err
+		}
+		n.onClose(quietly(n.service.Close))
+	}
+	if err := n.self.Conn.Flush(ctx); err != nil {
 		return err
 	}
 	return n.self.Members.Await(ctx, func(members []member.Info) bool {
@@ -223,6 +234,9 @@ func (n *Node) Drain(ctx context.Context) error {
 
 // retire tells the cluster that the node takes no more work.
 func (n *Node) retire(ctx context.Context) error {
+	if n.service != nil {
+		n.service.Close()
+	}
 	record := n.record
 	record.Functions, record.Classes, record.Draining = nil, nil, true
 	if err := n.lease.Announce(ctx, record); err != nil { // others learn it from what the node answers

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"manta/internal/member"
+	"manta/internal/plain"
 )
 
 var part = member.NewPart[*Engine]()
@@ -63,6 +64,17 @@ func (e *Engine) Functions() []string {
 		return nil
 	}
 	return e.host.served.names()
+}
+
+// Endpoints are where plain clients ask for the functions. They are there once the node is open.
+func (e *Engine) Endpoints() (endpoints []*plain.Endpoint) {
+	if e.host == nil {
+		return nil
+	}
+	for _, name := range e.host.served.names() {
+		endpoints = append(endpoints, e.host.plain.endpoints[name])
+	}
+	return endpoints
 }
 
 // Open lets tasks knock here, and takes durable ones. It is for a node that has joined: what came before would be cut short if it could not.

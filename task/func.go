@@ -2,6 +2,7 @@ package task
 
 import (
 	"context"
+	"reflect"
 
 	"manta/internal/call"
 	"manta/objstore"
@@ -17,7 +18,7 @@ type Func[A, R any] struct{ target *call.Target }
 // Define registers fn under a name, in DefaultRegistry unless In says another; every node that serves the registry serves it. The name is
 // unique in the registry and made of letters, digits, '_' and '-'. It panics if the name is taken or malformed, or an option is wrong.
 func Define[A, R any](name string, fn func(context.Context, A) (R, error), opts ...Option) Func[A, R] {
-	return Func[A, R]{define(name, 1, handle(fn), opts)}
+	return Func[A, R]{define(name, function{handler: handle(fn), args: []reflect.Type{reflect.TypeFor[A]()}, result: reflect.TypeFor[R]()}, opts)}
 }
 
 // Declare names a function that other programs serve: it can be called here and is not served here.
@@ -60,7 +61,7 @@ type Func0[R any] struct{ target *call.Target }
 
 // Define0 is Define for a function of no argument.
 func Define0[R any](name string, fn func(context.Context) (R, error), opts ...Option) Func0[R] {
-	return Func0[R]{define(name, 0, handle0(fn), opts)}
+	return Func0[R]{define(name, function{handler: handle0(fn), result: reflect.TypeFor[R]()}, opts)}
 }
 
 // Declare0 is Declare for a function of no argument.
@@ -85,7 +86,7 @@ type Func2[A, B, R any] struct{ target *call.Target }
 
 // Define2 is Define for a function of two arguments.
 func Define2[A, B, R any](name string, fn func(context.Context, A, B) (R, error), opts ...Option) Func2[A, B, R] {
-	return Func2[A, B, R]{define(name, 2, handle2(fn), opts)}
+	return Func2[A, B, R]{define(name, function{handler: handle2(fn), args: []reflect.Type{reflect.TypeFor[A](), reflect.TypeFor[B]()}, result: reflect.TypeFor[R]()}, opts)}
 }
 
 // Declare2 is Declare for a function of two arguments.

@@ -10,19 +10,22 @@ import (
 
 // plainDoor is where a node takes what plain clients ask for.
 type plainDoor struct {
-	host    *host
-	desk    *plain.Desk
-	doors   []*bus.Subscription
-	answers *bus.Subscription // of clients to the items of their streams
+	host      *host
+	desk      *plain.Desk
+	endpoints map[string]*plain.Endpoint // by function
+	doors     []*bus.Subscription
+	answers   *bus.Subscription // of clients to the items of their streams
 }
 
 func openPlainDoor(h *host, limit int) (*plainDoor, error) {
-	d := &plainDoor{host: h, desk: plain.NewDesk(h.node, h.group, limit)}
+	d := &plainDoor{host: h, desk: plain.NewDesk(h.node, h.group, limit), endpoints: make(map[string]*plain.Endpoint)}
 	var err error
 	if d.answers, err = h.node.Conn.Subscribe(h.node.Conn.Inbox(takenToken+"*.*"), "", d.taken); err != nil {
 		return nil, err
 	}
 	for _, name := range h.served.names() {
+		f, _ := h.served.lookup(name)
+		d.endpoints[name] = &plain.Endpoint{Name: name, Subject: h.node.Conn.Task(name), Metadata: f.metadata}
 		door, err := h.node.Conn.Subscribe(h.node.Conn.Task(name), bus.Workers, d.asked)
 		if err != nil {
 			d.close()
@@ -31,6 +34,15 @@ func openPlainDoor(h *host, limit int) (*plainDoor, error) {
 		d.doors = append(d.doors, door)
 	}
 	return d, nil
+}
+
+// metadata describes a function to plain clients.
+func (f function) metadata() map[string]string {
+	kind := "task"
+	if f.streams {
+		kind = "streaming task"
+	}
+	return map[string]string{"kind": kind, "signature": plain.Text(plain.Describe(f.args, f.result))}
 }
 
 func (d *plainDoor) close() {
@@ -46,18 +58,18 @@ func (d *plainDoor) asked(msg *bus.Msg) {
 	if !ok || msg.Reply == "" {
 		return
 	}
-	var r *plain.Request
-	values, err := plain.Args("function", f.arity, msg)
+	r := d.desk.Take(msg, d.endpoints[name])
+	values, err := plain.Args("function", len(f.args), msg)
 	if err == nil {
-		r, err = d.desk.Admit(msg)
+		err = r.Admit()
 	}
 	if err != nil {
-		d.desk.Refuse(msg, fmt.Errorf("task %q: %w", name, err))
+		r.Refuse(fmt.Errorf("task %q: %w", name, err))
 		return
 	}
-	args := d.desk.Arguments(values)
+	args := r.Arguments(values)
 	if msg.Header.Get(streamHeaderName) != "" {
-		d.stream(r, msg, f, args)
+		d.stream(r, f, args)
 		return
 	}
 	r.AnswerWhenDone(d.host.owner.submit(r.Context(), f.target, call.ArgsOf(args...), plain.Format(msg) == bus.JSON))

@@ -30,7 +30,7 @@ func plainDeposit(f function, key string, msg *bus.Msg) (d deposit, p policy, er
 	if plain.Format(msg) != bus.JSON {
 		return d, p, fmt.Errorf("%w: a durable task of a plain client takes JSON", ErrArgument)
 	}
-	values, err := plain.Args("function", f.arity, msg)
+	values, err := plain.Args("function", len(f.args), msg)
 	if err != nil {
 		return d, p, err
 	}

@@ -36,39 +36,38 @@ const (
 
 // relay is one plain client's stream.
 type relay struct {
-	desk     *plain.Desk
+	request  *plain.Request
 	store    *objstore.Store
 	conn     *bus.Conn
 	consumer *consumer
-	reply    string // the client's subject
 	format   bus.Format
 	sent     uint64 // items
 }
 
 // stream takes on a plain request for a stream.
-func (d *plainDoor) stream(r *plain.Request, msg *bus.Msg, f function, args []call.Arg) {
-	target, err := streamTarget(f, msg.Header.Get(aheadHeader))
-	if err == nil && f.arity != 1 {
+func (d *plainDoor) stream(r *plain.Request, f function, args []call.Arg) {
+	target, err := streamTarget(f, r.Msg.Header.Get(aheadHeader))
+	if err == nil && !f.streams {
 		err = notStreaming([]bus.Value{{Format: streamFormat}})
 	}
 	if err != nil {
 		r.End()
-		d.desk.Refuse(msg, fmt.Errorf("task %q: %w", f.target.Name, err))
+		r.Refuse(fmt.Errorf("task %q: %w", f.target.Name, err))
 		return
 	}
-	ctx, format := r.Context(), plain.Format(msg)
+	ctx, format := r.Context(), plain.Format(r.Msg)
 	c, _, err := openStream(ctx, target, args[0], format == bus.JSON)
 	if err == nil && !d.host.group.Go(func(context.Context) {
 		defer r.End()
 		defer c.close()
-		(&relay{desk: d.desk, store: d.host.store, conn: d.host.node.Conn, consumer: c, reply: msg.Reply, format: format}).run(ctx)
+		(&relay{request: r, store: d.host.store, conn: d.host.node.Conn, consumer: c, format: format}).run(ctx)
 	}) {
 		c.close()
 		err = bus.ErrClosed
 	}
 	if err != nil {
 		r.End()
-		d.desk.Refuse(msg, err)
+		r.Refuse(err)
 	}
 }
 
@@ -121,7 +120,7 @@ func (r *relay) pass(ctx context.Context, i *item) error {
 	msg := r.message(value.Data)
 	msg.Header.Set(itemHeader, strconv.FormatUint(i.seq, 10))
 	plain.SetFormat(msg, r.format)
-	r.desk.Publish(msg)
+	r.request.Publish(msg)
 	return nil
 }
 
@@ -130,7 +129,7 @@ const itemOverhead = 512
 
 // message makes a message to the client that it can answer.
 func (r *relay) message(data []byte) *bus.Msg {
-	msg := bus.NewMsg(r.reply, data)
+	msg := bus.NewMsg(r.request.Msg.Reply, data)
 	msg.Reply = r.conn.Inbox(takenToken + strconv.FormatUint(r.consumer.number, 10) + "." + strconv.FormatUint(r.sent, 10))
 	return msg
 }
@@ -147,7 +146,7 @@ func (r *relay) wait(ctx context.Context, idle <-chan time.Time) error {
 		}
 		msg := r.message(nil)
 		msg.Header.Set(statusHeader, statusIdle)
-		r.desk.Publish(msg)
+		r.request.Publish(msg)
 	}
 	return nil
 }
@@ -158,12 +157,12 @@ func (r *relay) end(ctx context.Context, err error) {
 		err = wordOf(ctx)
 	}
 	if err != nil {
-		r.desk.Refuse(&bus.Msg{Reply: r.reply}, err)
+		r.request.Refuse(err)
 		return
 	}
-	msg := bus.NewMsg(r.reply, nil)
+	msg := bus.NewMsg(r.request.Msg.Reply, nil)
 	msg.Header.Set(statusHeader, statusEnd)
-	r.desk.Publish(msg)
+	r.request.Last(msg)
 }
 
 // unheard says whether a client that has used up its credit has said nothing for so long.

@@ -3,6 +3,7 @@ package task
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"runtime"
 
 	"manta/bus"
@@ -52,12 +53,14 @@ func In(r *Registry) Option {
 type function struct {
 	target  *call.Target
 	handler call.Handler
-	arity   int
+	args    []reflect.Type
+	result  reflect.Type // of an item, of a streaming function
+	streams bool
 }
 
 // define registers a function and returns its target. Two functions of one name, a name that cannot stand in a subject and
 // wrong options are programming errors: it panics, at init for a package variable.
-func define(name string, arity int, h call.Handler, opts []Option) *call.Target {
+func define(name string, f function, opts []Option) *call.Target {
 	d := call.Definition{Registry: (*call.Registry)(DefaultRegistry)}
 	t := newTarget(name, &d, opts)
 	t.Options.Definition = nil // made: With cannot change it
@@ -65,7 +68,8 @@ func define(name string, arity int, h call.Handler, opts []Option) *call.Target 
 	if t.Err != nil {
 		panic(fmt.Sprintf("task.Define at %s: %v", place, t.Err))
 	}
-	if taken := call.Register(d.Registry, name, place, function{t, h, arity}); taken != "" {
+	f.target = t
+	if taken := call.Register(d.Registry, name, place, f); taken != "" {
 		panic(fmt.Sprintf("task.Define: two functions are named %q: at %s and at %s; rename one", name, taken, place))
 	}
 	return t

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"reflect"
 
 	"manta/bus"
 	"manta/internal/call"
@@ -22,7 +23,7 @@ type StreamFunc[A, R any] struct{ target *call.Target }
 // A task is sent again when its node is lost, as others are ([Retries]). It then runs from its beginning, and the items that its consumer has are passed
 // over by their number: so make the function produce the same items each time, or use Retries(0).
 func DefineStream[A, R any](name string, fn func(ctx context.Context, a A, yield func(R) error) error, opts ...Option) StreamFunc[A, R] {
-	return StreamFunc[A, R]{define(name, 1, handleStream(fn), opts)}
+	return StreamFunc[A, R]{define(name, function{handler: handleStream(fn), args: []reflect.Type{reflect.TypeFor[A]()}, result: reflect.TypeFor[R](), streams: true}, opts)}
 }
 
 // DeclareStream names a streaming function that other programs serve: it can be called here and is not served here.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -37,29 +38,42 @@ func NewDesk(node *member.Node, group *member.Group, limit int) *Desk {
 	return &Desk{node: node, store: objstore.StoreOf(node), group: group, limit: int64(limit)}
 }
 
-// Admit takes a request on, or says why not: call.ErrOverload, or call.ErrArgument for a deadline that is none. It is its taker's to end.
-func (d *Desk) Admit(msg *bus.Msg) (*Request, error) {
-	deadline, err := deadlineOf(msg)
+// Request is what a client asks for at an endpoint. It is answered or refused once.
+//
+//	come ─► admitted ─► ended, and answered
+//	  └────────┴──────► refused
+type Request struct {
+	Msg *bus.Msg
+
+	desk     *Desk
+	endpoint *Endpoint
+	begun    time.Time
+	ctx      context.Context
+	cancel   context.CancelFunc
+}
+
+// Take takes up a request.
+func (d *Desk) Take(msg *bus.Msg, e *Endpoint) *Request {
+	return &Request{Msg: msg, desk: d, endpoint: e, begun: time.Now()}
+}
+
+// Admit lets a request wait here, or says why not: call.ErrOverload, or call.ErrArgument for a deadline that is none. One that was admitted has to
+// end.
+func (r *Request) Admit() error {
+	deadline, err := deadlineOf(r.Msg)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	d := r.desk
 	if d.pending.Add(1) > d.limit {
 		d.pending.Add(-1)
-		return nil, fmt.Errorf("%w: %d requests wait at node %s", call.ErrOverload, d.limit, d.node.ID)
+		return fmt.Errorf("%w: %d requests wait at node %s", call.ErrOverload, d.limit, d.node.ID)
 	}
-	r := &Request{desk: d, msg: msg, ctx: member.NewContext(d.group.Context(), &member.Scope{Node: d.node}), cancel: func() {}}
+	r.ctx, r.cancel = member.NewContext(d.group.Context(), &member.Scope{Node: d.node}), func() {}
 	if !deadline.IsZero() {
 		r.ctx, r.cancel = context.WithDeadline(r.ctx, deadline)
 	}
-	return r, nil
-}
-
-// Request is one that was admitted.
-type Request struct {
-	desk   *Desk
-	msg    *bus.Msg
-	ctx    context.Context
-	cancel context.CancelFunc
+	return nil
 }
 
 // Context is the ctx of what is done for the client: until the node closes, or the request's deadline.
@@ -71,6 +85,19 @@ func (r *Request) End() {
 	r.desk.pending.Add(-1)
 }
 
+// Capture has this node hold what a request's value names.
+func (r *Request) Capture(v *bus.Value) { r.desk.store.Capture(v) }
+
+// Arguments makes arguments of a request's values.
+func (r *Request) Arguments(values []bus.Value) []call.Arg {
+	args := make([]call.Arg, len(values))
+	for i, v := range values {
+		r.Capture(&v)
+		args[i] = call.Encoded(v)
+	}
+	return args
+}
+
 // AnswerWhenDone answers with what a call comes to, and ends the request then.
 func (r *Request) AnswerWhenDone(result *objstore.Object) {
 	d := r.desk
@@ -79,66 +106,63 @@ func (r *Request) AnswerWhenDone(result *objstore.Object) {
 		if !d.group.Go(func(ctx context.Context) {
 			value, err := d.store.Value(member.NewContext(ctx, &member.Scope{Node: d.node}), result)
 			if err != nil {
-				d.Refuse(r.msg, err)
+				r.Refuse(err)
 				return
 			}
-			d.Answer(r.msg, value)
+			r.Answer(value)
 		}) {
-			d.Refuse(r.msg, bus.ErrClosed)
+			r.Refuse(bus.ErrClosed)
 		}
 	})
 }
 
-// Capture has this node hold what a request's value names.
-func (d *Desk) Capture(v *bus.Value) { d.store.Capture(v) }
-
-// Arguments makes arguments of a request's values.
-func (d *Desk) Arguments(values []bus.Value) []call.Arg {
-	args := make([]call.Arg, len(values))
-	for i, v := range values {
-		d.Capture(&v)
-		args[i] = call.Encoded(v)
-	}
-	return args
-}
-
-// Answer answers a request with a value, in the encoding of the request.
-func (d *Desk) Answer(msg *bus.Msg, value bus.Value) {
+// Answer answers with a value, in the encoding of the request.
+func (r *Request) Answer(value bus.Value) {
+	d := r.desk
 	d.store.Give(value.Refs)
-	value, err := bus.Recode(value, Format(msg))
+	value, err := bus.Recode(value, Format(r.Msg))
 	if most := d.node.Conn.MaxPayload(); err == nil && int64(len(value.Data)) > most {
 		err = fmt.Errorf("the result has %d bytes, the server takes messages of %d", len(value.Data), most)
 	}
 	if err != nil {
-		d.Refuse(msg, err)
+		r.Refuse(err)
 		return
 	}
-	reply := bus.NewMsg(msg.Reply, value.Data)
-	SetFormat(reply, Format(msg))
-	d.Publish(reply)
+	reply := bus.NewMsg(r.Msg.Reply, value.Data)
+	SetFormat(reply, Format(r.Msg))
+	r.Last(reply)
 }
 
 // statuses are those of the codes that have one of their own.
 var statuses = map[string]string{"argument": "400", "actor_not_found": "404", "actor_exists": "409", "overload": "429", "deadline": "504"}
 
-// Refuse answers a request with an error.
-func (d *Desk) Refuse(msg *bus.Msg, err error) {
+// Refuse answers with an error.
+func (r *Request) Refuse(err error) {
 	code := bus.EncodeFailure(err).Code
 	if errors.Is(err, call.ErrArgument) { // also inside the callee's own word
 		code = bus.ErrorCode(err)
 	}
-	status := cmp.Or(statuses[code], "500")
 	detail, _ := json.Marshal(map[string]string{"error": err.Error()}) // strings always encode
-	reply := bus.NewMsg(msg.Reply, detail)
+	reply := bus.NewMsg(r.Msg.Reply, detail)
 	reply.Header.Set(ErrorHeader, err.Error())
-	reply.Header.Set(statusHeader, status)
+	reply.Header.Set(statusHeader, cmp.Or(statuses[code], "500"))
 	reply.Header.Set(CodeHeader, code)
-	d.Publish(reply)
+	r.endpoint.count(r.begun, err)
+	r.Publish(reply)
 }
 
-// Publish sends a message to a client.
-func (d *Desk) Publish(reply *bus.Msg) {
-	if err := d.node.Conn.PublishMsg(reply); err != nil {
-		d.node.Log.Warn("a reply to a plain client was not sent", zap.String("subject", reply.Subject), zap.Error(err))
+// Last publishes the reply, or the last of several.
+func (r *Request) Last(reply *bus.Msg) {
+	r.endpoint.count(r.begun, nil)
+	r.Publish(reply)
+}
+
+// Publish sends the client a message.
+func (r *Request) Publish(msg *bus.Msg) {
+	if r.Msg.Reply == "" {
+		return
+	}
+	if err := r.desk.node.Conn.PublishMsg(msg); err != nil {
+		r.desk.node.Log.Warn("a reply to a plain client was not sent", zap.String("subject", msg.Subject), zap.Error(err))
 	}
 }

@@ -2,6 +2,6 @@
 // MessagePack if the Content-Type header says so, and the reply is encoded alike. There is nothing for no argument, an array of two for two. An
 // error comes in headers, in words and as a code.
 //
-// Packages task and actor have their doors for plain clients, and bring a request to what it asks for; [Desk] reads it and answers it. PROTOCOL.md is
-// the contract.
+// Packages task and actor have their doors for plain clients, and bring a request to what it asks for; [Desk] takes it on and answers it. [Service]
+// describes the node's endpoints as those of a NATS service. PROTOCOL.md is the contract.
 package plain
