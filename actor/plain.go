@@ -103,7 +103,9 @@ func (c *class) method(name string) (*method, error) {
 }
 
 // refuse answers a client with an error.
-func (d *plainDoor) refuse(msg *bus.Msg, c *class, err error) { d.desk.Take(msg, d.calls[c]).Refuse(err) }
+func (d *plainDoor) refuse(msg *bus.Msg, c *class, err error) {
+	d.desk.Take(msg, d.calls[c]).Refuse(err)
+}
 
 // create takes a request for an actor of a class. Nobody holds it then, so it is detached.
 func (d *plainDoor) create(msg *bus.Msg, className string) {
