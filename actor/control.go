@@ -119,6 +119,13 @@ func (cs *callers) awaitStarted(ctx context.Context, h *handle) error {
 	return err
 }
 
+// giveUp has an actor that no host has accepted yet not made, and waits until that is known.
+func (cs *callers) giveUp(ctx context.Context, h *handle) {
+	if h.err == nil {
+		_ = cs.awaitMade(ctx, h.at(cs, member.ID{}), controlKill) // what it is, nobody asks any more
+	}
+}
+
 // awaitMade waits until a creation that is under way has come to an end, and returns its error. A kill brings it to an end.
 func (cs *callers) awaitMade(ctx context.Context, c *caller, word string) error {
 	if c.made == nil {

@@ -72,19 +72,15 @@ func (e *Engine) Classes() []string {
 	if e.host == nil {
 		return nil
 	}
-	return classNames(e.host.classes)
+	return e.host.plain.classes
 }
 
 // Endpoints are where plain clients ask for actors of the classes, and call them.
-func (e *Engine) Endpoints() (endpoints []*plain.Endpoint) {
+func (e *Engine) Endpoints() []*plain.Endpoint {
 	if e.host == nil {
 		return nil
 	}
-	for _, name := range classNames(e.host.classes) {
-		c, _ := lookupClass(e.host.classes, name)
-		endpoints = append(endpoints, e.host.plain.makes[c], e.host.plain.calls[c])
-	}
-	return endpoints
+	return e.host.plain.endpoints
 }
 
 // Drain waits until every call that this node made has its outcome, then stops the actors that live here, each after the

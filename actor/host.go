@@ -120,7 +120,7 @@ func (h *host) openDoors() error {
 	}
 	h.fence.open(h.node.Members.Lease().Tenure(time.Now()))
 	h.group.Go(func(ctx context.Context) { h.fence.serve(ctx, h.confirm) })
-	for _, name := range classNames(h.classes) {
+	for _, name := range h.plain.classes {
 		for subject, handle := range map[string]func(*bus.Msg){
 			h.node.Conn.Create(name): h.asked, h.node.Conn.Call(name, "*", "*"): h.plain.called,
 		} {

@@ -24,18 +24,24 @@ const (
 // plainDoor is where a node takes what plain clients ask of actors. It does so as a process that calls: each request is a call by somebody
 // new, so that calls of one client run in the order in which they came only if it awaits each.
 type plainDoor struct {
-	engine *Engine
-	desk   *plain.Desk
-	makes  map[*class]*plain.Endpoint // requests for actors
-	calls  map[*class]*plain.Endpoint
+	engine    *Engine
+	desk      *plain.Desk
+	classes   []string                   // that the node hosts: those that were defined when it started
+	makes     map[*class]*plain.Endpoint // requests for actors
+	calls     map[*class]*plain.Endpoint
+	endpoints []*plain.Endpoint // of both
 }
 
 func newPlainDoor(e *Engine, limit int) *plainDoor {
-	d := &plainDoor{engine: e, desk: plain.NewDesk(e.node, e.host.group, limit), makes: make(map[*class]*plain.Endpoint), calls: make(map[*class]*plain.Endpoint)}
-	for _, name := range classNames(e.host.classes) {
+	d := &plainDoor{
+		engine: e, desk: plain.NewDesk(e.node, e.host.group, limit), classes: classNames(e.host.classes),
+		makes: make(map[*class]*plain.Endpoint), calls: make(map[*class]*plain.Endpoint),
+	}
+	for _, name := range d.classes {
 		c, _ := lookupClass(e.host.classes, name)
 		d.makes[c] = &plain.Endpoint{Name: "create-" + name, Subject: e.node.Conn.Create(name), Metadata: c.birthMetadata}
 		d.calls[c] = &plain.Endpoint{Name: "call-" + name, Subject: e.node.Conn.Call(name, "*", "*"), Metadata: c.metadata}
+		d.endpoints = append(d.endpoints, d.makes[c], d.calls[c])
 	}
 	return d
 }
@@ -123,6 +129,8 @@ func (d *plainDoor) create(msg *bus.Msg, className string) {
 		defer r.End()
 		if cr, err := creationOf(r, c); err != nil {
 			refuse(err)
+		} else if r.Context().Err() != nil {
+			refuse(plain.WordOf(r.Context()))
 		} else {
 			d.born(r, d.engine.create(c, cr), cr)
 		}
@@ -162,8 +170,10 @@ func (d *plainDoor) born(r *plain.Request, h *handle, cr *creation) {
 	if err == nil {
 		err = d.engine.callers.awaitStarted(r.Context(), h)
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("actor %s of class %s is not there yet, and may come: %w", h.id, h.class.name, call.ErrDeadline)
+	if err != nil && r.Context().Err() != nil {
+		r.Refuse(fmt.Errorf("actor %s of class %s has not started yet: %w", h.id, h.class.name, plain.WordOf(r.Context())))
+		d.engine.callers.giveUp(d.engine.host.group.Context(), h)
+		return
 	}
 	if err != nil {
 		r.Refuse(err)

@@ -260,6 +260,20 @@ func TestAPlainClientsCallEndsAtItsDeadline(t *testing.T) {
 		if took := time.Since(begun); took != 1500*time.Millisecond {
 			t.Errorf("it took %v", took)
 		}
+		for _, deadline := range []string{"1999-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "1s"} {
+			if deadline == "1s" { // nobody answers
+				c.Drop(1)
+			}
+			h := p.ask("create.phoenix", string(start), "Manta-Name", "late", "Manta-Deadline", deadline).Header
+			if h.Get("Manta-Error") != "deadline" || h.Get("Nats-Service-Error-Code") != "504" {
+				t.Errorf("created until %s: got %v", deadline, h)
+			}
+			c.Drop(0)
+			time.Sleep(10 * time.Second) // virtual
+			if h := p.ask("call.phoenix.late.Count", "").Header; h.Get("Manta-Error") != "actor_not_found" {
+				t.Errorf("created until %s: it lives: %v", deadline, h)
+			}
+		}
 	})
 }
 

@@ -101,7 +101,7 @@ func TestANodeIsANATSServiceThatDescribesItsFunctionsAndClasses(t *testing.T) {
 	info := answers[identity](t, nc, "$SRV.INFO.manta-default."+ids[0], 1)[0]
 	for name, want := range map[string]endpoint{
 		"price": {Subject: "manta.default.task.price", Metadata: map[string]string{"kind": "task",
-			"signature": `{"args":[{"type":"object","properties":{"item":{"type":"string"},"count":{"type":"integer"}},"required":["item"]}],"result":{"type":"number"}}`}},
+			"signature": `{"args":[{"type":"object","properties":{"item":{"type":"string"},"count":{"type":"integer"}}}],"result":{"type":"number"}}`}},
 		"orders":        {Subject: "manta.default.task.orders", Metadata: map[string]string{"kind": "streaming task"}},
 		"create-basket": {Subject: "manta.default.create.basket", Metadata: map[string]string{"kind": "new actor"}},
 		"call-basket":   {Subject: "manta.default.call.basket.*.*", Metadata: map[string]string{"kind": "actor"}},

@@ -67,14 +67,11 @@ func (e *Engine) Functions() []string {
 }
 
 // Endpoints are where plain clients ask for the functions. They are there once the node is open.
-func (e *Engine) Endpoints() (endpoints []*plain.Endpoint) {
+func (e *Engine) Endpoints() []*plain.Endpoint {
 	if e.host == nil {
 		return nil
 	}
-	for _, name := range e.host.served.names() {
-		endpoints = append(endpoints, e.host.plain.endpoints[name])
-	}
-	return endpoints
+	return e.host.plain.endpoints
 }
 
 // Open lets tasks knock here, and takes durable ones. It is for a node that has joined: what came before would be cut short if it could not.

@@ -12,20 +12,22 @@ import (
 type plainDoor struct {
 	host      *host
 	desk      *plain.Desk
-	endpoints map[string]*plain.Endpoint // by function
+	endpoints []*plain.Endpoint
+	endpoint  map[string]*plain.Endpoint // by function
 	doors     []*bus.Subscription
 	answers   *bus.Subscription // of clients to the items of their streams
 }
 
 func openPlainDoor(h *host, limit int) (*plainDoor, error) {
-	d := &plainDoor{host: h, desk: plain.NewDesk(h.node, h.group, limit), endpoints: make(map[string]*plain.Endpoint)}
+	d := &plainDoor{host: h, desk: plain.NewDesk(h.node, h.group, limit), endpoint: make(map[string]*plain.Endpoint)}
 	var err error
 	if d.answers, err = h.node.Conn.Subscribe(h.node.Conn.Inbox(takenToken+"*.*"), "", d.taken); err != nil {
 		return nil, err
 	}
 	for _, name := range h.served.names() {
 		f, _ := h.served.lookup(name)
-		d.endpoints[name] = &plain.Endpoint{Name: name, Subject: h.node.Conn.Task(name), Metadata: f.metadata}
+		d.endpoint[name] = &plain.Endpoint{Name: name, Subject: h.node.Conn.Task(name), Metadata: f.metadata}
+		d.endpoints = append(d.endpoints, d.endpoint[name])
 		door, err := h.node.Conn.Subscribe(h.node.Conn.Task(name), bus.Workers, d.asked)
 		if err != nil {
 			d.close()
@@ -58,7 +60,7 @@ func (d *plainDoor) asked(msg *bus.Msg) {
 	if !ok || msg.Reply == "" {
 		return
 	}
-	r := d.desk.Take(msg, d.endpoints[name])
+	r := d.desk.Take(msg, d.endpoint[name])
 	values, err := plain.Args("function", len(f.args), msg)
 	if err == nil {
 		err = r.Admit()

@@ -136,15 +136,27 @@ func (r *Request) Answer(value bus.Value) {
 // statuses are those of the codes that have one of their own.
 var statuses = map[string]string{"argument": "400", "actor_not_found": "404", "actor_exists": "409", "overload": "429", "deadline": "504"}
 
+// errorBytes is how much of an error in words a reply has, in its header and its payload each.
+const errorBytes = 32 << 10
+
+// WordOf is the error of what ends with a request's ctx.
+func WordOf(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return call.ErrDeadline
+	}
+	return context.Cause(ctx)
+}
+
 // Refuse answers with an error.
 func (r *Request) Refuse(err error) {
 	code := bus.EncodeFailure(err).Code
 	if errors.Is(err, call.ErrArgument) { // also inside the callee's own word
 		code = bus.ErrorCode(err)
 	}
-	detail, _ := json.Marshal(map[string]string{"error": err.Error()}) // strings always encode
+	text := clip(err.Error(), errorBytes)
+	detail, _ := json.Marshal(map[string]string{"error": text}) // strings always encode
 	reply := bus.NewMsg(r.Msg.Reply, detail)
-	reply.Header.Set(ErrorHeader, err.Error())
+	reply.Header.Set(ErrorHeader, text)
 	reply.Header.Set(statusHeader, cmp.Or(statuses[code], "500"))
 	reply.Header.Set(CodeHeader, code)
 	r.endpoint.count(r.begun, err)

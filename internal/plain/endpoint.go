@@ -1,7 +1,9 @@
 package plain
 
 import (
+	"encoding"
 	"encoding/json"
+	"errors"
 	"reflect"
 	"sync/atomic"
 	"time"
@@ -22,12 +24,15 @@ type Endpoint struct {
 	lastError        atomic.Pointer[string]
 }
 
+// lastErrorBytes bounds what is kept of an error, and told with those of all endpoints in one message.
+const lastErrorBytes = 256
+
 func (e *Endpoint) count(begun time.Time, err error) {
 	e.requests.Add(1)
 	e.busy.Add(int64(time.Since(begun)))
 	if err != nil {
 		e.errors.Add(1)
-		text := err.Error()
+		text := clip(err.Error(), lastErrorBytes)
 		e.lastError.Store(&text)
 	}
 }
@@ -67,24 +72,78 @@ func Describe(args []reflect.Type, result reflect.Type) Signature {
 
 // SchemaOf is the JSON schema of a Go type; that of anything if the type writes its JSON itself, or has a part that has no schema.
 func SchemaOf(t reflect.Type) *jsonschema.Schema {
-	if t.Implements(reflect.TypeFor[json.Marshaler]()) || reflect.PointerTo(t).Implements(reflect.TypeFor[json.Marshaler]()) {
-		return &jsonschema.Schema{Description: t.String()}
+	own := make(map[reflect.Type]*jsonschema.Schema)
+	var s *jsonschema.Schema
+	err := learn(t, own, make(map[reflect.Type]bool), 0)
+	if err == nil {
+		s, err = jsonschema.ForType(t, &jsonschema.ForOptions{TypeSchemas: own})
 	}
-	s, err := jsonschema.ForType(t, nil)
 	if err != nil {
-		return &jsonschema.Schema{Description: t.String()}
+		return anything(t)
 	}
 	loosen(s)
 	return s
 }
 
-// loosen has objects take fields that the schema does not name: who reads them passes over what he does not know.
+func anything(t reflect.Type) *jsonschema.Schema { return &jsonschema.Schema{Description: t.String()} }
+
+// deepest is how many types may stand inside each other in a schema.
+const deepest = 20
+
+var errTooDeep = errors.New("types stand too deep inside each other")
+
+// learn finds the types inside t whose JSON is not that of their parts.
+func learn(t reflect.Type, own map[reflect.Type]*jsonschema.Schema, seen map[reflect.Type]bool, depth int) error {
+	switch {
+	case depth > deepest:
+		return errTooDeep
+	case seen[t] && t.Kind() != reflect.Pointer:
+		return nil
+	}
+	seen[t] = true
+	writes := func(how reflect.Type) bool { return t.Implements(how) || reflect.PointerTo(t).Implements(how) }
+	switch t.Kind() {
+	case reflect.Interface, reflect.Pointer:
+	default:
+		if writes(reflect.TypeFor[json.Marshaler]()) && t != reflect.TypeFor[time.Time]() {
+			own[t] = anything(t)
+			return nil
+		}
+		if writes(reflect.TypeFor[encoding.TextMarshaler]()) {
+			own[t] = &jsonschema.Schema{Type: "string", Description: t.String()}
+			return nil
+		}
+	}
+	switch t.Kind() {
+	case reflect.Slice:
+		if t.Elem().Kind() == reflect.Uint8 {
+			own[t] = &jsonschema.Schema{Type: "string", ContentEncoding: "base64"}
+			return nil
+		}
+		return learn(t.Elem(), own, seen, depth+1)
+	case reflect.Pointer, reflect.Array, reflect.Map:
+		return learn(t.Elem(), own, seen, depth+1)
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if err := learn(t.Field(i).Type, own, seen, depth+1); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// loosen has objects do without fields, and take such that the schema does not name, as who reads them does.
 func loosen(s *jsonschema.Schema) {
 	if s == nil {
 		return
 	}
 	if s.AdditionalProperties != nil && s.AdditionalProperties.Not != nil {
 		s.AdditionalProperties = nil
+	}
+	s.Required = nil
+	if len(s.Types) == 1 { // null, or else anything
+		s.Types = nil
 	}
 	loosen(s.AdditionalProperties)
 	loosen(s.Items)

@@ -2,6 +2,7 @@ package plain
 
 import (
 	"encoding/json"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -27,7 +28,7 @@ func Announce(node *member.Node, namespace string, info member.Info, endpoints [
 			Name: "manta-" + namespace, ID: info.ID.String(), Version: info.Version, Metadata: map[string]string{"node": info.Name},
 		},
 	}
-	for verb, answer := range map[string]func() any{"PING": s.ping, "INFO": s.info, "STATS": s.stats} {
+	for verb, answer := range map[string]func() any{"PING": s.ping, "INFO": sync.OnceValue(s.describe), "STATS": s.stats} {
 		for _, subject := range bus.ServiceSubjects(verb, s.identity.Name, s.identity.ID) {
 			sub, err := node.Conn.Subscribe(subject, "", func(msg *bus.Msg) { s.answer(msg, answer()) })
 			if err != nil {
@@ -51,10 +52,16 @@ func (s *Service) ping() any {
 	return bus.ServicePing{ServiceIdentity: s.identity, Type: bus.ServicePingType}
 }
 
-func (s *Service) info() any {
+// describe makes what info answers. If that is too much for a message it has no metadata.
+func (s *Service) describe() any {
 	info := bus.ServiceInfo{ServiceIdentity: s.identity, Type: bus.ServiceInfoType, Description: "tasks and actors of a Manta node"}
 	for _, e := range s.endpoints {
 		info.Endpoints = append(info.Endpoints, e.info())
+	}
+	if text := Text(info); int64(len(text)) > s.node.Conn.MaxPayload() {
+		for i := range info.Endpoints {
+			info.Endpoints[i].Metadata = nil
+		}
 	}
 	return info
 }
