@@ -108,9 +108,11 @@ func (c *class) method(name string) (*method, error) {
 	return nil, fmt.Errorf("%w: class %s has no method %s that can be called from elsewhere: it has %s", call.ErrArgument, c.name, name, methods)
 }
 
-// refuse answers a client with an error.
+// refuse answers a client with an error, if it waits for an answer.
 func (d *plainDoor) refuse(msg *bus.Msg, c *class, err error) {
-	d.desk.Take(msg, d.calls[c]).Refuse(err)
+	if msg.Reply != "" {
+		d.desk.Take(msg, d.calls[c]).Refuse(err)
+	}
 }
 
 // create takes a request for an actor of a class. Nobody holds it then, so it is detached.
