@@ -1,6 +1,7 @@
 package actor
 
 import (
+	"fmt"
 	"time"
 
 	"manta/internal/call"
@@ -116,4 +117,12 @@ func (c *caller) each(f func(*outgoing)) {
 			f(out)
 		}
 	}
+}
+
+// nobody is the error of an actor that is nowhere: it has ended, or was never heard of if only its name is known.
+func nobody(c *caller) error {
+	if c.birth == (objstore.ID{}) {
+		return fmt.Errorf("actor %s: %w", c.id, ErrNotFound)
+	}
+	return fmt.Errorf("actor %s: %w", c.id, ErrDead)
 }

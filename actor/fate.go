@@ -301,14 +301,6 @@ func (cs *callers) notPending(c *caller) {
 	}
 }
 
-// nobody is the error of an actor that is nowhere: it has ended, or was never heard of if only its name is known.
-func nobody(c *caller) error {
-	if c.birth == (objstore.ID{}) {
-		return fmt.Errorf("actor %s: %w", c.id, ErrNotFound)
-	}
-	return fmt.Errorf("actor %s: %w", c.id, ErrDead)
-}
-
 // inquired answers another node that asks whether an actor, of which this one is the creator, is still to come. A word behind the question may
 // say that it is not wanted any more.
 func (cs *callers) inquired(msg *bus.Msg) {

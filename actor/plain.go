@@ -132,7 +132,7 @@ func (d *plainDoor) create(msg *bus.Msg, className string) {
 		if cr, err := creationOf(r, c); err != nil {
 			refuse(err)
 		} else if r.Context().Err() != nil {
-			refuse(plain.WordOf(r.Context()))
+			refuse(call.Ending(r.Context()))
 		} else {
 			d.born(r, d.engine.create(c, cr), cr)
 		}
@@ -173,7 +173,7 @@ func (d *plainDoor) born(r *plain.Request, h *handle, cr *creation) {
 		err = d.engine.callers.awaitStarted(r.Context(), h)
 	}
 	if err != nil && r.Context().Err() != nil {
-		r.Refuse(fmt.Errorf("actor %s of class %s has not started yet: %w", h.id, h.class.name, plain.WordOf(r.Context())))
+		r.Refuse(fmt.Errorf("actor %s of class %s has not started yet: %w", h.id, h.class.name, call.Ending(r.Context())))
 		d.engine.callers.giveUp(d.engine.host.group.Context(), h)
 		return
 	}

@@ -2,7 +2,6 @@ package task
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -128,7 +127,7 @@ func (c *consumer) rouse() {
 func (c *consumer) next(ctx context.Context, scope *member.Scope) (v bus.Value, ok bool, err error) {
 	for {
 		if ctx.Err() != nil {
-			return v, false, fmt.Errorf("%s: %w", c.function, wordOf(ctx))
+			return v, false, fmt.Errorf("%s: %w", c.function, call.Ending(ctx))
 		}
 		i, over, err := c.poll()
 		switch {
@@ -140,21 +139,9 @@ func (c *consumer) next(ctx context.Context, scope *member.Scope) (v bus.Value, 
 			return v, false, err
 		}
 		if scope.Await(ctx, c.ready) != nil {
-			return v, false, fmt.Errorf("%s: %w", c.function, wordOf(ctx))
+			return v, false, fmt.Errorf("%s: %w", c.function, call.Ending(ctx))
 		}
 	}
-}
-
-// wordOf is the error of a stream that ends because its reader's ctx has ended.
-func wordOf(ctx context.Context) error {
-	cause := context.Cause(ctx)
-	switch {
-	case errors.Is(cause, bus.ErrClosed), errors.Is(cause, call.ErrReturned):
-		return cause
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return call.ErrDeadline
-	}
-	return call.ErrCancelled
 }
 
 // poll hands out an item if one is there; over says that no more come, and err why.

@@ -10,7 +10,6 @@ import (
 	"manta/bus"
 	"manta/internal/call"
 	"manta/internal/plain"
-	"manta/objstore"
 )
 
 // A stream for a plain client: a message an item, numbered, then an empty one with the status 204, or an error as any request gets it. The client
@@ -37,8 +36,6 @@ const (
 // relay is one plain client's stream.
 type relay struct {
 	request  *plain.Request
-	store    *objstore.Store
-	conn     *bus.Conn
 	consumer *consumer
 	format   bus.Format
 	sent     uint64 // items
@@ -60,7 +57,7 @@ func (d *plainDoor) stream(r *plain.Request, f function, args []call.Arg) {
 	if err == nil && !d.host.group.Go(func(context.Context) {
 		defer r.End()
 		defer c.close()
-		(&relay{request: r, store: d.host.store, conn: d.host.node.Conn, consumer: c, format: format}).run(ctx)
+		(&relay{request: r, consumer: c, format: format}).run(ctx)
 	}) {
 		c.close()
 		err = bus.ErrClosed
@@ -107,10 +104,10 @@ func (r *relay) run(ctx context.Context) {
 func (r *relay) pass(ctx context.Context, i *item) error {
 	value, err := r.consumer.open(ctx, i)
 	if err == nil {
-		r.store.Give(value.Refs)
+		r.consumer.streams.owner.store.Give(value.Refs)
 		value, err = bus.Recode(value, r.format)
 	}
-	if most := r.conn.MaxPayload() - itemOverhead; err == nil && int64(len(value.Data)) > most {
+	if most := r.consumer.streams.owner.node.Conn.MaxPayload() - itemOverhead; err == nil && int64(len(value.Data)) > most {
 		err = fmt.Errorf("item %d has %d bytes, the server takes messages of %d: yield a ref to it, made with objstore.Put", i.seq, len(value.Data), most+itemOverhead)
 	}
 	if err != nil {
@@ -130,7 +127,7 @@ const itemOverhead = 512
 // message makes a message to the client that it can answer.
 func (r *relay) message(data []byte) *bus.Msg {
 	msg := bus.NewMsg(r.request.Msg.Reply, data)
-	msg.Reply = r.conn.Inbox(takenToken + strconv.FormatUint(r.consumer.number, 10) + "." + strconv.FormatUint(r.sent, 10))
+	msg.Reply = r.consumer.streams.owner.node.Conn.Inbox(takenToken + strconv.FormatUint(r.consumer.number, 10) + "." + strconv.FormatUint(r.sent, 10))
 	return msg
 }
 
@@ -154,7 +151,7 @@ func (r *relay) wait(ctx context.Context, idle <-chan time.Time) error {
 // end tells the client how the stream has ended.
 func (r *relay) end(ctx context.Context, err error) {
 	if err == nil && ctx.Err() != nil {
-		err = wordOf(ctx)
+		err = call.Ending(ctx)
 	}
 	if err != nil {
 		r.request.Refuse(err)

@@ -148,3 +148,15 @@ func (w *watch) ended() {
 		}
 	}
 }
+
+// Ending is the error of what ends because its ctx has.
+func Ending(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	switch {
+	case errors.Is(cause, bus.ErrClosed), errors.Is(cause, ErrReturned):
+		return cause
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return ErrDeadline
+	}
+	return ErrCancelled
+}

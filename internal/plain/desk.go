@@ -139,14 +139,6 @@ var statuses = map[string]string{"argument": "400", "actor_not_found": "404", "a
 // errorBytes is how much of an error in words a reply has, in its header and its payload each.
 const errorBytes = 32 << 10
 
-// WordOf is the error of what ends with a request's ctx.
-func WordOf(ctx context.Context) error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return call.ErrDeadline
-	}
-	return context.Cause(ctx)
-}
-
 // Refuse answers with an error.
 func (r *Request) Refuse(err error) {
 	code := bus.EncodeFailure(err).Code
