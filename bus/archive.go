@@ -20,7 +20,7 @@ type Archive struct {
 
 // OpenArchive opens an archive, and creates it if it is not there. A record under a key is announced at announce + key.
 func (c *Conn) OpenArchive(ctx context.Context, name, announce string) (*Archive, error) {
-	return patiently(ctx, func(ctx context.Context) (*Archive, error) { return c.openArchive(ctx, name, announce) })
+	return ask(ctx, c, func(ctx context.Context) (*Archive, error) { return c.openArchive(ctx, name, announce) })
 }
 
 func (c *Conn) openArchive(ctx context.Context, name, announce string) (*Archive, error) {

@@ -80,7 +80,7 @@ func (b Blob) chunks() int {
 
 // OpenBucket opens an object store bucket, and creates it if it is not there.
 func (c *Conn) OpenBucket(ctx context.Context, name string) (*Bucket, error) {
-	return patiently(ctx, func(ctx context.Context) (*Bucket, error) { return c.openBucket(ctx, name) })
+	return ask(ctx, c, func(ctx context.Context) (*Bucket, error) { return c.openBucket(ctx, name) })
 }
 
 func (c *Conn) openBucket(ctx context.Context, name string) (*Bucket, error) {

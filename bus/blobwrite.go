@@ -291,7 +291,7 @@ func (w *blobWriter) settle() {
 
 // remove deletes one message of the bucket's stream.
 func (b *Bucket) remove(ctx context.Context, seq uint64) error {
-	_, err := patiently(ctx, func(ctx context.Context) (struct{}, error) {
+	_, err := ask(ctx, b.conn, func(ctx context.Context) (struct{}, error) {
 		err := b.stream.DeleteMsg(ctx, seq)
 		if errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) { // it is not there any more
 			err = nil

@@ -1,11 +1,11 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -34,7 +34,7 @@ type Config struct {
 	URL       string        // of the NATS server or servers, comma-separated; may be empty if Options bring a server
 	Name      string        // shown in the server's connection list
 	Namespace string        // the prefix of every subject and bucket
-	User      string        // the token of this user's reply subjects
+	User      string        // the token in its reply subjects, which the server's permissions name. Default "node"
 	Options   []nats.Option // credentials, TLS, an in-process server: applied last
 	Storage   jetstream.StorageType
 	Replicas  int   // of each bucket, 1 to 5; 0 means 1. More than 1 needs as many JetStream servers in one cluster
@@ -58,6 +58,7 @@ type Conn struct {
 	inbox         string
 	inboxes       atomic.Int64
 	interruptions *interruptions
+	denials       denials
 	uploads       *window
 	downloads     *window
 	closed        chan struct{} // closed by nats.go when the connection has ended for good
@@ -78,10 +79,10 @@ func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 	if cfg.UploadWindow > 0 {
 		c.uploads = newWindow(cfg.UploadWindow)
 	}
-	c.inbox = c.Reply(cfg.User, strings.ToLower(rand.Text()[:inboxToken]))
+	c.inbox = c.Reply(cmp.Or(cfg.User, "node"), strings.ToLower(rand.Text()[:inboxToken]))
 	nc, err := nats.Connect(cfg.URL, append(append(c.options(ctx, cfg), cfg.Options...), c.heed, c.noteClosed)...)
 	if err != nil {
-		return nil, fmt.Errorf("cannot connect to NATS at %q: %w", redacted(cfg.URL), withoutURL(err))
+		return nil, fmt.Errorf("cannot connect to NATS at %q: %w", redacted(cfg.URL), withoutURL(err, cfg.URL))
 	}
 	c.nc = nc
 	c.interruptions.served.Go(func() { c.interruptions.serve(c.closed) })
@@ -90,32 +91,6 @@ func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 		return nil, fmt.Errorf("NATS at %q: %w", redacted(cfg.URL), err)
 	}
 	return c, nil
-}
-
-// redacted returns URLs without users, passwords and tokens.
-func redacted(urls string) string {
-	parts := strings.Split(urls, ",")
-	for i, part := range parts {
-		scheme, rest, ok := strings.Cut(strings.TrimSpace(part), "//")
-		if !ok {
-			scheme, rest = "", scheme
-		} else {
-			scheme += "//"
-		}
-		if at := strings.LastIndexByte(rest, '@'); at >= 0 {
-			rest = "xxxxx" + rest[at:]
-		}
-		parts[i] = scheme + rest
-	}
-	return strings.Join(parts, ",")
-}
-
-// withoutURL takes what a URL's own error is about out of an error, since it would repeat the URL.
-func withoutURL(err error) error {
-	if malformed, ok := errors.AsType[*url.Error](err); ok {
-		return malformed.Err
-	}
-	return err
 }
 
 // options never lets nats.go buffer across a reconnect: what a buffer would send late, the layers above send again by
@@ -127,6 +102,7 @@ func (c *Conn) options(ctx context.Context, cfg Config) []nats.Option {
 	}
 	return []nats.Option{
 		nats.Name(cfg.Name),
+		nats.CustomInboxPrefix(c.Inbox("nats")), // of what nats.go itself asks: all replies come beneath one root
 		nats.Timeout(timeout),
 		nats.ReconnectBufSize(-1),
 		nats.MaxReconnects(-1),
@@ -166,7 +142,7 @@ func (c *Conn) requireJetStream(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = patiently(ctx, js.AccountInfo)
+	_, err = ask(ctx, c, js.AccountInfo)
 	switch {
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount),
 		errors.Is(err, nats.ErrNoResponders):
@@ -192,7 +168,7 @@ func (c *Conn) MaxPayload() int64 { return c.nc.MaxPayload() }
 // Server returns the URL at which others reach the connected server; "in process" if it is inside and opens no port.
 func (c *Conn) Server() string {
 	if c.nc.Opts.InProcessServer == nil {
-		return c.nc.ConnectedUrlRedacted()
+		return redacted(c.nc.ConnectedUrl())
 	}
 	if inside, ok := c.nc.Opts.InProcessServer.(interface{ URL() string }); ok && inside.URL() != "" {
 		return inside.URL()
@@ -241,10 +217,14 @@ func (c *Conn) SubscribeChan(subject, queue string, ch chan *Msg) (*Subscription
 	return sub, nil
 }
 
-// Request sends data and waits for one answer. ErrNoResponders means that it reached nobody.
+// Request sends data and waits for one answer. ErrNoResponders and ErrDenied mean that it reached nobody.
 func (c *Conn) Request(ctx context.Context, subject string, data []byte) (*Msg, error) {
+	ctx, stop := c.untilDenied(ctx, func(denied string) bool { return denied == subject })
+	defer stop()
 	msg, err := c.nc.RequestWithContext(ctx, subject, data)
-	switch {
+	switch cause := context.Cause(ctx); {
+	case err != nil && errors.Is(cause, ErrDenied):
+		return nil, cause
 	case errors.Is(err, nats.ErrNoResponders):
 		return nil, fmt.Errorf("%s: %w", subject, ErrNoResponders)
 	case errors.Is(err, nats.ErrConnectionClosed):

@@ -78,7 +78,7 @@ func (c *Conn) OnReconnect(hear func()) (stop func()) {
 func (c *Conn) heed(opts *nats.Options) error {
 	reconnected, failed := opts.ReconnectedCB, opts.AsyncErrorCB
 	opts.ReconnectedCB = func(nc *nats.Conn) {
-		c.log.Info("NATS connection is back", zap.String("url", nc.ConnectedUrlRedacted()))
+		c.log.Info("NATS connection is back", zap.String("url", redacted(nc.ConnectedUrl())))
 		c.interruptions.note()
 		if reconnected != nil {
 			reconnected(nc)
@@ -88,6 +88,9 @@ func (c *Conn) heed(opts *nats.Options) error {
 		if errors.Is(err, nats.ErrSlowConsumer) {
 			c.interruptions.drops.Add(1)
 			c.interruptions.note()
+		}
+		if errors.Is(err, nats.ErrPermissionViolation) {
+			c.denials.note(err)
 		}
 		if failed != nil {
 			failed(nc, sub, err)

@@ -30,7 +30,7 @@ type Queue struct {
 
 // OpenQueue opens a work queue, and creates it if it is not there. It takes all subjects beneath prefix.
 func (c *Conn) OpenQueue(ctx context.Context, name, prefix string) (*Queue, error) {
-	return patiently(ctx, func(ctx context.Context) (*Queue, error) { return c.openQueue(ctx, name, prefix) })
+	return ask(ctx, c, func(ctx context.Context) (*Queue, error) { return c.openQueue(ctx, name, prefix) })
 }
 
 func (c *Conn) openQueue(ctx context.Context, name, prefix string) (*Queue, error) {
@@ -91,7 +91,7 @@ func (q *Queue) Consumers(ctx context.Context) (names []string, err error) {
 
 // Share makes a consumer of all that comes to a subject, for every worker of it. That it is there already is no error.
 func (q *Queue) Share(ctx context.Context, consumer, subject string) error {
-	_, err := patiently(ctx, func(ctx context.Context) (jetstream.Consumer, error) {
+	_, err := ask(ctx, q.conn, func(ctx context.Context) (jetstream.Consumer, error) {
 		return q.stream.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
 			Durable: consumer, FilterSubject: subject, AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWait,
 			MaxDeliver: -1, MaxAckPending: heldLimit, MaxWaiting: 4096,

@@ -41,7 +41,7 @@ type Entry struct {
 // OpenTable opens a bucket of records in memory storage, and creates it if it is not there. An open table whose bucket is gone,
 // since its server lost what it had in memory, creates it again when it is next used: it is empty then.
 func (c *Conn) OpenTable(ctx context.Context, name string) (*Table, error) {
-	return patiently(ctx, func(ctx context.Context) (*Table, error) { return c.openTable(ctx, name) })
+	return ask(ctx, c, func(ctx context.Context) (*Table, error) { return c.openTable(ctx, name) })
 }
 
 func (c *Conn) openTable(ctx context.Context, name string) (*Table, error) {

@@ -20,7 +20,7 @@ var errWatchEnded = errors.New("the watch ended before it had seen all records")
 // A watch sees only the bucket that it began with: of one that is made again after its server lost it, it may see nothing. So
 // whoever must miss nothing watches again after [Conn.OnReconnect], and when the watch ends by itself ([Watch.Ended]).
 func (t *Table) Watch(ctx context.Context, handle func(Entry), keys ...string) (*Watch, error) {
-	return patiently(ctx, func(ctx context.Context) (*Watch, error) { return t.watch(ctx, handle, keys) })
+	return ask(ctx, t.conn, func(ctx context.Context) (*Watch, error) { return t.watch(ctx, handle, keys) })
 }
 
 func (t *Table) watch(ctx context.Context, handle func(Entry), keys []string) (*Watch, error) {

@@ -150,7 +150,7 @@ func (n *Node) share() error {
 
 // join makes the node known, once its subscriptions are with the server, and waits until the node knows it too.
 func (n *Node) join(ctx context.Context) (err error) {
-	if err := n.self.Conn.Flush(ctx); err != nil {
+	if err := n.self.Conn.Permitted(ctx); err != nil {
 		return err
 	}
 	n.record = member.Info{
@@ -172,7 +172,7 @@ func (n *Node) join(ctx context.Context) (err error) {
 		}
 		n.onClose(quietly(n.service.Close))
 	}
-	if err := n.self.Conn.Flush(ctx); err != nil {
+	if err := n.self.Conn.Permitted(ctx); err != nil {
 		return err
 	}
 	return n.self.Members.Await(ctx, func(members []member.Info) bool {
