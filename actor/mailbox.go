@@ -19,7 +19,9 @@ import (
 func (c *cell) deliver(msg *bus.Msg, word string) {
 	switch word {
 	case controlStop, controlKill:
-		c.obey(msg, word)
+		if msg.Reply == "" || c.host.node.Conn.Answerable(msg.Reply) {
+			c.obey(msg, word)
+		}
 	case controlPing:
 		c.pinged(msg)
 	case controlCancel:

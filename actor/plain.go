@@ -77,7 +77,7 @@ func (d *plainDoor) called(msg *bus.Msg) {
 
 // call makes a call for a client. It does not block.
 func (d *plainDoor) call(msg *bus.Msg, c *class, id, method string) {
-	if msg.Reply == "" {
+	if !d.engine.node.Conn.Answerable(msg.Reply) {
 		return
 	}
 	m, err := c.method(method)
@@ -110,7 +110,7 @@ func (c *class) method(name string) (*method, error) {
 
 // refuse answers a client with an error, if it waits for an answer.
 func (d *plainDoor) refuse(msg *bus.Msg, c *class, err error) {
-	if msg.Reply != "" {
+	if d.engine.node.Conn.Answerable(msg.Reply) {
 		d.desk.Take(msg, d.calls[c]).Refuse(err)
 	}
 }
@@ -118,7 +118,7 @@ func (d *plainDoor) refuse(msg *bus.Msg, c *class, err error) {
 // create takes a request for an actor of a class. Nobody holds it then, so it is detached.
 func (d *plainDoor) create(msg *bus.Msg, className string) {
 	c, ok := lookupClass(d.engine.host.classes, className)
-	if !ok || msg.Reply == "" {
+	if !ok || !d.engine.node.Conn.Answerable(msg.Reply) {
 		return
 	}
 	r := d.desk.Take(msg, d.makes[c])

@@ -86,6 +86,18 @@ func (s Subjects) Create(class string) string { return s.prefix + "create." + cl
 // Reply is the root of one process's reply subjects.
 func (s Subjects) Reply(user, random string) string { return s.prefix + "reply." + user + "." + random }
 
+// Answerable says whether the reply subject of a request is one for replies. NATS lets a client name any, also one to which it may not publish,
+// and who answers does so with his own rights: so the server's subjects, and those of nodes and functions, are none.
+func (s Subjects) Answerable(reply string) bool {
+	switch {
+	case reply == "", reply[0] == '$':
+		return false
+	case strings.HasPrefix(reply, "manta."):
+		return strings.HasPrefix(reply, s.prefix+"reply.")
+	}
+	return true
+}
+
 // NodesTable names the bucket of node records.
 func (s Subjects) NodesTable() string { return s.bucket("nodes") }
 

@@ -71,3 +71,15 @@ func TestNoTwoNamesOfANamespaceAreTheSame(t *testing.T) {
 		seen[name] = true
 	}
 }
+
+func TestAReplySubjectIsNoneOfTheServersNorOfNodes(t *testing.T) {
+	s := bus.NewSubjects("red")
+	for reply, want := range map[string]bool{
+		"_INBOX.alice.x": true, "_R_.x.y": true, "answers": true, s.Reply("alice", "x") + ".y": true,
+		"": false, "$KV.manta_red_nodes.x": false, "$JS.API.INFO": false, s.Task("f"): false, s.Durable("f", "a.b"): false, "manta.blue.reply.x.y": false,
+	} {
+		if s.Answerable(reply) != want {
+			t.Errorf("%q: want %v", reply, want)
+		}
+	}
+}

@@ -57,7 +57,7 @@ func (d *plainDoor) close() {
 func (d *plainDoor) asked(msg *bus.Msg) {
 	name := bus.LastToken(msg.Subject)
 	f, ok := d.host.served.lookup(name)
-	if !ok || msg.Reply == "" {
+	if !ok || !d.host.node.Conn.Answerable(msg.Reply) {
 		return
 	}
 	r := d.desk.Take(msg, d.endpoint[name])
