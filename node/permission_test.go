@@ -129,7 +129,9 @@ func TestARoleMayDoWhatItsTemplateSaysAndNothingElse(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		_, err = bucket.GetBytes(ctx, object.ID().String())
+		for err = jetstream.ErrObjectNotFound; errors.Is(err, jetstream.ErrObjectNotFound); { // until any client can read it
+			_, err = bucket.GetBytes(ctx, object.ID().String())
+		}
 		return err
 	}, false}
 	readDirectory := attempt{"read the directory", func(ctx context.Context, _ *nats.Conn, js jetstream.JetStream) error {
