@@ -261,4 +261,3 @@ func (o operator) config(t *testing.T, sys account, others ...account) string {
 	}
 	return fmt.Sprintf("operator: %s\nsystem_account: %s\nresolver: MEMORY\nresolver_preload: {\n%s}", o.jwt, sys.public, preload)
 }
-

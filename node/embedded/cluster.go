@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,13 +51,10 @@ func (s *Server) cluster(opts *server.Options, cfg Config) error {
 		}
 	}
 	number, _ := strconv.Atoi(port)
-	opts.Cluster = server.ClusterOpts{
-		Name: cfg.ClusterName, Host: host, Port: number, PingInterval: pingInterval, MaxPingsOut: maxPingsOut,
-		NoAdvertise: cfg.Listen == "", // clients elsewhere are not told of a port that was not asked for
-	}
-	if opts.Cluster.Name == "" {
-		opts.Cluster.Name = defaultClusterName
-	}
+	cluster := &opts.Cluster // with what the user's file says of it
+	cluster.Name, cluster.Host, cluster.Port = cmp.Or(cfg.ClusterName, defaultClusterName), host, number
+	cluster.PingInterval, cluster.MaxPingsOut = pingInterval, maxPingsOut
+	cluster.NoAdvertise = cfg.Listen == "" // clients elsewhere are not told of a port that was not asked for
 	opts.Routes, s.routes = routes, routes
 	opts.ServerName = "manta-" + own.Host // the cluster takes a server that comes back for the one that it was by its name
 	return nil

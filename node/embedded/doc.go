@@ -6,6 +6,16 @@
 // keeps everything in memory. Listen opens a port for other nodes and plain NATS clients; Dir keeps large objects
 // in files. To move to a NATS server or cluster of your own, call node.Start with its URL instead; nothing else changes.
 //
+// # Who may connect
+//
+// An address that other machines reach is refused, unless ServerConfig names a file of nats-server's settings with users and a
+// certificate, or Insecure is set. docs/permissions has such a file, with users who may do as much as their role needs.
+//
+//	n, ctx, err := embedded.Start(ctx, embedded.Config{
+//		Config: node.Config{Options: []nats.Option{nats.UserInfo("worker", password)}},
+//		Listen: "0.0.0.0:4222", ServerConfig: "nats.conf", Dir: "/var/lib/manta",
+//	})
+//
 // Only this package imports nats-server, which adds 8 MB to a program.
 //
 // # Clusters

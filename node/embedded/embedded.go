@@ -22,8 +22,11 @@ type Config struct {
 	// Listen is the address, host:port, at which the server takes other clients; port 0 takes a free one. Default: none, or
 	// with ClusterListen a free port on 127.0.0.1, since nats-server takes no routes without one for clients.
 	Listen string
-	// Insecure allows Listen and ClusterListen on an address that other machines reach. Anyone who reaches it can do anything
-	// in the cluster.
+	// ServerConfig is a configuration file of nats-server, for what has no field here: users, accounts, TLS, limits. The node connects as one
+	// of the users: give it the credentials in Options. docs/permissions/nats.conf is such a file. Default: none, and whoever
+	// reaches the server can do anything in the cluster.
+	ServerConfig string
+	// Insecure allows Listen, ClusterListen and the ports of ServerConfig on addresses that other machines reach without credentials and TLS.
 	Insecure bool
 	// Dir is where JetStream keeps large objects. Default: in memory.
 	Dir string
@@ -43,7 +46,7 @@ func (c Config) validate() error {
 		return errors.New("Config.URL is set, but the node brings its own server: use node.Start for a server elsewhere")
 	}
 	if c.Listen != "" {
-		if err := c.checkAddress("Config.Listen", c.Listen); err != nil {
+		if err := checkAddress("Config.Listen", c.Listen); err != nil {
 			return err
 		}
 	}
@@ -60,7 +63,7 @@ func (c Config) validateCluster() error {
 		}
 		return nil
 	}
-	if err := c.checkAddress("Config.ClusterListen", c.ClusterListen); err != nil {
+	if err := checkAddress("Config.ClusterListen", c.ClusterListen); err != nil {
 		return err
 	}
 	host, _, _ := net.SplitHostPort(c.ClusterListen) // checked
@@ -81,18 +84,14 @@ func (c Config) validateCluster() error {
 	return nil
 }
 
-// checkAddress refuses what is no host:port, and what other machines may reach unless Insecure says that they may.
-func (c Config) checkAddress(field, address string) error {
-	host, port, err := net.SplitHostPort(address)
+// checkAddress refuses what is no host:port.
+func checkAddress(field, address string) error {
+	_, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return fmt.Errorf("%s is %q: want host:port: %w", field, address, err)
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return fmt.Errorf("%s is %q: want a port from 0 to 65535", field, address)
-	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) && !c.Insecure {
-		return fmt.Errorf("%s is %q, which other machines may reach, without credentials or TLS: listen on 127.0.0.1, "+
-			"run a NATS server with credentials and use node.Start, or set Config.Insecure", field, address)
 	}
 	return nil
 }
@@ -113,7 +112,11 @@ func Start(ctx context.Context, cfg Config) (*node.Node, context.Context, error)
 	if inside.Replicas == 0 {
 		inside.Replicas = srv.Replicas()
 	}
-	return srv.startNode(ctx, inside)
+	n, nodeCtx, err := srv.startNode(ctx, inside)
+	if errors.Is(err, nats.ErrAuthorization) {
+		err = fmt.Errorf("%w: give the node the credentials of a user of Config.ServerConfig in Config.Options, for example nats.UserInfo", err)
+	}
+	return n, nodeCtx, err
 }
 
 // startNode starts a node that closes the server with itself, also when it cannot start.

@@ -194,7 +194,7 @@ func TestAConfigThatIsWrongIsRefusedAndLeavesNothing(t *testing.T) {
 		"a host's name":         {embedded.Config{Listen: "example.com:4222"}, "Config.Insecure"},
 		"routes of no cluster":  {embedded.Config{Routes: []string{"nats://127.0.0.1:1"}}, "Config.ClusterListen"},
 		"a name of no cluster":  {embedded.Config{ClusterName: "mine"}, "Config.ClusterListen"},
-		"routes on all":         {embedded.Config{ClusterListen: ":6222"}, "Config.Insecure"},
+		"routes on all":         {embedded.Config{ClusterListen: ":6222"}, "Config.ClusterListen"},
 		"routes on all, said":   {embedded.Config{ClusterListen: "0.0.0.0:6222", Insecure: true}, "Config.ClusterListen"},
 		"routes others reach":   {embedded.Config{ClusterListen: "192.0.2.1:6222"}, "Config.ClusterListen"},
 		"a cluster's name":      {embedded.Config{ClusterListen: "127.0.0.1:0", ClusterName: "a b"}, "Config.ClusterName"},

@@ -31,6 +31,7 @@ type Server struct {
 	server *server.Server
 	routes []*url.URL   // of its cluster, its own first; none if it is on its own
 	remove func() error // what the server put on disk for this process alone
+	asks   bool         // for credentials, perhaps
 	log    *zap.Logger
 	closed sync.Once
 }
@@ -41,19 +42,25 @@ func RunServer(cfg Config) (*Server, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{log: cfg.Logger}
+	opts, err := cfg.readServerConfig()
+	if err != nil {
+		return nil, err
+	}
+	if err := cfg.checkExposure(opts); err != nil {
+		return nil, err
+	}
+	s := &Server{log: cfg.Logger, asks: cfg.ServerConfig != ""}
 	if s.log == nil {
 		s.log = zap.NewNop()
 	}
-	if err := s.run(cfg); err != nil {
+	if err := s.run(cfg, opts); err != nil {
 		return nil, fmt.Errorf("cannot start the NATS server inside: %w", err)
 	}
 	return s, nil
 }
 
-func (s *Server) run(cfg Config) (err error) {
-	opts, err := s.options(cfg)
-	if err != nil {
+func (s *Server) run(cfg Config, opts *server.Options) (err error) {
+	if err := s.complete(opts, cfg); err != nil {
 		return err
 	}
 	if s.server, err = server.NewServer(opts); err != nil {
@@ -88,15 +95,14 @@ func (s *Server) awaitReady(fatal <-chan error) error {
 	}
 }
 
-func (s *Server) options(cfg Config) (*server.Options, error) {
+// complete says in the options what Config does.
+func (s *Server) complete(opts *server.Options, cfg Config) error {
 	listen := cfg.Listen
 	if listen == "" && cfg.ClusterListen != "" {
 		listen = "127.0.0.1:0" // nats-server takes no routes before it takes clients
 	}
-	opts := &server.Options{
-		JetStream: true, DontListen: listen == "", NoSigs: true, PingInterval: pingInterval, MaxPingsOut: maxPingsOut,
-		ReconnectErrorReports: reconnectReports,
-	}
+	opts.JetStream, opts.DontListen, opts.NoSigs = true, listen == "", true
+	opts.PingInterval, opts.MaxPingsOut, opts.ReconnectErrorReports = pingInterval, maxPingsOut, reconnectReports
 	if listen != "" {
 		host, port, _ := net.SplitHostPort(listen) // validated
 		number, _ := strconv.Atoi(port)
@@ -107,10 +113,10 @@ func (s *Server) options(cfg Config) (*server.Options, error) {
 	}
 	if cfg.ClusterListen != "" {
 		if err := s.cluster(opts, cfg); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return opts, s.store(opts, cfg)
+	return s.store(opts, cfg)
 }
 
 // store says where JetStream keeps its files.
@@ -131,7 +137,13 @@ func (s *Server) store(opts *server.Options, cfg Config) (err error) {
 }
 
 // InProcessConn returns a connection to the server that crosses no network: it makes *Server a nats.InProcessConnProvider.
-func (s *Server) InProcessConn() (net.Conn, error) { return s.server.InProcessConn() }
+func (s *Server) InProcessConn() (net.Conn, error) {
+	conn, err := s.server.InProcessConn()
+	if err != nil || !s.asks {
+		return conn, err
+	}
+	return &greeting{Conn: conn}, nil
+}
 
 // URL returns where other processes reach the server; empty if it opens no port.
 func (s *Server) URL() string {
