@@ -50,7 +50,9 @@ func Start(ctx context.Context, node *member.Node, cfg Config) (*Engine, error) 
 	}
 	part.Set(node, e)
 	if cfg.Serve {
-		e.host.plain = newPlainDoor(e, cfg.MaxPending)
+		if e.host.plain, err = newPlainDoor(e, cfg.MaxPending); err != nil {
+			return nil, err
+		}
 		e.host.depart = func(id string, rec record) { e.heir.remake(id, rec, 0) }
 		e.host.serve()
 	}

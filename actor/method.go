@@ -50,7 +50,7 @@ func (r Ref[T]) target(expression any) *call.Target {
 	name, err := methodName(r.handle.class, expression)
 	t := &call.Target{Name: r.handle.class.name + "." + name, Err: err, Fits: fits}
 	t.Submit = func(ctx context.Context, t *call.Target, args call.Args) *objstore.Object {
-		scope, err := member.FromContext(ctx)
+		scope, err := member.Unconfined(ctx)
 		if err != nil {
 			return objstore.FailedObject(fmt.Errorf("%s: %w", t.Name, err))
 		}

@@ -32,9 +32,13 @@ type plainDoor struct {
 	endpoints []*plain.Endpoint // of both
 }
 
-func newPlainDoor(e *Engine, limit int) *plainDoor {
+func newPlainDoor(e *Engine, limit int) (*plainDoor, error) {
+	desk, err := plain.NewDesk(e.node, e.host.group, limit, "actor")
+	if err != nil {
+		return nil, err
+	}
 	d := &plainDoor{
-		engine: e, desk: plain.NewDesk(e.node, e.host.group, limit), classes: classNames(e.host.classes),
+		engine: e, desk: desk, classes: classNames(e.host.classes),
 		makes: make(map[*class]*plain.Endpoint), calls: make(map[*class]*plain.Endpoint),
 	}
 	for _, name := range d.classes {
@@ -43,7 +47,7 @@ func newPlainDoor(e *Engine, limit int) *plainDoor {
 		d.calls[c] = &plain.Endpoint{Name: "call-" + name, Subject: e.node.Conn.Call(name, "*", "*"), Metadata: c.metadata}
 		d.endpoints = append(d.endpoints, d.makes[c], d.calls[c])
 	}
-	return d
+	return d, nil
 }
 
 // birthMetadata describes to plain clients how an actor of the class is made.

@@ -65,7 +65,7 @@ func (c Class[T]) create(ctx context.Context, start T, opts []NewOption, shared 
 	for _, opt := range opts {
 		err = errors.Join(err, opt(cr))
 	}
-	scope, noNode := member.FromContext(ctx)
+	scope, noNode := member.Unconfined(ctx)
 	if err = errors.Join(err, noNode); err != nil {
 		return &handle{class: c.class, err: fmt.Errorf("actor of class %s: %w", c.class.name, err)}
 	}
@@ -75,7 +75,7 @@ func (c Class[T]) create(ctx context.Context, start T, opts []NewOption, shared 
 // Lookup returns the actor of that name, or ErrNotFound; another error if it is of another class, or the name is malformed. It does not say that the
 // actor's Start has ended, or will: calls wait for that.
 func (c Class[T]) Lookup(ctx context.Context, name string) (Ref[T], error) {
-	scope, err := member.FromContext(ctx)
+	scope, err := member.Unconfined(ctx)
 	if err != nil {
 		return Ref[T]{}, err
 	}
@@ -110,7 +110,7 @@ func (r Ref[T]) Stop(ctx context.Context) error { return r.control(ctx, controlS
 func (r Ref[T]) Kill(ctx context.Context) error { return r.control(ctx, controlKill) }
 
 func (r Ref[T]) control(ctx context.Context, word string) error {
-	scope, err := member.FromContext(ctx)
+	scope, err := member.Unconfined(ctx)
 	if err != nil {
 		return err
 	}

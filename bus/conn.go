@@ -37,6 +37,7 @@ type Config struct {
 	User      string        // the token in its reply subjects, which the server's permissions name. Default "node"
 	Options   []nats.Option // credentials, TLS, an in-process server: applied last
 	Storage   jetstream.StorageType
+	Plain     bool  // messages are all that is used, so JetStream need not be there
 	Replicas  int   // of each bucket, 1 to 5; 0 means 1. More than 1 needs as many JetStream servers in one cluster
 	Quota     int64 // bytes that an object store bucket may hold; 0 leaves it as it is, which is without bound at first
 	Log       *zap.Logger
@@ -86,6 +87,9 @@ func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 	}
 	c.nc = nc
 	c.interruptions.served.Go(func() { c.interruptions.serve(c.closed) })
+	if cfg.Plain {
+		return c, nil
+	}
 	if err := c.requireJetStream(ctx); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("NATS at %q: %w", redacted(cfg.URL), err)

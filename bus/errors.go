@@ -9,6 +9,10 @@ var (
 	// ErrClosed is returned by calls on a node that was closed. Nothing was sent.
 	ErrClosed = RegisterError("closed", errors.New("node is closed: start another with node.Start or embedded.Start"))
 
+	// ErrConfined is the error of what a node with Config.Caller cannot do. Nothing was sent.
+	ErrConfined = RegisterError("confined", errors.New("a node with Config.Caller calls functions, with arguments up to 64 KiB, and does nothing else: "+
+		"use a node without it, and the permissions of a worker"))
+
 	// ErrNoResponders is returned by Conn.Request when nobody serves the subject. The request reached nobody.
 	ErrNoResponders = errors.New("nobody serves the subject")
 

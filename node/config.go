@@ -36,6 +36,12 @@ type Config struct {
 	Labels map[string]string
 	// A ClientOnly node submits work and serves none.
 	ClientOnly bool
+	// Caller is not empty on a node that only calls functions, with the permissions of docs/permissions/caller.conf, where it stands for "alice":
+	// letters, digits, '_' and '-'. Such a node asks for tasks as a plain NATS client does, and needs neither JetStream nor a place among the nodes.
+	// Arguments may have 64 KiB, results what fits into a message of the server's. What else is asked of it (large objects, refs of
+	// others, actors, streams, durable tasks, members) fails with bus.ErrConfined, and a function that its user may not call with
+	// bus.ErrDenied. Of a function's options those of the nodes that serve it count, and of its own Retries, for nodes that are lost, and Timeout.
+	Caller string
 	// Registry is what the node serves: the functions and the actor classes that were defined in it before the node started. Default
 	// task.DefaultRegistry.
 	Registry *task.Registry
@@ -144,6 +150,11 @@ func (c Config) validate() error {
 	if err := bus.CheckName("Config.Namespace", c.namespaceOrDefault()); err != nil {
 		return err
 	}
+	if c.Caller != "" {
+		if err := bus.CheckName("Config.Caller", c.Caller); err != nil {
+			return err
+		}
+	}
 	switch {
 	case !(c.CPUs >= 0) || math.IsInf(c.CPUs, 0):
 		return fmt.Errorf("Config.CPUs is %v: want a number from 0, where 0 means GOMAXPROCS", c.CPUs)
@@ -189,7 +200,7 @@ func (c Config) namespaceOrDefault() string {
 
 // amounts are what the node offers, of a config with defaults. A client offers nothing.
 func (c Config) amounts() (member.Amounts, error) {
-	if c.ClientOnly {
+	if c.ClientOnly || c.Caller != "" {
 		return nil, nil
 	}
 	quantities := map[string]float64{member.CPU: c.CPUs}

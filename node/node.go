@@ -85,7 +85,7 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 	}
 	log := n.config.Logger.With(zap.Stringer("node", id))
 	conn, err := bus.Connect(ctx, bus.Config{
-		URL: n.config.URL, Name: "manta " + n.config.Name, Namespace: n.config.Namespace, User: "node",
+		URL: n.config.URL, Name: "manta " + n.config.Name, Namespace: n.config.Namespace, User: n.config.Caller, Plain: n.config.Caller != "",
 		Options: n.config.Options, Storage: n.config.Storage, Replicas: n.config.Replicas,
 		Quota: n.config.ObjectQuota, UploadWindow: n.config.UploadWindow, Log: log,
 	})
@@ -93,6 +93,9 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 		return err
 	}
 	n.onClose(quietly(conn.Close))
+	if n.config.Caller != "" {
+		return n.startCaller(ctx, conn, id, closing, log)
+	}
 	members, err := member.OpenTable(ctx, conn, id, n.config.LeaseTTL, log)
 	if err != nil {
 		return err
@@ -224,7 +227,11 @@ func (n *Node) Drain(ctx context.Context) error {
 		return nil
 	default:
 	}
-	for _, drain := range []func(context.Context) error{n.tasks.Retire, n.retire, n.tasks.Drain, n.actors.Drain, n.objects.Drain} {
+	steps := []func(context.Context) error{n.tasks.Drain}
+	if !n.self.Confined {
+		steps = []func(context.Context) error{n.tasks.Retire, n.retire, n.tasks.Drain, n.actors.Drain, n.objects.Drain}
+	}
+	for _, drain := range steps {
 		if err := drain(ctx); err != nil {
 			return fmt.Errorf("drain is not complete: %w", err)
 		}

@@ -67,7 +67,7 @@ type Info struct {
 
 // Members returns the nodes that are there, by name.
 func Members(ctx context.Context) ([]Info, error) {
-	scope, err := member.FromContext(ctx)
+	scope, err := member.Unconfined(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func Members(ctx context.Context) ([]Info, error) {
 // AwaitMembers waits until the nodes that are there satisfy enough, and returns ctx's cause if it ends first. A program that
 // has just started can wait for its peers with it.
 func AwaitMembers(ctx context.Context, enough func([]Info) bool) error {
-	scope, err := member.FromContext(ctx)
+	scope, err := member.Unconfined(ctx)
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func (s *Store) Arrive(all ...*bus.Refs) *Arrival {
 		for i, id := range refs.IDs {
 			o := intern(id)
 			held[i] = o
-			if o.id.Owner() != s.node.ID && !o.id.Durable() {
+			if o.id.Owner() != s.node.ID && !o.id.Durable() && !s.node.Confined {
 				objects = append(objects, o)
 			}
 		}

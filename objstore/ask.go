@@ -84,6 +84,10 @@ func (o *Outcome) Read(r *bus.Reader) {
 // follow asks an object's owner until it has a settled outcome. The question makes this node a holder. What the value names is the
 // owner's to keep as long as this node holds the object, so the handle stays until the owners of that know of this node: see accept.
 func (s *Store) follow(o *Object, st *state) {
+	if s.node.Confined {
+		st.settle(&Outcome{Err: fmt.Errorf("object %s: %w", o.id, bus.ErrConfined)})
+		return
+	}
 	if o.id.Durable() {
 		s.archive.Await(o.id, func(out *Outcome) { st.settle(out) })
 		return

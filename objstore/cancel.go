@@ -31,6 +31,8 @@ func (s *Store) Cancel(ctx context.Context, o *Object) error {
 		return ErrNoObject
 	case o.failure() != nil: // it could not even be submitted
 		return nil
+	case s.node.Confined && o.home != s:
+		return bus.ErrConfined
 	case o.id.Durable():
 		return s.archive.Cancel(ctx, o.id)
 	case o.home == s:

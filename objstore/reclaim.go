@@ -141,6 +141,8 @@ func (s *Store) free(ctx context.Context, o *Object) error {
 		return ErrNoObject
 	case o.failure() != nil:
 		return nil
+	case s.node.Confined && o.home != s:
+		return bus.ErrConfined
 	case o.id.Durable():
 		return s.freeDurable(ctx, o.id)
 	case o.home == s:

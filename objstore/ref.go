@@ -32,6 +32,9 @@ func Put[T any](ctx context.Context, v T, opts ...Option) Ref[T] {
 		return Ref[T]{FailedObject(err)}
 	}
 	how := collectOptions(opts)
+	if how.durable && scope.Node.Confined {
+		how.err = bus.ErrConfined
+	}
 	if how.err != nil {
 		return Ref[T]{FailedObject(how.err)}
 	}

@@ -72,15 +72,10 @@ type Store struct {
 
 // Open starts a node's share of the object store. cacheBytes bounds what it keeps of other nodes' blobs.
 func Open(ctx context.Context, node *member.Node, cacheBytes int64) (*Store, error) {
-	bucket, err := node.Conn.OpenBucket(ctx, node.Conn.ObjectsBucket())
-	if err != nil {
+	s := newStore(ctx, node, cacheBytes)
+	var err error
+	if s.bucket, err = node.Conn.OpenBucket(ctx, node.Conn.ObjectsBucket()); err != nil {
 		return nil, err
-	}
-	s := &Store{
-		node: node, bucket: bucket, group: member.NewGroup(ctx), cache: newCache(cacheBytes),
-		entries: make(map[ID]*entry), uploads: make(map[*upload]*Object), blobs: make(map[string]ID),
-		given: make(map[ID]*entry), refTTL: DefaultRefTTL, holds: make(map[ID]*hold), loans: make(map[uint64]*loan),
-		posts: make(map[member.ID]*post), copies: make(copies), absent: make(map[member.ID]time.Time),
 	}
 	if s.asked, err = node.Conn.Subscribe(node.Conn.NodeObject(node.ID.String()), "", s.answer); err != nil {
 		return nil, err
@@ -88,12 +83,32 @@ func Open(ctx context.Context, node *member.Node, cacheBytes int64) (*Store, err
 	if s.gives, err = node.Conn.Subscribe(node.Conn.NodeObjectChunk(node.ID.String()), "", s.give); err != nil {
 		return nil, err
 	}
-	part.Set(node, s)
+	s.begin()
+	s.group.Go(s.lookForOrphans)
+	return s, nil
+}
+
+// OpenConfined starts the share of a node that is confined: its objects are small, and none leaves it.
+func OpenConfined(ctx context.Context, node *member.Node) *Store {
+	s := newStore(ctx, node, 0)
+	s.begin()
+	return s
+}
+
+func newStore(ctx context.Context, node *member.Node, cacheBytes int64) *Store {
+	return &Store{
+		node: node, group: member.NewGroup(ctx), cache: newCache(cacheBytes),
+		entries: make(map[ID]*entry), uploads: make(map[*upload]*Object), blobs: make(map[string]ID),
+		given: make(map[ID]*entry), refTTL: DefaultRefTTL, holds: make(map[ID]*hold), loans: make(map[uint64]*loan),
+		posts: make(map[member.ID]*post), copies: make(copies), absent: make(map[member.ID]time.Time),
+	}
+}
+
+func (s *Store) begin() {
+	part.Set(s.node, s)
 	s.register()
 	s.group.Go(s.sweep)
-	s.group.Go(s.lookForOrphans)
 	s.heed()
-	return s, nil
 }
 
 // StoreOf returns a node's share of the object store.
@@ -193,8 +208,11 @@ func (s *Store) Drain(ctx context.Context) error {
 
 // Close ends all work under way and deletes the blobs that this node owns.
 func (s *Store) Close() {
-	_ = s.asked.Unsubscribe() // its one error is that the connection is closed
-	_ = s.gives.Unsubscribe()
+	for _, sub := range []*bus.Subscription{s.asked, s.gives} {
+		if sub != nil {
+			_ = sub.Unsubscribe() // its one error is that the connection is closed
+		}
+	}
 	s.unhear()
 	s.unregister()
 	s.group.Stop(bus.ErrClosed)

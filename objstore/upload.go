@@ -2,6 +2,7 @@ package objstore
 
 import (
 	"context"
+	"fmt"
 
 	"go.uber.org/zap"
 
@@ -22,7 +23,11 @@ func (s *Store) Keep(value bus.Value) *Object {
 	o := s.Promise()
 	o.PromisedBy(keeper{})
 	o.outcome.Store(&Outcome{Value: value})
-	if len(value.Data) > InlineLimit {
+	switch {
+	case len(value.Data) <= InlineLimit:
+	case s.node.Confined:
+		return FailedObject(fmt.Errorf("a value of %d bytes: %w", len(value.Data), bus.ErrConfined))
+	default:
 		s.startUpload(o, value)
 	}
 	return o

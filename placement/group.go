@@ -27,7 +27,7 @@ type Placed struct {
 // New makes a group of bundles, and returns at once: they get their places behind it, which [Group.Ready] waits for. The node in ctx
 // is the group's creator, and the group ends with it. ctx bounds nothing else. The error names a bundle that is empty or malformed.
 func New(ctx context.Context, bundles []Bundle, strategy Strategy) (Group, error) {
-	scope, err := member.FromContext(ctx)
+	scope, err := member.Unconfined(ctx)
 	if err != nil {
 		return Group{}, err
 	}
@@ -118,7 +118,7 @@ func (g Group) scope(ctx context.Context) (*member.Scope, error) {
 	if g == (Group{}) {
 		return nil, errZero
 	}
-	return member.FromContext(ctx)
+	return member.Unconfined(ctx)
 }
 
 // ID returns the group's name, 26 characters; empty for the zero Group.

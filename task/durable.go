@@ -64,7 +64,7 @@ func KeepResult(d time.Duration) DurableOption {
 // Submitted waits until a durable task is stored: from then on it runs, whatever becomes of this process. Its error says why it is not and will not run.
 // It is for the process that submitted the task; that of a task which is stored already is nil. (Node.Drain waits for all.)
 func Submitted[T any](ctx context.Context, ref objstore.Ref[T]) error {
-	scope, err := member.FromContext(ctx)
+	scope, err := member.Unconfined(ctx)
 	if err != nil {
 		return err
 	}

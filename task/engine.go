@@ -17,6 +17,7 @@ type Engine struct {
 	owner    *owner
 	host     *host // nil on a node that only submits
 	durables *durables
+	asker    *asker // of a node that is confined, which has nothing else
 
 	maxPending int
 }
@@ -55,6 +56,17 @@ func Start(ctx context.Context, node *member.Node, cfg Config) (*Engine, error) 
 			return nil, err
 		}
 	}
+	return e, nil
+}
+
+// StartConfined starts the engine of a node that is confined.
+func StartConfined(ctx context.Context, node *member.Node) (*Engine, error) {
+	asker, err := startAsker(ctx, node)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{asker: asker}
+	part.Set(node, e)
 	return e, nil
 }
 
@@ -98,6 +110,9 @@ func (e *Engine) Retire(ctx context.Context) error {
 
 // Drain takes no more tasks, but for those that this node submits, and waits for those that are here and those that it submitted.
 func (e *Engine) Drain(ctx context.Context) error {
+	if e.asker != nil {
+		return e.asker.drain(ctx)
+	}
 	if e.host == nil {
 		return errors.Join(e.owner.drain(ctx), e.durables.drain(ctx))
 	}
@@ -113,6 +128,10 @@ func (e *Engine) Drain(ctx context.Context) error {
 // Close cancels what runs here, waits for it, and fails what this node submitted. The error names functions that go on
 // although their ctx has ended.
 func (e *Engine) Close() (err error) {
+	if e.asker != nil {
+		e.asker.close()
+		return nil
+	}
 	if e.durables.adopter != nil {
 		e.durables.adopter.close()
 	}
@@ -133,6 +152,11 @@ type Stats struct {
 
 // Stats returns the node's counters.
 func (e *Engine) Stats() Stats {
+	if a := e.asker; a != nil {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return Stats{Submitted: a.submitted}
+	}
 	e.owner.mu.Lock()
 	s := Stats{Submitted: e.owner.submitted}
 	e.owner.mu.Unlock()

@@ -118,6 +118,9 @@ func submit(ctx context.Context, t *call.Target, args call.Args) *objstore.Objec
 	if err != nil {
 		return objstore.FailedObject(fmt.Errorf("%s: %w", t.Name, err))
 	}
+	if asker := part.Of(scope.Node).asker; asker != nil {
+		return asker.submit(ctx, t, args)
+	}
 	if t.Options.Durable {
 		return part.Of(scope.Node).durables.submit(ctx, t, args)
 	}

@@ -19,8 +19,11 @@ type plainDoor struct {
 }
 
 func openPlainDoor(h *host, limit int) (*plainDoor, error) {
-	d := &plainDoor{host: h, desk: plain.NewDesk(h.node, h.group, limit), endpoint: make(map[string]*plain.Endpoint)}
+	d := &plainDoor{host: h, endpoint: make(map[string]*plain.Endpoint)}
 	var err error
+	if d.desk, err = plain.NewDesk(h.node, h.group, limit, "task"); err != nil {
+		return nil, err
+	}
 	if d.answers, err = h.node.Conn.Subscribe(h.node.Conn.Inbox(takenToken+"*.*"), "", d.taken); err != nil {
 		return nil, err
 	}

@@ -19,6 +19,9 @@ const whyTimeout = 5 * time.Second
 
 // Why says in words why a task has no outcome yet, or that it has one. Package node documents it.
 func (e *Engine) Why(ctx context.Context, id objstore.ID) (string, error) {
+	if e.asker != nil {
+		return e.asker.why(id), nil
+	}
 	if id.Durable() {
 		return e.durables.why(ctx, id)
 	}

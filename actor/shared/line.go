@@ -126,7 +126,7 @@ type audience interface {
 
 // attend tells a of the processes of the cluster for as long as the actor lives, whose ctx this is. mu guards a.
 func attend(ctx context.Context, mu *sync.Mutex, a audience) error {
-	scope, err := member.FromContext(ctx)
+	scope, err := member.Unconfined(ctx)
 	if err != nil {
 		return err
 	}

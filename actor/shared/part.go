@@ -64,7 +64,7 @@ func newTicket(ctx context.Context) (ticket, error) {
 	if ctx.Err() != nil {
 		return ticket{}, context.Cause(ctx)
 	}
-	scope, err := member.FromContext(ctx)
+	scope, err := member.Unconfined(ctx)
 	if err != nil {
 		return ticket{}, err
 	}

@@ -18,6 +18,7 @@ type Node struct {
 	Members  *Table
 	Log      *zap.Logger
 	Closing  <-chan struct{} // closed when Close begins: the Done of the ctx that Start returned
+	Confined bool            // it only calls functions: no other node knows it, or takes its word
 
 	parts [maxParts]any
 }
@@ -71,6 +72,15 @@ func FromContext(ctx context.Context) (*Scope, error) {
 		return s, nil
 	}
 	return nil, bus.ErrNoNode
+}
+
+// Unconfined is FromContext for what only a node does that others know.
+func Unconfined(ctx context.Context) (*Scope, error) {
+	s, err := FromContext(ctx)
+	if err == nil && s.Node.Confined {
+		return nil, bus.ErrConfined
+	}
+	return s, err
 }
 
 // Await waits until done is closed or ctx ends, and lends the capacity of the work that runs in ctx meanwhile.

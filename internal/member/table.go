@@ -98,6 +98,11 @@ func OpenTable(ctx context.Context, conn *bus.Conn, self ID, lease time.Duration
 	return t, nil
 }
 
+// EmptyTable is the table of a node that is confined: it knows nobody, not even itself.
+func EmptyTable(ctx context.Context, self ID, log *zap.Logger) *Table {
+	return &Table{self: self, log: log, unhear: func() {}, group: NewGroup(ctx), roster: make(roster), changed: make(chan struct{})}
+}
+
 // hideDead hides the nodes that have records and no leases: the last one of a cluster that ended without goodbyes left nobody
 // to remove them. The leases are read after the records, since a node writes its lease first.
 func (t *Table) hideDead(ctx context.Context) error {

@@ -31,11 +31,13 @@ type Desk struct {
 	group   *member.Group
 	limit   int64
 	pending atomic.Int64
+	company *company
 }
 
-// NewDesk returns a desk that has up to limit requests at a time.
-func NewDesk(node *member.Node, group *member.Group, limit int) *Desk {
-	return &Desk{node: node, store: objstore.StoreOf(node), group: group, limit: int64(limit)}
+// NewDesk returns a desk that has up to limit requests at a time, all of one kind, a word.
+func NewDesk(node *member.Node, group *member.Group, limit int, kind string) (*Desk, error) {
+	company, err := newCompany(node, group, kind)
+	return &Desk{node: node, store: objstore.StoreOf(node), group: group, limit: int64(limit), company: company}, err
 }
 
 // Request is what a client asks for at an endpoint. It is answered or refused once.
@@ -49,7 +51,7 @@ type Request struct {
 	endpoint *Endpoint
 	begun    time.Time
 	ctx      context.Context
-	cancel   context.CancelFunc
+	cancel   context.CancelCauseFunc
 }
 
 // Take takes up a request.
@@ -69,9 +71,13 @@ func (r *Request) Admit() error {
 		d.pending.Add(-1)
 		return fmt.Errorf("%w: %d requests wait at node %s", call.ErrOverload, d.limit, d.node.ID)
 	}
-	r.ctx, r.cancel = member.NewContext(d.group.Context(), &member.Scope{Node: d.node}), func() {}
+	r.ctx, r.cancel = member.NewContext(d.group.Context(), &member.Scope{Node: d.node}), func(error) {}
 	if !deadline.IsZero() {
-		r.ctx, r.cancel = context.WithDeadline(r.ctx, deadline)
+		ctx, release := context.WithDeadline(r.ctx, deadline)
+		r.ctx, r.cancel = ctx, func(error) { release() }
+	}
+	if r.Msg.Header.Get(aliveHeader) != "" {
+		d.company.keep(r)
 	}
 	return nil
 }
@@ -81,7 +87,7 @@ func (r *Request) Context() context.Context { return r.ctx }
 
 // End makes room for another request.
 func (r *Request) End() {
-	r.cancel()
+	r.cancel(nil)
 	r.desk.pending.Add(-1)
 }
 
@@ -151,6 +157,9 @@ func (r *Request) Refuse(err error) {
 	reply.Header.Set(ErrorHeader, text)
 	reply.Header.Set(statusHeader, cmp.Or(statuses[code], "500"))
 	reply.Header.Set(CodeHeader, code)
+	if r.Msg.Header.Get(FailureHeader) != "" {
+		reply.Header.Set(FailureHeader, packFailure(err))
+	}
 	r.endpoint.count(r.begun, err)
 	r.Publish(reply)
 }

@@ -1,0 +1,65 @@
+package plain
+
+import (
+	"encoding/base64"
+	"fmt"
+
+	"manta/bus"
+)
+
+// FailureHeader asks for an error as Go programs know it, beside its words, and bears it in the reply: in base 64.
+const FailureHeader = "Manta-Failure"
+
+// failureBytes bounds it; an error with more to it travels as its code and words.
+const failureBytes = 32 << 10
+
+func packFailure(err error) string {
+	f := bus.EncodeFailure(err)
+	frame := f.AppendTo(nil)
+	if len(frame) > failureBytes {
+		frame = bus.Failure{Code: bus.ErrorCode(err), Message: clip(f.Message, failureBytes/2)}.AppendTo(nil)
+	}
+	return base64.StdEncoding.EncodeToString(frame)
+}
+
+// Ask makes the request of a Go program that asks as a plain client does, with arguments encoded in MessagePack. Its answers come to reply.
+func Ask(subject, reply string, args []bus.Value) (*bus.Msg, error) {
+	var payload []byte
+	if len(args) > 1 {
+		payload = append(payload, 0x90|byte(len(args))) // an array
+	}
+	for _, arg := range args {
+		value, err := bus.Recode(arg, bus.Msgpack)
+		if err != nil {
+			return nil, err
+		}
+		payload = append(payload, value.Data...)
+	}
+	msg := bus.NewMsg(subject, payload)
+	msg.Reply = reply
+	SetFormat(msg, bus.Msgpack)
+	msg.Header.Set(aliveHeader, "1")
+	msg.Header.Set(FailureHeader, "1")
+	return msg, nil
+}
+
+// Alive says whether an answer is a sign of life; an answer to that cancels what was asked for.
+func Alive(msg *bus.Msg) bool { return msg.Header.Get("Status") == statusOfSign }
+
+// StopWord is what that answer is.
+func StopWord() []byte { return []byte(stopWord) }
+
+// Answered reads the last answer.
+func Answered(msg *bus.Msg) (bus.Value, error) {
+	code := msg.Header.Get(CodeHeader)
+	if code == "" {
+		return bus.Value{Format: bus.Msgpack, Data: msg.Data}, nil
+	}
+	frame, err := base64.StdEncoding.DecodeString(msg.Header.Get(FailureHeader))
+	r := bus.ReadFields(frame)
+	f := r.ReadFailure()
+	if err != nil || r.Err() != nil {
+		return bus.Value{}, fmt.Errorf("%w: an error without %s: %s", bus.ErrMalformed, FailureHeader, msg.Header.Get(ErrorHeader))
+	}
+	return bus.Value{}, f.Err()
+}

@@ -1,0 +1,86 @@
+package plain
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"manta/bus"
+	"manta/internal/call"
+	"manta/internal/member"
+)
+
+const (
+	// aliveHeader asks for a sign of life at once and then every AliveEvery until the reply: an empty message with the status 100.
+	aliveHeader  = "Manta-Alive"
+	statusOfSign = "100"
+	// AliveEvery is how often a client that wants it is shown that its request is here.
+	AliveEvery = time.Second
+	// stopWord is the answer to a sign of life that cancels what was asked for.
+	stopWord = "stop"
+)
+
+// company is the requests of clients that want to know that their node is there, and may cancel them.
+type company struct {
+	node  *member.Node
+	group *member.Group
+	inbox string // beneath it clients answer signs of life
+	last  atomic.Uint64
+	kept  sync.Map // of requests, by number
+}
+
+func newCompany(node *member.Node, group *member.Group, kind string) (*company, error) {
+	c := &company{node: node, group: group, inbox: node.Conn.Inbox("taken." + kind + ".alive.")}
+	_, err := node.Conn.Subscribe(c.inbox+"*", "", c.answered) // it ends with the connection
+	return c, err
+}
+
+// keep shows a request's client signs of life until it ends.
+func (c *company) keep(r *Request) {
+	ctx, cancel := context.WithCancelCause(r.ctx)
+	release := r.cancel
+	r.ctx, r.cancel = ctx, func(cause error) {
+		cancel(cause)
+		release(nil)
+	}
+	number := c.last.Add(1)
+	c.kept.Store(number, r)
+	if !c.group.Go(func(context.Context) {
+		defer c.kept.Delete(number)
+		c.show(r, strconv.FormatUint(number, 10))
+	}) {
+		c.kept.Delete(number)
+	}
+}
+
+func (c *company) show(r *Request, number string) {
+	tick := time.NewTicker(AliveEvery)
+	defer tick.Stop()
+	for r.ctx.Err() == nil {
+		sign := bus.NewMsg(r.Msg.Reply, nil)
+		sign.Reply = c.inbox + number
+		sign.Header.Set("Status", statusOfSign)
+		r.Publish(sign)
+		select {
+		case <-tick.C:
+		case <-r.ctx.Done():
+		}
+	}
+}
+
+// answered takes in a client's word that it does not want the reply any more, or NATS's that the client is gone.
+func (c *company) answered(msg *bus.Msg) {
+	number, err := strconv.ParseUint(bus.LastToken(msg.Subject), 10, 64)
+	if err != nil {
+		return
+	}
+	_, gone := bus.Unserved(msg)
+	if r, ok := c.kept.Load(number); ok && (gone || string(msg.Data) == stopWord) {
+		c.node.Log.Debug("a plain client does not want its reply any more", zap.String("subject", r.(*Request).Msg.Subject), zap.Bool("gone", gone))
+		r.(*Request).cancel(call.ErrCancelled)
+	}
+}
