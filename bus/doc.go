@@ -18,6 +18,12 @@
 // it again on the next access; what was in it is lost, and compare-and-set fails as it should. A [Bucket] of blobs does not: what was in
 // it cannot be made up.
 //
+// # Permissions
+//
+// What the server does not permit fails with [ErrDenied] at once where somebody waits for an answer: [Conn.Request], buckets that are opened, and
+// [Conn.Permitted], which is for what was only sent. [Conn.OnDenied] tells of everything else. All replies to a connection come beneath one
+// subject, [Conn.Inbox]. Whoever answers requests asks [Subjects.Answerable] first.
+//
 // # Encodings
 //
 // A [Value] is an encoded Go value. Byte slices, strings and slices of numbers are stored raw, and read back without a

@@ -40,7 +40,7 @@ type Config struct {
 	// letters, digits, '_' and '-'. Such a node asks for tasks as a plain NATS client does, and needs neither JetStream nor a place among the nodes.
 	// Arguments may have 64 KiB, results what fits into a message of the server's. What else is asked of it (large objects, refs of
 	// others, actors, streams, durable tasks, members) fails with bus.ErrConfined, and a function that its user may not call with
-	// bus.ErrDenied. Of a function's options those of the nodes that serve it count, and of its own Retries, for nodes that are lost, and Timeout.
+	// bus.ErrDenied. A node of which nothing is heard for four seconds counts as lost. Of a function's options those of the nodes that serve it count, and of its own Retries, for nodes that are lost, and Timeout.
 	Caller string
 	// Registry is what the node serves: the functions and the actor classes that were defined in it before the node started. Default
 	// task.DefaultRegistry.

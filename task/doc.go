@@ -24,6 +24,9 @@
 // nodes what they have, and what never arrived, or arrived and was answered in vain, is known for certain. It is sent, or answered, again;
 // no task runs twice because of it. A task runs twice only if its node was taken for dead.
 //
+// A node that only calls functions (node.Config.Caller) knows less: a task of which nothing was heard for four seconds counts as lost, and is sent again
+// or fails as above. So it may run twice although no node died.
+//
 // # Lost results
 //
 // A result above 64 KiB is in the object store. If it is lost there its task runs again when somebody reads it, as one more attempt under the

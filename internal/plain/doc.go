@@ -3,5 +3,6 @@
 // error comes in headers, in words and as a code.
 //
 // Packages task and actor have their doors for plain clients, and bring a request to what it asks for; [Desk] takes it on and answers it. [Service]
-// describes the node's endpoints as those of a NATS service. PROTOCOL.md is the contract.
+// describes the node's endpoints as those of a NATS service. [Ask] and [Answered] are the client's end, for Go programs that may do no more than a
+// plain client. PROTOCOL.md is the contract.
 package plain

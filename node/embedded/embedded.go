@@ -19,7 +19,8 @@ import (
 type Config struct {
 	node.Config // URL and Storage are given by the server inside
 
-	// Listen is the address, host:port, at which the server takes other clients; port 0 takes a free one. Default: none, or
+	// Listen is the address, host:port, at which the server takes other clients; port 0 takes a free one. One that other machines reach
+	// needs ServerConfig with users and TLS, or Insecure. Default: none, or
 	// with ClusterListen a free port on 127.0.0.1, since nats-server takes no routes without one for clients.
 	Listen string
 	// ServerConfig is a configuration file of nats-server, for what has no field here: users, accounts, TLS, limits. The node connects as one
