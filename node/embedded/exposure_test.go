@@ -1,6 +1,7 @@
 package embedded_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -171,4 +172,31 @@ func TestANodeInsideThatGivesNoOrWrongCredentialsIsRefusedAtOnce(t *testing.T) {
 		}
 	}
 	start(t, embedded.Config{Config: node.Config{Options: []nats.Option{nats.UserInfo("ada", "pw")}}, ServerConfig: write(t, "nats.conf", users)})
+}
+
+func TestTheServersOfAClusterTakeRoutesOverTLSAlone(t *testing.T) {
+	cert, key := certify(t)
+	config := write(t, "nats.conf", "accounts { A { jetstream: enabled, users: [{ user: ada, password: pw }] } }\n"+
+		"cluster { tls { timeout: 10, cert_file: '"+cert+"', key_file: '"+key+"', ca_file: '"+cert+"' } }")
+	addresses, routes := places(t, 2)
+	var configs []embedded.Config
+	for _, address := range addresses {
+		configs = append(configs, embedded.Config{
+			Config: node.Config{Options: []nats.Option{nats.UserInfo("ada", "pw")}}, ClusterListen: address, Routes: routes, ServerConfig: config,
+		})
+	}
+	nodes := cluster(t, configs...)
+	if v, err := double.Call(nodes[0].ctx, 21); v != 42 || err != nil {
+		t.Errorf("a task: %d, %v", v, err)
+	}
+	stranger, err := embedded.RunServer(embedded.Config{ClusterListen: "127.0.0.1:0", Routes: routes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stranger.Close()
+	bounded, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if err := stranger.AwaitJetStream(bounded); err == nil || !strings.Contains(err.Error(), "in touch with 0 others") {
+		t.Errorf("a server without a certificate: %v, want it in touch with nobody", err)
+	}
 }
