@@ -82,6 +82,9 @@ func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 	}
 	c.inbox = c.Reply(cmp.Or(cfg.User, "node"), strings.ToLower(rand.Text()[:inboxToken]))
 	nc, err := nats.Connect(cfg.URL, append(append(c.options(ctx, cfg), cfg.Options...), c.heed, c.noteClosed)...)
+	if errors.Is(err, nats.ErrAuthorization) {
+		err = fmt.Errorf("%w: give the credentials of one of the server's users in Config.Options, for example nats.UserInfo", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot connect to NATS at %q: %w", redacted(cfg.URL), withoutURL(err, cfg.URL))
 	}

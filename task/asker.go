@@ -151,7 +151,12 @@ func (a *asker) ask(q *question, now time.Time) {
 		a.end(q, objstore.Outcome{Err: fmt.Errorf("%s: %w", q.Target.Name, err)})
 		return
 	}
-	if err := a.node.Conn.PublishMsg(msg); err != nil { // the connection is away
+	err = a.node.Conn.PublishMsg(msg)
+	if errors.Is(err, bus.ErrClosed) { // for good: the server takes the credentials no more, say
+		a.end(q, objstore.Outcome{Err: fmt.Errorf("%s: %w", q.Target.Name, err)})
+		return
+	}
+	if err != nil { // the connection is away
 		a.node.Log.Debug("a request was not sent", zap.String("task", q.Target.Name), zap.Error(err))
 		a.resting = append(a.resting, q)
 		return

@@ -113,11 +113,7 @@ func Start(ctx context.Context, cfg Config) (*node.Node, context.Context, error)
 	if inside.Replicas == 0 {
 		inside.Replicas = srv.Replicas()
 	}
-	n, nodeCtx, err := srv.startNode(ctx, inside)
-	if errors.Is(err, nats.ErrAuthorization) {
-		err = fmt.Errorf("%w: give the node the credentials of a user of Config.ServerConfig in Config.Options, for example nats.UserInfo", err)
-	}
-	return n, nodeCtx, err
+	return srv.startNode(ctx, inside)
 }
 
 // startNode starts a node that closes the server with itself, also when it cannot start.
