@@ -25,6 +25,27 @@ func (s Subjects) Task(function string) string { return s.prefix + "task." + fun
 // Work is the door of a function for frames: queue group [Workers].
 func (s Subjects) Work(function string) string { return s.prefix + "work." + function }
 
+// Service is the name of the NATS service whose instances are the nodes.
+func (s Subjects) Service() string { return "manta-" + s.namespace }
+
+// WorkerService is the name of the NATS service whose instances are workers that are no nodes.
+func (s Subjects) WorkerService() string { return s.Service() + "-worker" }
+
+// Worker takes plain requests for a function at one worker that is no node.
+func (s Subjects) Worker(worker, function string) string {
+	return s.prefix + "worker." + worker + "." + function
+}
+
+// ParseWorker takes apart what Worker made.
+func (s Subjects) ParseWorker(subject string) (worker, function string, ok bool) {
+	rest, ok := strings.CutPrefix(subject, s.prefix+"worker.")
+	if !ok {
+		return "", "", false
+	}
+	worker, function, ok = strings.Cut(rest, ".")
+	return worker, function, ok && CheckName("worker", worker) == nil && CheckName("function", function) == nil
+}
+
 // NodeTask takes frames for a function at one node.
 func (s Subjects) NodeTask(node, function string) string {
 	return s.prefix + "node." + node + ".task." + function

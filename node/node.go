@@ -167,7 +167,7 @@ func (n *Node) join(ctx context.Context) (err error) {
 		return err
 	}
 	if endpoints := slices.Concat(n.tasks.Endpoints(), n.actors.Endpoints()); len(endpoints) > 0 {
-		if n.service, err = plain.Announce(n.self, n.config.Namespace, n.record, endpoints); err != nil {
+		if n.service, err = plain.Announce(n.self, n.record, endpoints); err != nil {
 			return err
 		}
 		n.onClose(quietly(n.service.Close))

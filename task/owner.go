@@ -35,6 +35,7 @@ type owner struct {
 	replies  *bus.Subscription
 	asked    *bus.Subscription // why a task has no outcome yet
 	streams  *consumers
+	workers  *workers
 	lineages *lineages
 	origin   time.Time
 	maxBatch int
@@ -98,6 +99,9 @@ func startOwner(ctx context.Context, node *member.Node, cfg Config) (*owner, err
 		return nil, err
 	}
 	if o.streams, err = startConsumers(o); err != nil {
+		return nil, err
+	}
+	if o.workers, err = startWorkers(o); err != nil {
 		return nil, err
 	}
 	o.group.Go(o.serve)
@@ -214,7 +218,7 @@ func (o *owner) laneOf(t *call.Target) *lane {
 	l := o.lanes[key]
 	if l == nil {
 		l = newLane(t.Name, uint64(len(o.numbered)), needOf(&t.Options), o, o.maxBatch)
-		l.placing = t.Options.Placing
+		l.placing, l.streams = t.Options.Placing, t.Streams
 		number := strconv.FormatUint(l.number, 10)
 		l.nodeReply, l.pingReply = o.node.Conn.Inbox(nodeToken+number), o.node.Conn.Inbox(pingToken+number)
 		l.doorSubject, l.doorReply = o.node.Conn.Work(t.Name), o.node.Conn.Inbox(doorToken+number)
@@ -224,6 +228,7 @@ func (o *owner) laneOf(t *call.Target) *lane {
 		for _, n := range o.servers {
 			o.introduce(l, n)
 		}
+		o.workers.introduce(l)
 	}
 	o.latest, o.latestLane = t, l
 	return l
@@ -329,6 +334,7 @@ func (o *owner) close() {
 	_ = o.replies.Unsubscribe() // its one error is that the connection is closed
 	_ = o.asked.Unsubscribe()
 	o.streams.close()
+	o.workers.close()
 	o.group.Stop(bus.ErrClosed)
 	o.group.Wait()
 	o.mu.Lock()
