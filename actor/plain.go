@@ -93,7 +93,7 @@ func (d *plainDoor) call(msg *bus.Msg, c *class, id, method string) {
 		r.Refuse(fmt.Errorf("actor %s: %s.%s: %w", id, c.name, method, err))
 		return
 	}
-	made := call.New(d.engine.node, &call.Target{Name: m.name}, call.ArgsOf(r.Arguments(values)...))
+	made := call.New(d.engine.node, &call.Target{Name: m.name}, call.ArgsOf(r.Arguments(values)...).Traced(call.TraceOf(r.Context())))
 	made.Plain = plain.Format(msg) == bus.JSON
 	whoever := &handle{id: id, class: c} // has the name
 	r.AnswerWhenDone(d.engine.callers.submit(r.Context(), whoever, method, made))

@@ -74,5 +74,5 @@ func (d *plainDoor) asked(msg *bus.Msg) {
 		d.stream(r, f, args)
 		return
 	}
-	r.AnswerWhenDone(d.host.owner.submit(r.Context(), f.target, call.ArgsOf(args...), plain.Format(msg) == bus.JSON))
+	r.AnswerWhenDone(d.host.owner.submit(r.Context(), f.target, call.ArgsOf(args...).Traced(call.TraceOf(r.Context())), plain.Format(msg) == bus.JSON))
 }

@@ -66,7 +66,7 @@ func Submit(ctx context.Context, t *Target, args ...Arg) *objstore.Object {
 			return objstore.FailedObject(fmt.Errorf("%s: argument %d: %w", t.Name, i+1, args[i].err))
 		}
 	}
-	return t.Submit(ctx, t, ArgsOf(args...))
+	return t.Submit(ctx, t, ArgsOf(args...).Traced(TraceOf(ctx)))
 }
 
 var errZero = errors.New("zero function value: make it with task.Define, task.Declare or actor.Method")

@@ -69,7 +69,7 @@ func (r *Request) Admit() error {
 		d.pending.Add(-1)
 		return fmt.Errorf("%w: %d requests wait at node %s", call.ErrOverload, d.limit, d.node.ID)
 	}
-	r.ctx, r.cancel = member.NewContext(d.group.Context(), &member.Scope{Node: d.node}), func() {}
+	r.ctx, r.cancel = call.TraceIn(r.Msg).Context(member.NewContext(d.group.Context(), &member.Scope{Node: d.node})), func() {}
 	if !deadline.IsZero() {
 		r.ctx, r.cancel = context.WithDeadline(r.ctx, deadline)
 	}

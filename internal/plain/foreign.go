@@ -35,6 +35,7 @@ func NewRequest(args []bus.Value, e *call.Entry, most int64) (*bus.Msg, error) {
 	if deadline, ok := e.Until(); ok {
 		msg.Header.Set(deadlineHeader, deadline.UTC().Format(time.RFC3339Nano))
 	}
+	e.Trace().Put(msg)
 	return msg, nil
 }
 
