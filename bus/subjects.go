@@ -104,6 +104,9 @@ func (s Subjects) Call(class, id, method string) string {
 // Create is the door for creating actors of a class: queue group [Workers].
 func (s Subjects) Create(class string) string { return s.prefix + "create." + class }
 
+// Object is the door for plain NATS clients to an object: queue group [Workers].
+func (s Subjects) Object(id string) string { return s.prefix + "object." + id }
+
 // Reply is the root of one process's reply subjects.
 func (s Subjects) Reply(user, random string) string { return s.prefix + "reply." + user + "." + random }
 
@@ -115,6 +118,9 @@ func (s Subjects) LeasesTable() string { return s.bucket("leases") }
 
 // ActorsTable names the bucket of the actor directory.
 func (s Subjects) ActorsTable() string { return s.bucket("actors") }
+
+// RequestsTable names the bucket of plain requests that are to be made once.
+func (s Subjects) RequestsTable() string { return s.bucket("requests") }
 
 // ObjectsBucket names the object store bucket.
 func (s Subjects) ObjectsBucket() string { return s.bucket("objects") }

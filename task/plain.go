@@ -74,5 +74,7 @@ func (d *plainDoor) asked(msg *bus.Msg) {
 		d.stream(r, f, args)
 		return
 	}
-	r.AnswerWhenDone(d.host.owner.submit(r.Context(), f.target, call.ArgsOf(args...).Traced(call.TraceOf(r.Context())), plain.Format(msg) == bus.JSON))
+	r.Once(func() {
+		r.AnswerWhenDone(d.host.owner.submit(r.Context(), f.target, call.ArgsOf(args...).Traced(call.TraceOf(r.Context())), plain.Format(msg) == bus.JSON))
+	})
 }
