@@ -19,8 +19,8 @@ import (
 )
 
 var (
-	onceRuns  atomic.Int64
-	onceCount = task.Define("once_count", func(_ context.Context, fail string) (int64, error) {
+	onceRuns atomic.Int64
+	_        = task.Define("once_count", func(_ context.Context, fail string) (int64, error) {
 		n := onceRuns.Add(1)
 		if fail != "" {
 			return 0, fmt.Errorf("%s %d", fail, n)

@@ -128,7 +128,7 @@ func TestAWorkersErrorIsTheCallers(t *testing.T) {
 	w.serve("w_heat", "1", func(r micro.Request) {
 		switch n := argument[int](t, r); {
 		case n < 0:
-			_ = r.Error("500", "it is too cold", nil, micro.WithHeaders(micro.Headers{"Manta-Error": {"worker_test_cold"}}))
+			_ = r.Error("500", "it is too cold", nil, micro.WithHeaders(micro.Headers{"Manta-Failure": {"worker_test_cold"}}))
 		case n > 100 && asked.Add(1) < 3:
 			_ = r.Error("500", "not yet", nil)
 		case n == 50:

@@ -22,6 +22,8 @@ const (
 	ErrorHeader  = "Nats-Service-Error"      // in words
 	statusHeader = "Nats-Service-Error-Code" // as HTTP has them
 	CodeHeader   = "Manta-Error"
+	// failureHeader is the code under which the error of a function is registered, beside the code that says that it failed.
+	failureHeader = "Manta-Failure"
 )
 
 // resultHeader asks for a ref of the result in place of its value, and says in a reply that it is one.
@@ -215,6 +217,9 @@ func (r *Request) Refuse(err error) {
 	reply.Header.Set(ErrorHeader, text)
 	reply.Header.Set(statusHeader, cmp.Or(statuses[code], "500"))
 	reply.Header.Set(CodeHeader, code)
+	if own := bus.ErrorCode(err); code == call.FailedCode && own != bus.UnknownCode {
+		reply.Header.Set(failureHeader, own)
+	}
 	r.endpoint.count(r.begun, err)
 	if r.claim != nil && !errors.Is(err, bus.ErrClosed) { // which leaves no time: the next one to take the request up sees that this node is gone
 		if idle[code] {

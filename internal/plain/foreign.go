@@ -45,6 +45,9 @@ var codes = map[string]string{"400": "argument", "429": "overload", "503": "over
 // ReadReply takes a reply apart: a value, or the code of an error and its words.
 func ReadReply(msg *bus.Msg) (value bus.Value, code, words string) {
 	code, words, status := msg.Header.Get(CodeHeader), msg.Header.Get(ErrorHeader), msg.Header.Get(statusHeader)
+	if own := msg.Header.Get(failureHeader); own != "" {
+		code = own
+	}
 	if code == "" && words == "" && status == "" {
 		value = bus.Value{Format: Format(msg), Data: msg.Data}
 		if len(value.Data) == 0 {
@@ -55,7 +58,7 @@ func ReadReply(msg *bus.Msg) (value bus.Value, code, words string) {
 	if code == "" {
 		code = codes[status]
 	}
-	if code == "" {
+	if code == "" || code == call.FailedCode {
 		code = bus.UnknownCode
 	}
 	if words == "" {
