@@ -186,7 +186,9 @@ func (c *claims) record(mine *claim, reply *bus.Msg) {
 
 // release forgets a request that has done nothing.
 func (c *claims) release(mine *claim) {
-	c.write(mine, func(ctx context.Context, table *bus.Table) error { return table.DeleteRevision(ctx, mine.id, mine.revision) })
+	c.write(mine, func(ctx context.Context, table *bus.Table) error {
+		return table.DeleteRevision(ctx, mine.id, mine.revision)
+	})
 }
 
 // write changes a claim's record. That it could not is the loss of who asks again, not of who asks.
