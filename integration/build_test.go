@@ -20,7 +20,7 @@ var programs struct {
 	dir string
 }
 
-// program returns the path of a built program: one in a folder here, such as "process", or "nats-server", which is the real one.
+// program returns the path of a built program: one in a folder here, such as "process", or of the examples, or "nats-server", which is the real one.
 func program(t *testing.T, name string) string {
 	t.Helper()
 	programs.Lock()
@@ -44,11 +44,15 @@ func program(t *testing.T, name string) string {
 func build(name, path string) error {
 	source := "github.com/nats-io/nats-server/v2"
 	if name != "nats-server" {
-		source = "manta/integration/" + name
+		folder := name
+		if _, err := os.Stat(folder); err != nil {
+			folder = "../examples/" + name
+		}
+		source = "./" + folder
 		// The cache also knows files that a test has looked at.
-		files, err := filepath.Glob(name + "/*.go")
+		files, err := filepath.Glob(folder + "/*.go")
 		if err != nil || len(files) == 0 {
-			return fmt.Errorf("no source of integration/%s: %w", name, err)
+			return fmt.Errorf("no source of %s: %w", folder, err)
 		}
 		for _, file := range files {
 			if _, err := os.ReadFile(file); err != nil {

@@ -80,7 +80,7 @@ func (r *Request) Once(do func()) {
 		switch {
 		case err != nil:
 			r.End()
-			r.Refuse(err)
+			r.Refuse(fmt.Errorf("%s: %w", r.endpoint.Name, err))
 		case answer != nil:
 			r.End()
 			r.repeat(answer)
