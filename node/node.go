@@ -118,7 +118,8 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 	}
 	n.onClose(groups.Close)
 	if n.tasks, err = task.Start(ctx, n.self, task.Config{
-		Serve: serve, Registry: n.config.Registry, MaxPending: n.config.MaxPending, MaxBatch: n.config.MaxBatch,
+		Serve: serve, Registry: n.config.Registry, MaxPending: n.config.MaxPending, PendingTimeout: n.config.PendingTimeout,
+		MaxBatch:        n.config.MaxBatch,
 		InfeasibleAfter: n.config.InfeasibleAfter, LineageBudget: n.config.LineageBudget,
 	}); err != nil {
 		return err

@@ -129,12 +129,18 @@ func submit(ctx context.Context, t *call.Target, args call.Args) *objstore.Objec
 }
 
 func (o *owner) submit(ctx context.Context, t *call.Target, args call.Args, plain bool) *objstore.Object {
+	s := o.submission(t, args, plain)
+	o.launch(ctx, s)
+	return s.Object
+}
+
+// submission makes a task that is still to be launched.
+func (o *owner) submission(t *call.Target, args call.Args, plain bool) *submission {
 	s := &submission{}
 	s.Init(o.store, t, args)
 	s.Plain = plain
 	s.Object.PromisedBy(s)
-	o.launch(ctx, s)
-	return s.Object
+	return s
 }
 
 // launch has a task run as soon as its arguments have values, unless ctx ends before.
@@ -307,6 +313,11 @@ func (o *owner) unlock() { o.finished.Unlock(&o.mu) }
 func (o *owner) cancel(s *submission, err error) {
 	o.mu.Lock()
 	defer o.unlock()
+	o.drop(s, err)
+}
+
+// drop is cancel with the owner locked.
+func (o *owner) drop(s *submission, err error) {
 	delete(o.waiting, s)
 	if s.ended {
 		return
