@@ -231,7 +231,7 @@ var outside = map[string][]string{
 	"cmd": {
 		"github.com/spf13/cobra", "github.com/jedib0t/go-pretty", "github.com/nats-io/nats.go", "go.uber.org/goleak", "pgregory.net/rapid",
 	},
-	"integration": {"go.uber.org/zap", "go.uber.org/goleak"},
+	"integration": {"go.uber.org/zap", "go.opentelemetry.io/otel", "go.uber.org/goleak"},
 }
 
 func brings(f folder) (wrong []string) {

@@ -44,6 +44,9 @@ func (v *visit) returned() { v.cancel(call.ErrReturned) }
 // Deadline implements context.Context.
 func (v *visit) Deadline() (time.Time, bool) { return v.entry.Until() }
 
+// Trace is the one that the call belongs to.
+func (v *visit) Trace() call.Trace { return v.entry.Trace() }
+
 // Done implements context.Context.
 func (v *visit) Done() <-chan struct{} { return v.context().Done() }
 

@@ -97,10 +97,12 @@ func (d *plainDoor) call(msg *bus.Msg, c *class, id, method string) {
 		r.Refuse(fmt.Errorf("actor %s: %s.%s: %w", id, c.name, method, err))
 		return
 	}
-	made := call.New(d.engine.node, &call.Target{Name: m.name}, call.ArgsOf(r.Arguments(values)...))
-	made.Plain = plain.Format(msg) == bus.JSON
-	whoever := &handle{id: id, class: c} // has the name
-	r.AnswerWhenDone(d.engine.callers.submit(r.Context(), whoever, method, made))
+	r.Once(func() {
+		made := call.New(d.engine.node, &call.Target{Name: m.name}, call.ArgsOf(r.Arguments(values)...).Traced(call.TraceOf(r.Context())))
+		made.Plain = plain.Format(msg) == bus.JSON
+		whoever := &handle{id: id, class: c} // has the name
+		r.AnswerWhenDone(d.engine.callers.submit(r.Context(), whoever, method, made))
+	})
 }
 
 // method returns the method of that name.
@@ -131,19 +133,21 @@ func (d *plainDoor) create(msg *bus.Msg, className string) {
 		refuse(err)
 		return
 	}
-	if !d.engine.host.group.Go(func(context.Context) { // decoding may be user code
-		defer r.End()
-		if cr, err := creationOf(r, c); err != nil {
-			refuse(err)
-		} else if r.Context().Err() != nil {
-			refuse(call.Ending(r.Context()))
-		} else {
-			d.born(r, d.engine.create(c, cr), cr)
+	r.Once(func() {
+		if !d.engine.host.group.Go(func(context.Context) { // decoding may be user code
+			defer r.End()
+			if cr, err := creationOf(r, c); err != nil {
+				refuse(err)
+			} else if r.Context().Err() != nil {
+				refuse(call.Ending(r.Context()))
+			} else {
+				d.born(r, d.engine.create(c, cr), cr)
+			}
+		}) {
+			r.End()
+			refuse(bus.ErrClosed)
 		}
-	}) {
-		r.End()
-		refuse(bus.ErrClosed)
-	}
+	})
 }
 
 // creationOf reads a request for an actor: its payload is the start value, or nothing for the zero value.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/vmihailenco/msgpack/v5"
+	"go.opentelemetry.io/otel/trace"
 
 	"manta/actor"
 	"manta/node"
@@ -96,6 +97,11 @@ func (n *notebook) Write(_ context.Context, word string) (page, error) {
 }
 
 func (n *notebook) Read(context.Context) (page, error) { return page{n.words, n.Title}, nil }
+
+// Trace is what OpenTelemetry has of a call's ctx.
+func (n *notebook) Trace(ctx context.Context) (string, error) {
+	return trace.SpanContextFromContext(ctx).TraceID().String(), nil
+}
 
 func (n *notebook) Replace(_ context.Context, from, to string) (int, error) {
 	changed := 0
@@ -310,10 +316,10 @@ func TestAPlainClientHearsWhatIsWrongWithItsRequestOfAnActor(t *testing.T) {
 	_, p := startWithPlainClient(t, 2)
 	made := p.create("notebook", `{"title": "log"}`)
 	for _, test := range []struct{ subject, payload, header, status, code, says string }{
-		{"actor." + made.ID + ".Burn", "", "", "400", "argument", "it has Read, Replace, Write"},
+		{"actor." + made.ID + ".Burn", "", "", "400", "argument", "it has Read, Replace, Trace, Write"},
 		{"actor." + made.ID + ".Start", "", "", "400", "argument", "no method Start"},
 		{"actor." + made.ID + ".burn", "", "", "400", "argument", "no method burn"},
-		{"call.notebook." + made.ID + ".Burn", "", "", "400", "argument", "it has Read, Replace, Write"},
+		{"call.notebook." + made.ID + ".Burn", "", "", "400", "argument", "it has Read, Replace, Trace, Write"},
 		{"actor." + made.ID + ".Write", "", "", "400", "argument", "an empty payload"},
 		{"actor." + made.ID + ".Write", "{", "", "400", "argument", "cannot decode into string"},
 		{"actor." + made.ID + ".Read", "1", "", "400", "argument", "takes no argument"},
@@ -338,5 +344,25 @@ func TestAPlainClientHearsWhatIsWrongWithItsRequestOfAnActor(t *testing.T) {
 	}
 	if got := p.get("actor."+made.ID+".Read", ""); got != `{"words":null,"title":"log"}` {
 		t.Errorf("a wrong request has changed it: %s", got)
+	}
+}
+
+func TestAPlainClientsRequestForAnActorIsMadeOnceAndBelongsToItsTrace(t *testing.T) {
+	_, p := startWithPlainClient(t, 2)
+	first := p.create("notebook", `{"title": "once"}`, "Manta-Id", "make-one")
+	if again := p.create("notebook", `{"title": "once"}`, "Manta-Id", "make-one"); again.ID != first.ID {
+		t.Errorf("made twice: %s and %s", first.ID, again.ID)
+	}
+	for range 3 {
+		if got := p.get("actor."+first.ID+".Write", `"a"`, "Manta-Id", "write-a"); got != `{"words":["a"],"title":"once"}` {
+			t.Errorf("got %s", got)
+		}
+	}
+	const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	if got := p.get("actor."+first.ID+".Trace", "", "traceparent", parent); got != `"4bf92f3577b34da6a3ce929d0e0e4736"` {
+		t.Errorf("its trace is %s", got)
+	}
+	if got := p.get("actor."+first.ID+".Trace", "", "traceparent", "nonsense"); got != `"00000000000000000000000000000000"` {
+		t.Errorf("its trace is %s", got)
 	}
 }

@@ -155,6 +155,26 @@ func (b *Bucket) Describe(ctx context.Context, name string, blob Blob, value Val
 	return err
 }
 
+// describedAgain is how often it is looked for a meta message that is on its way.
+const describedAgain = 20 * time.Millisecond
+
+// AwaitDescribed waits until stock clients see an object of this name.
+func (b *Bucket) AwaitDescribed(ctx context.Context, name string) error {
+	tick := time.NewTicker(describedAgain)
+	defer tick.Stop()
+	for {
+		_, err := b.stream.GetLastMsgForSubject(ctx, b.metaSubject(name))
+		if !errors.Is(err, jetstream.ErrMsgNotFound) {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
 // Delete removes a blob's chunks and its meta message.
 func (b *Bucket) Delete(ctx context.Context, name string, blob Blob) error {
 	if err := b.stream.Purge(ctx, jetstream.WithPurgeSubject(b.chunkSubject(blob))); err != nil {

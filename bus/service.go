@@ -21,6 +21,16 @@ const (
 
 // ServiceSubjects are where a service is asked for one of these, by the verb PING, INFO or STATS: with all others, with those of its name, and alone.
 func ServiceSubjects(verb, name, id string) []string {
-	all := micro.APIPrefix + "." + verb
-	return []string{all, all + "." + name, all + "." + name + "." + id}
+	return []string{ServiceSubject(verb, "", ""), ServiceSubject(verb, name, ""), ServiceSubject(verb, name, id)}
+}
+
+// ServiceSubject is one of these: without an id all services of the name are asked, without a name all.
+func ServiceSubject(verb, name, id string) string {
+	subject := micro.APIPrefix + "." + verb
+	for _, token := range []string{name, id} {
+		if token != "" {
+			subject += "." + token
+		}
+	}
+	return subject
 }

@@ -25,6 +25,27 @@ func (s Subjects) Task(function string) string { return s.prefix + "task." + fun
 // Work is the door of a function for frames: queue group [Workers].
 func (s Subjects) Work(function string) string { return s.prefix + "work." + function }
 
+// Service is the name of the NATS service whose instances are the nodes.
+func (s Subjects) Service() string { return "manta-" + s.namespace }
+
+// WorkerService is the name of the NATS service whose instances are workers that are no nodes.
+func (s Subjects) WorkerService() string { return s.Service() + "-worker" }
+
+// Worker takes plain requests for a function at one worker that is no node.
+func (s Subjects) Worker(worker, function string) string {
+	return s.prefix + "worker." + worker + "." + function
+}
+
+// ParseWorker takes apart what Worker made.
+func (s Subjects) ParseWorker(subject string) (worker, function string, ok bool) {
+	rest, ok := strings.CutPrefix(subject, s.prefix+"worker.")
+	if !ok {
+		return "", "", false
+	}
+	worker, function, ok = strings.Cut(rest, ".")
+	return worker, function, ok && CheckName("worker", worker) == nil && CheckName("function", function) == nil
+}
+
 // NodeTask takes frames for a function at one node.
 func (s Subjects) NodeTask(node, function string) string {
 	return s.prefix + "node." + node + ".task." + function
@@ -83,6 +104,9 @@ func (s Subjects) Call(class, id, method string) string {
 // Create is the door for creating actors of a class: queue group [Workers].
 func (s Subjects) Create(class string) string { return s.prefix + "create." + class }
 
+// Object is the door for plain NATS clients to an object: queue group [Workers].
+func (s Subjects) Object(id string) string { return s.prefix + "object." + id }
+
 // Reply is the root of one process's reply subjects.
 func (s Subjects) Reply(user, random string) string { return s.prefix + "reply." + user + "." + random }
 
@@ -106,6 +130,9 @@ func (s Subjects) LeasesTable() string { return s.bucket("leases") }
 
 // ActorsTable names the bucket of the actor directory.
 func (s Subjects) ActorsTable() string { return s.bucket("actors") }
+
+// RequestsTable names the bucket of plain requests that are to be made once.
+func (s Subjects) RequestsTable() string { return s.bucket("requests") }
 
 // ObjectsBucket names the object store bucket.
 func (s Subjects) ObjectsBucket() string { return s.bucket("objects") }

@@ -14,42 +14,54 @@ import (
 	_ "manta/node/embedded"
 )
 
-// programs are what the tests start, built once, when the first test needs them.
+// programs are what the tests start, each built when the first test needs it.
 var programs struct {
-	dir  string
-	once sync.Once
-	err  error
+	sync.Mutex
+	dir string
 }
 
-// program returns the path of a built program: "process", "caller", "memory", "neighbour", or "nats-server", which is the real one.
+// program returns the path of a built program: one in a folder here, such as "process", or of the examples, or "nats-server", which is the real one.
 func program(t *testing.T, name string) string {
 	t.Helper()
-	programs.once.Do(func() { programs.err = build() })
-	if programs.err != nil {
-		t.Fatal(programs.err)
+	programs.Lock()
+	defer programs.Unlock()
+	if programs.dir == "" {
+		dir, err := os.MkdirTemp("", "manta-integration-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		programs.dir = dir
 	}
-	return filepath.Join(programs.dir, name)
+	path := filepath.Join(programs.dir, name)
+	if _, err := os.Stat(path); err != nil {
+		if err := build(name, path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return path
 }
 
-func build() (err error) {
-	if programs.dir, err = os.MkdirTemp("", "manta-integration-"); err != nil {
-		return err
-	}
-	// The cache also knows files that a test has looked at.
-	for _, of := range []string{"process", "caller", "memory", "neighbour"} {
-		sources, err := filepath.Glob(of + "/*.go")
-		if err != nil || len(sources) == 0 {
-			return fmt.Errorf("no source of integration/%s: %w", of, err)
+func build(name, path string) error {
+	source := "github.com/nats-io/nats-server/v2"
+	if name != "nats-server" {
+		folder := name
+		if _, err := os.Stat(folder); err != nil {
+			folder = "../examples/" + name
 		}
-		for _, source := range sources {
-			if _, err := os.ReadFile(source); err != nil {
+		source = "./" + folder
+		// The cache also knows files that a test has looked at.
+		files, err := filepath.Glob(folder + "/*.go")
+		if err != nil || len(files) == 0 {
+			return fmt.Errorf("no source of %s: %w", folder, err)
+		}
+		for _, file := range files {
+			if _, err := os.ReadFile(file); err != nil {
 				return err
 			}
 		}
 	}
 	// Without the race detector: its processes would be slower than what the tests' times are about.
-	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", programs.dir+string(filepath.Separator),
-		"manta/integration/process", "manta/integration/caller", "manta/integration/memory", "manta/integration/neighbour", "github.com/nats-io/nats-server/v2")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", path, source)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("%v: %w\n%s", cmd, err, out)
 	}

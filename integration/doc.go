@@ -6,6 +6,10 @@
 // JSON lines (package line), so that a test can prove which node ran a task, how often and when. A test waits for such
 // events, never for time to pass.
 //
+// With the build tag clients there are tests of NATS clients that are not ours, which integration/clients serves: `nats`, nats.js and nats-py. They
+// hold PROTOCOL.md against a node; what it is to claim further gets an example there, a claim in clients/js and the same one in clients/python.
+// .ci/clients installs the clients and runs them.
+//
 // To add a scenario, write a test that starts a cluster of a topology (topology_test.go) and judges by the events that it
 // collected (evidence_test.go).
 package integration

@@ -38,6 +38,7 @@ var (
 		}
 		return nil
 	})
+	blob = task.Define("blob_of", func(_ context.Context, n int) ([]byte, error) { return make([]byte, n), nil })
 	lend = task.Define0("lend", func(ctx context.Context) (objstore.Ref[int], error) { return objstore.Put(ctx, 7), nil })
 )
 
@@ -141,6 +142,9 @@ func TestACallersTasksAreAsAnyonesWithWhatItMay(t *testing.T) {
 	refs := measure.Map(ctx, make([][]byte, 1000)) // more than the nodes take at a time
 	if all, err := objstore.GetAll(ctx, refs); len(all) != 1000 || err != nil {
 		t.Errorf("a thousand: %d, %v", len(all), err)
+	}
+	if v, err := blob.Call(ctx, 2<<20); !errors.Is(err, bus.ErrConfined) {
+		t.Errorf("a result of 2 MiB: %d bytes, %v, want ErrConfined", len(v), err)
 	}
 	ref, err := lend.Call(ctx)
 	if err != nil {

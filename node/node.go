@@ -42,6 +42,7 @@ type Node struct {
 	tasks   *task.Engine
 	actors  *actor.Engine
 	service *plain.Service // nil: it serves nothing
+	plain   *plain.Objects // nil as service is
 	undo    []func() error // what Close does, the last one first
 
 	closing  sync.Once
@@ -120,7 +121,8 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 	}
 	n.onClose(groups.Close)
 	if n.tasks, err = task.Start(ctx, n.self, task.Config{
-		Serve: serve, Registry: n.config.Registry, MaxPending: n.config.MaxPending, MaxBatch: n.config.MaxBatch,
+		Serve: serve, Registry: n.config.Registry, MaxPending: n.config.MaxPending, PendingTimeout: n.config.PendingTimeout,
+		MaxBatch:        n.config.MaxBatch,
 		InfeasibleAfter: n.config.InfeasibleAfter, LineageBudget: n.config.LineageBudget,
 	}); err != nil {
 		return err
@@ -170,7 +172,12 @@ func (n *Node) join(ctx context.Context) (err error) {
 		return err
 	}
 	if endpoints := slices.Concat(n.tasks.Endpoints(), n.actors.Endpoints()); len(endpoints) > 0 {
-		if n.service, err = plain.Announce(n.self, n.config.Namespace, n.record, endpoints); err != nil {
+		if n.plain, err = plain.OpenObjects(n.self, n.group, n.config.MaxPending); err != nil {
+			return err
+		}
+		n.onClose(quietly(n.plain.Close))
+		endpoints = append(endpoints, n.plain.Endpoint())
+		if n.service, err = plain.Announce(n.self, n.record, endpoints); err != nil {
 			return err
 		}
 		n.onClose(quietly(n.service.Close))
@@ -243,6 +250,9 @@ func (n *Node) Drain(ctx context.Context) error {
 func (n *Node) retire(ctx context.Context) error {
 	if n.service != nil {
 		n.service.Close()
+		if err := n.plain.Retire(); err != nil {
+			return err
+		}
 	}
 	record := n.record
 	record.Functions, record.Classes, record.Draining = nil, nil, true

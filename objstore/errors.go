@@ -17,6 +17,9 @@ var (
 	// the message has the reason. Package task says what is computed again.
 	ErrLost = bus.RegisterError("object_lost", errors.New("object is lost"))
 
+	// ErrTooLarge is the error of a plain NATS client's request for an object that no message takes. It is in the object store.
+	ErrTooLarge = bus.RegisterError("too_large", errors.New("the object is too large for a message"))
+
 	// ErrFull is the error of a Put whose bytes JetStream has no room for: of its Stored and its reads. Nothing else suffers.
 	ErrFull = bus.ErrFull
 

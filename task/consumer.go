@@ -75,6 +75,7 @@ func openStream(ctx context.Context, t *call.Target, arg call.Arg, plain bool) (
 	cs.mu.Unlock()
 	d := descriptor{c.in.window, c.number, cs.owner.node.Conn.Inbox(streamToken + strconv.FormatUint(c.number, 10))}
 	target := *t
+	target.Streams = true
 	target.Submit = func(ctx context.Context, t *call.Target, args call.Args) *objstore.Object {
 		return cs.owner.submit(ctx, t, args, plain)
 	}

@@ -42,7 +42,7 @@ func (d *durables) submit(ctx context.Context, t *call.Target, args call.Args) *
 	o := d.store.PromiseDurable()
 	p := &pending{id: o.ID(), target: t}
 	d.mu.Lock()
-	err := d.prepare(p)
+	err := d.prepare(p, args.Trace())
 	if err == nil {
 		d.pending[p.id] = p
 		d.underway.Add()
@@ -83,7 +83,7 @@ func (d *durables) submit(ctx context.Context, t *call.Target, args call.Args) *
 }
 
 // prepare writes what all tasks of a target have in common; durables is locked.
-func (d *durables) prepare(p *pending) error {
+func (d *durables) prepare(p *pending, trace call.Trace) error {
 	t := p.target
 	if d.closed {
 		return fmt.Errorf("%s: %w", t.Name, bus.ErrClosed)
@@ -96,7 +96,7 @@ func (d *durables) prepare(p *pending) error {
 		d.latest, d.policy, d.keep = t, policy.appendTo(nil), policy.keep
 	}
 	p.deposit.policy = d.policy
-	p.deposit.args = make(call.WireArgs, 0, 64).AppendKeep(call.Keep{ID: p.id, For: d.keep})
+	p.deposit.args = make(call.WireArgs, 0, 64).AppendKeep(call.Keep{ID: p.id, For: d.keep}).AppendTrace(trace)
 	if timeout := t.Options.Timeout; timeout > 0 {
 		p.deposit.deadline = time.Now().Add(timeout).UnixNano()
 	}

@@ -1,6 +1,7 @@
 package task
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -19,15 +20,17 @@ type Engine struct {
 	durables *durables
 	asker    *asker // of a node that is confined, which has nothing else
 
-	maxPending int
+	maxPending     int
+	pendingTimeout time.Duration
 }
 
 // Config says how a node's engine works.
 type Config struct {
-	Serve      bool      // the node serves every function of its registry
-	Registry   *Registry // that the node serves
-	MaxPending int       // how many requests of plain clients may wait here
-	MaxBatch   int       // how many tasks or results travel in one message at most
+	Serve          bool          // the node serves every function of its registry
+	Registry       *Registry     // that the node serves
+	MaxPending     int           // how many requests of plain clients may wait here
+	PendingTimeout time.Duration // how long one may wait for room; 0: 4 s, negative: for ever
+	MaxBatch       int           // how many tasks or results travel in one message at most
 
 	LineageBudget   int64         // bytes of what is remembered to compute lost results again; 0: 64 MiB, negative: nothing is
 	InfeasibleAfter time.Duration // how long tasks that no node could ever run wait for one; 0: 10 s, negative: for ever
@@ -35,7 +38,7 @@ type Config struct {
 
 // Start starts a node's engine.
 func Start(ctx context.Context, node *member.Node, cfg Config) (*Engine, error) {
-	e := &Engine{maxPending: cfg.MaxPending}
+	e := &Engine{maxPending: cfg.MaxPending, pendingTimeout: cmp.Or(cfg.PendingTimeout, pendingTimeout)}
 	var err error
 	if e.owner, err = startOwner(ctx, node, cfg); err != nil {
 		return nil, err
@@ -91,7 +94,7 @@ func (e *Engine) Open(ctx context.Context) error {
 	if e.host == nil {
 		return nil
 	}
-	if err := e.host.openDoors(e.maxPending); err != nil {
+	if err := e.host.openDoors(e.maxPending, e.pendingTimeout); err != nil {
 		return err
 	}
 	return e.durables.adopter.start(ctx)

@@ -18,7 +18,7 @@ const (
 // feasible says whether a node that is there could ever run the lane's tasks. While no node that serves the function is known, nobody can
 // say that none does: the door will tell, if the lane knocks.
 func (o *owner) feasible(l *lane) bool {
-	if l.bound != nil && !l.bound.placed() {
+	if l.bound != nil && !l.bound.placed() || l.hasWorkers() {
 		return true
 	}
 	for _, n := range o.servers {
@@ -29,8 +29,11 @@ func (o *owner) feasible(l *lane) bool {
 	return l.placing.Anywhere() && !o.served(l)
 }
 
-// served says whether a node that is there serves the lane's function.
+// served says whether a node that is there, or a worker, serves the lane's function.
 func (o *owner) served(l *lane) bool {
+	if l.hasWorkers() {
+		return true
+	}
 	for _, n := range o.servers {
 		if slices.Contains(n.functions, l.function) {
 			return true

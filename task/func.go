@@ -21,7 +21,8 @@ func Define[A, R any](name string, fn func(context.Context, A) (R, error), opts 
 	return Func[A, R]{define(name, function{handler: handle(fn), args: []reflect.Type{reflect.TypeFor[A]()}, result: reflect.TypeFor[R]()}, opts)}
 }
 
-// Declare names a function that other programs serve: it can be called here and is not served here.
+// Declare names a function that other programs serve: it can be called here and is not served here. Those may be workers in other languages
+// too, whose values travel as JSON and in one message: PROTOCOL.md says what they do.
 func Declare[A, R any](name string, opts ...Option) Func[A, R] {
 	return Func[A, R]{declare(name, opts)}
 }

@@ -86,7 +86,7 @@ func startHost(ctx context.Context, node *member.Node, o *owner, cfg Config) (*h
 }
 
 // openDoors joins the queue groups.
-func (h *host) openDoors(maxPending int) (err error) {
+func (h *host) openDoors(maxPending int, pendingTimeout time.Duration) (err error) {
 	for _, name := range h.served.names() {
 		door, err := h.node.Conn.SubscribeChan(h.node.Conn.Work(name), bus.Workers, h.mail)
 		if err != nil {
@@ -94,7 +94,7 @@ func (h *host) openDoors(maxPending int) (err error) {
 		}
 		h.doors = append(h.doors, door)
 	}
-	h.plain, err = openPlainDoor(h, maxPending)
+	h.plain, err = openPlainDoor(h, maxPending, pendingTimeout)
 	return err
 }
 

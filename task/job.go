@@ -97,6 +97,9 @@ func (j *job) context() context.Context {
 // Deadline implements context.Context.
 func (j *job) Deadline() (time.Time, bool) { return j.entry.Until() }
 
+// Trace is the one that the task belongs to.
+func (j *job) Trace() call.Trace { return j.entry.Trace() }
+
 // Done implements context.Context.
 func (j *job) Done() <-chan struct{} { return j.context().Done() }
 

@@ -62,7 +62,7 @@ func (l *lane) judgeDoor() {
 		return
 	}
 	for _, p := range l.order {
-		if !p.dead && !k.ruledOut[p] {
+		if !p.dead && !k.ruledOut[p] && p.worker == nil {
 			return
 		}
 	}

@@ -44,6 +44,7 @@ type lane struct {
 	need     member.Amounts
 	needWire []byte // as it travels
 	placing  call.Placing
+	streams  bool // its function is a streaming one
 	do       laneActions
 	maxBatch int
 
@@ -65,6 +66,7 @@ type lane struct {
 	doorReply, nodeReply, pingReply string // where it hears of knocks, of frames to nodes, and of pings
 	queued                          bool   // the owner is about to pump it
 	closed                          moment // since when nobody is behind the door; 0 if somebody may be
+	seeking                         moment // since when workers are asked for that may serve it, as no node does; 0 if they are not
 	stuck                           moment // since when no known node could ever run what waits; 0 if one could
 
 	bound   *bound         // the placement group in whose bundles its tasks run; nil if in none
@@ -282,7 +284,7 @@ func (l *lane) settle(p *peer, r *result) bool {
 	case r.status == call.Busy:
 		l.backlog.pushFront(s)
 	default:
-		if r.outcome.Blob != nil {
+		if r.outcome.Blob != nil && p.worker == nil {
 			r.outcome.Blob.From = p.id
 		}
 		l.do.finish(s, r.outcome)

@@ -35,6 +35,7 @@ type owner struct {
 	replies  *bus.Subscription
 	asked    *bus.Subscription // why a task has no outcome yet
 	streams  *consumers
+	workers  *workers
 	lineages *lineages
 	origin   time.Time
 	maxBatch int
@@ -100,6 +101,9 @@ func startOwner(ctx context.Context, node *member.Node, cfg Config) (*owner, err
 	if o.streams, err = startConsumers(o); err != nil {
 		return nil, err
 	}
+	if o.workers, err = startWorkers(o); err != nil {
+		return nil, err
+	}
 	o.group.Go(o.serve)
 	o.group.Go(o.look)
 	node.Members.Watch(member.Watcher{Joined: o.joined, Left: o.left})
@@ -128,12 +132,18 @@ func submit(ctx context.Context, t *call.Target, args call.Args) *objstore.Objec
 }
 
 func (o *owner) submit(ctx context.Context, t *call.Target, args call.Args, plain bool) *objstore.Object {
+	s := o.submission(t, args, plain)
+	o.launch(ctx, s)
+	return s.Object
+}
+
+// submission makes a task that is still to be launched.
+func (o *owner) submission(t *call.Target, args call.Args, plain bool) *submission {
 	s := &submission{}
 	s.Init(o.store, t, args)
 	s.Plain = plain
 	s.Object.PromisedBy(s)
-	o.launch(ctx, s)
-	return s.Object
+	return s
 }
 
 // launch has a task run as soon as its arguments have values, unless ctx ends before.
@@ -217,7 +227,7 @@ func (o *owner) laneOf(t *call.Target) *lane {
 	l := o.lanes[key]
 	if l == nil {
 		l = newLane(t.Name, uint64(len(o.numbered)), needOf(&t.Options), o, o.maxBatch)
-		l.placing = t.Options.Placing
+		l.placing, l.streams = t.Options.Placing, t.Streams
 		number := strconv.FormatUint(l.number, 10)
 		l.nodeReply, l.pingReply = o.node.Conn.Inbox(nodeToken+number), o.node.Conn.Inbox(pingToken+number)
 		l.doorSubject, l.doorReply = o.node.Conn.Work(t.Name), o.node.Conn.Inbox(doorToken+number)
@@ -227,6 +237,7 @@ func (o *owner) laneOf(t *call.Target) *lane {
 		for _, n := range o.servers {
 			o.introduce(l, n)
 		}
+		o.workers.introduce(l)
 	}
 	o.latest, o.latestLane = t, l
 	return l
@@ -305,6 +316,11 @@ func (o *owner) unlock() { o.finished.Unlock(&o.mu) }
 func (o *owner) cancel(s *submission, err error) {
 	o.mu.Lock()
 	defer o.unlock()
+	o.drop(s, err)
+}
+
+// drop is cancel with the owner locked.
+func (o *owner) drop(s *submission, err error) {
 	delete(o.waiting, s)
 	if s.ended {
 		return
@@ -332,6 +348,7 @@ func (o *owner) close() {
 	_ = o.replies.Unsubscribe() // its one error is that the connection is closed
 	_ = o.asked.Unsubscribe()
 	o.streams.close()
+	o.workers.close()
 	o.group.Stop(bus.ErrClosed)
 	o.group.Wait()
 	o.mu.Lock()

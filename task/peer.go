@@ -23,15 +23,16 @@ const (
 	vouchedFor = time.Millisecond
 )
 
-// peer is one node as one lane sees it.
+// peer is one node as one lane sees it, or a worker that is none.
 //
 //	unheard ─► heard of ⇄ unserved (NATS says that nobody is there) ─► dead ─► heard of again
 type peer struct {
 	lane    *lane
 	id      member.ID
-	subject string // where the node takes frames of the lane
-	joined  moment // when this process learned of the node
-	retired bool   // it drains: it takes no more tasks
+	subject string  // where the node takes frames of the lane
+	worker  *worker // nil for a node
+	joined  moment  // when this process learned of the node
+	retired bool    // it drains: it takes no more tasks
 	// unlisted says that membership does not know it: it spoke before its record came, or after that had gone. Nobody will say that it left.
 	unlisted bool
 	left     moment // when membership said that it is gone; 0 if it is there
@@ -70,6 +71,14 @@ func (p *peer) room() int {
 // there says whether the node may be sent anything.
 func (p *peer) there() bool { return !p.dead && !p.retired && p.left == 0 }
 
+// String names it to people.
+func (p *peer) String() string {
+	if p.worker != nil {
+		return "worker " + p.worker.name
+	}
+	return "node " + p.id.String()
+}
+
 // hear notes a sign of life.
 func (p *peer) hear(now moment) {
 	p.heard, p.heardOf = now, true
@@ -106,7 +115,7 @@ func (p *peer) look(now, reconnected moment) bool {
 
 // duePing says whether it is time to ask the node what it has.
 func (p *peer) duePing(now moment) bool {
-	if len(p.flight) == 0 && p.lane.door == nil {
+	if len(p.flight) == 0 && p.lane.door == nil || p.worker != nil {
 		return false
 	}
 	since := now - p.pinged

@@ -27,7 +27,7 @@ func (l *lane) next() (p *peer, knock bool) {
 	if p := l.home(l.backlog.peek()); p != nil {
 		return p, false
 	}
-	if l.inflight == 0 && l.door == nil && l.refusals == 0 && l.placing.Anywhere() && l.bound == nil {
+	if l.inflight == 0 && l.door == nil && l.refusals == 0 && l.placing.Anywhere() && l.bound == nil && !l.workersAlone() {
 		return nil, true
 	}
 	return l.roomiest(), false

@@ -2,24 +2,27 @@ package task
 
 import (
 	"fmt"
+	"time"
 
 	"manta/bus"
 	"manta/internal/call"
 	"manta/internal/plain"
+	"manta/objstore"
 )
 
 // plainDoor is where a node takes what plain clients ask for.
 type plainDoor struct {
 	host      *host
 	desk      *plain.Desk
+	timeout   time.Duration // of what waits for room; negative: none
 	endpoints []*plain.Endpoint
 	endpoint  map[string]*plain.Endpoint // by function
 	doors     []*bus.Subscription
 	answers   *bus.Subscription // of clients to the items of their streams
 }
 
-func openPlainDoor(h *host, limit int) (*plainDoor, error) {
-	d := &plainDoor{host: h, endpoint: make(map[string]*plain.Endpoint)}
+func openPlainDoor(h *host, limit int, timeout time.Duration) (*plainDoor, error) {
+	d := &plainDoor{host: h, timeout: timeout, endpoint: make(map[string]*plain.Endpoint)}
 	var err error
 	if d.desk, err = plain.NewDesk(h.node, h.group, limit, "task"); err != nil {
 		return nil, err
@@ -77,5 +80,32 @@ func (d *plainDoor) asked(msg *bus.Msg) {
 		d.stream(r, f, args)
 		return
 	}
-	r.AnswerWhenDone(d.host.owner.submit(r.Context(), f.target, call.ArgsOf(args...), plain.Format(msg) == bus.JSON))
+	r.Once(func() {
+		ctx := r.Context()
+		s := d.host.owner.submission(f.target, call.ArgsOf(args...).Traced(call.TraceOf(ctx)), plain.Format(msg) == bus.JSON)
+		d.host.owner.launch(ctx, s)
+		if _, says := ctx.Deadline(); !says && d.timeout > 0 {
+			overdue := time.AfterFunc(d.timeout, func() { d.host.owner.overdue(s, d.timeout) })
+			d.host.owner.store.When(s.Object, func(objstore.Outcome) { overdue.Stop() })
+		}
+		r.AnswerWhenDone(s.Object)
+	})
+}
+
+// pendingTimeout is how long a request waits for room, unless configured.
+const pendingTimeout = 4 * time.Second
+
+// overdue ends a task that no node has had room for, and that was never run.
+func (o *owner) overdue(s *submission, after time.Duration) {
+	o.mu.Lock()
+	defer o.unlock()
+	l := s.lane
+	switch {
+	case l == nil || s.ended || s.at != nil || s == l.knocking.task || s.Attempt > 1:
+	case !o.feasible(l):
+		o.drop(s, fmt.Errorf("task %q needs %s: %w: %s", l.function, l.wants(), ErrInfeasible, o.obstacle(l)))
+	default:
+		o.drop(s, fmt.Errorf("task %q: %w: no node has had room for it in %v: try later, or say with the header Manta-Deadline how long to wait",
+			l.function, call.ErrOverload, after))
+	}
 }

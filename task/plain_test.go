@@ -75,6 +75,14 @@ func init() {
 		return v, nil
 	})
 	task.Define("forget", func(context.Context, int) (task.None, error) { return task.None{}, nil })
+	task.Define("plain_slow", func(ctx context.Context, ms int) (int, error) {
+		select {
+		case <-time.After(time.Duration(ms) * time.Millisecond):
+			return ms, nil
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		}
+	})
 	task.Define("refuse", func(_ context.Context, what string) (int, error) {
 		return 0, fmt.Errorf("%s\nis refused: %w", what, errSoldOut)
 	})
@@ -130,15 +138,14 @@ func TestAPlainClientCallsWithMessagePack(t *testing.T) {
 func TestAPlainClientGetsErrorsInHeaders(t *testing.T) {
 	_, p := startWithPlainClient(t, 2)
 	for name, test := range map[string]struct{ function, payload, status, code, says string }{
-		"the function's":     {"refuse", `"x"`, "500", "failed", "is refused"},
-		"a panic":            {"buy", `"panic"`, "500", "failed", "panic: no panic"},
-		"no JSON":            {"double", "{", "400", "argument", "cannot decode into int"},
-		"another type":       {"double", `"x"`, "400", "argument", "cannot decode into int"},
-		"not two":            {"two_args", `["x"]`, "400", "argument", "send an array of 2"},
-		"no array":           {"two_args", `7`, "400", "argument", "send an array of 2"},
-		"nothing":            {"double", "", "400", "argument", "an empty payload"},
-		"something":          {"zero_args", "1", "400", "argument", "no argument"},
-		"too large a result": {"halves", "1000000", "500", "error", "the server takes messages of"},
+		"the function's": {"refuse", `"x"`, "500", "failed", "is refused"},
+		"a panic":        {"buy", `"panic"`, "500", "failed", "panic: no panic"},
+		"no JSON":        {"double", "{", "400", "argument", "cannot decode into int"},
+		"another type":   {"double", `"x"`, "400", "argument", "cannot decode into int"},
+		"not two":        {"two_args", `["x"]`, "400", "argument", "send an array of 2"},
+		"no array":       {"two_args", `7`, "400", "argument", "send an array of 2"},
+		"nothing":        {"double", "", "400", "argument", "an empty payload"},
+		"something":      {"zero_args", "1", "400", "argument", "no argument"},
 	} {
 		reply := p.ask(test.function, test.payload, "")
 		h := reply.Header
@@ -260,6 +267,46 @@ func TestOfMorePlainRequestsThanMayWaitTheRestHearsSoAtOnce(t *testing.T) {
 	get(t, c.Context(0), blocker)
 	if reply, err := nc.Request("manta.default.task.double", []byte("5"), patience); err != nil || string(reply.Data) != "10" {
 		t.Errorf("afterwards: %v, %v", reply, err)
+	}
+}
+
+func TestAPlainClientHearsInTimeThatNoNodeHasRoom(t *testing.T) {
+	c := nodetest.Start(t, 2, nodetest.CPUs(1), nodetest.Configure(func(_ int, cfg *node.Config) { cfg.PendingTimeout = 200 * time.Millisecond }))
+	nc := c.Connect()
+	g := newGate(t)
+	blockers := pass.Map(c.Context(0), []string{g.name, g.name})
+	g.await(2)
+	patient := make(chan *nats.Msg, 1)
+	sub, err := nc.ChanSubscribe(nc.NewInbox(), patient)
+	if err != nil {
+		t.Fatal(err)
+	}
+	msg := nats.NewMsg("manta.default.task.double")
+	msg.Data, msg.Reply = []byte("21"), sub.Subject
+	msg.Header.Set("Manta-Deadline", "1m")
+	if err := nc.PublishMsg(msg); err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		reply := request(t, nc, "task.double", "4")
+		if reply.Header.Get("Manta-Error") != "overload" || !strings.Contains(reply.Header.Get("Nats-Service-Error"), "Manta-Deadline") {
+			t.Fatalf("while all are full: %s, %v", reply.Data, reply.Header)
+		}
+	}
+	running := request(t, nc, "task.once_never", `""`, "Manta-Deadline", "300ms") // what waits for its time has the deadline's error
+	if running.Header.Get("Manta-Error") != "deadline" {
+		t.Errorf("got %v", running.Header)
+	}
+	g.open()
+	if reply := <-patient; string(reply.Data) != "42" {
+		t.Errorf("who said how long it waits got %s, %v", reply.Data, reply.Header)
+	}
+	for _, b := range blockers {
+		get(t, c.Context(0), b)
+	}
+	slow := request(t, nc, "task.plain_slow", "600") // longer than it may wait
+	if string(slow.Data) != "600" {
+		t.Errorf("what runs is cut short: %s, %v", slow.Data, slow.Header)
 	}
 }
 

@@ -26,7 +26,7 @@ func plainDeposit(f function, key string, msg *bus.Msg) (d deposit, p policy, er
 		p.keep = keepFor
 	}
 	d.policy = append([]byte("plain "), p.appendTo(nil)...)
-	d.args = call.WireArgs{}.AppendKeep(call.Keep{ID: idOf(key), For: p.keep})
+	d.args = call.WireArgs{}.AppendKeep(call.Keep{ID: idOf(key), For: p.keep}).AppendTrace(call.TraceIn(msg))
 	if plain.Format(msg) != bus.JSON {
 		return d, p, fmt.Errorf("%w: a durable task of a plain client takes JSON", ErrArgument)
 	}

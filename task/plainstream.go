@@ -44,8 +44,12 @@ type relay struct {
 // stream takes on a plain request for a stream.
 func (d *plainDoor) stream(r *plain.Request, f function, args []call.Arg) {
 	target, err := streamTarget(f, r.Msg.Header.Get(aheadHeader))
-	if err == nil && !f.streams {
+	switch {
+	case err != nil:
+	case !f.streams:
 		err = notStreaming([]bus.Value{{Format: streamFormat}})
+	case r.IsOnce():
+		err = fmt.Errorf("%w: a stream is not kept, so it cannot have an id: leave that header out", ErrArgument)
 	}
 	if err != nil {
 		r.End()

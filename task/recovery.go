@@ -166,7 +166,9 @@ func (l *lane) look(now, reconnected moment) {
 		}
 	}
 	if !slices.ContainsFunc(l.order, (*peer).there) {
-		l.refusals = 0 // knock again
+		if l.seeking == 0 {
+			l.refusals = 0 // knock again
+		}
 		if l.door != nil && now-l.door.sent >= doorLost {
 			if s := l.answered().task; !s.ended {
 				l.backlog.pushFront(s)

@@ -20,6 +20,10 @@ func (o *owner) header(l *lane, p *peer) laneHeader {
 }
 
 func (o *owner) send(l *lane, p *peer, tasks []*submission, more bool) {
+	if p != nil && p.worker != nil {
+		o.workers.send(l, p, tasks)
+		return
+	}
 	b := appendTasks(o.frame[:0], o.header(l, p), more, l.needWire, len(tasks))
 	for _, s := range tasks {
 		b = s.AppendTo(b)
@@ -35,11 +39,17 @@ func (o *owner) send(l *lane, p *peer, tasks []*submission, more bool) {
 }
 
 func (o *owner) ping(l *lane, p *peer, tick uint32) {
+	if p.worker != nil {
+		return
+	}
 	m := pingMessage{laneHeader: o.header(l, p), tick: uint64(tick), missing: p.receipts.missing}
 	o.publish(l, p.subject, l.pingReply, m.append(o.frame[:0]))
 }
 
 func (o *owner) cancelled(p *peer, s *submission) {
+	if p.worker != nil { // it has no ear for that
+		return
+	}
 	o.publish(p.lane, p.subject, p.lane.nodeReply, appendCancel(o.frame[:0], o.header(p.lane, p), s.Number()))
 }
 
@@ -77,7 +87,7 @@ func (o *owner) lost(s *submission, p *peer) (retry bool) {
 	}
 	node := "the node that took it"
 	if p != nil {
-		node = "node " + p.id.String()
+		node = p.String()
 	}
 	o.end(s, &objstore.Outcome{Err: fmt.Errorf("task %q, attempt %d, may have run: %w: %s", s.Target.Name, s.Attempt, ErrWorkerLost, node)})
 	return false

@@ -69,6 +69,7 @@ func (o *owner) lookOnce() bool {
 			o.forgetRemoved(l)
 		}
 	}
+	o.workers.look(now)
 	o.watched = waits
 	return waits
 }
@@ -79,6 +80,7 @@ func (o *owner) tendBacklog(l *lane, now moment) {
 	if only, ok := l.placing.Only(); ok && o.departed[only] {
 		patience = 0 // it never comes back under that id, unless it was wrongly taken for dead
 	}
+	o.workers.wanted(l, now)
 	switch {
 	case l.closed != 0 && now-l.closed >= doorOpensWithin && l.inflight == 0 && l.door == nil:
 		o.failUnserved(l)
@@ -102,11 +104,15 @@ func (o *owner) nobodyHome(l *lane) {
 	if s == nil {
 		return
 	}
-	if l.closed == 0 {
-		l.closed = now
-	}
 	if !s.ended {
 		l.backlog.pushFront(s)
+	}
+	if l.workersAlone() {
+		o.pump(l)
+		return
+	}
+	if l.closed == 0 {
+		l.closed = now
 	}
 	known := slices.ContainsFunc(l.order, (*peer).there) || o.reconnected != 0 && now-o.reconnected < newFor || now < newFor
 	if known && now-l.closed < doorOpensWithin {
@@ -114,11 +120,13 @@ func (o *owner) nobodyHome(l *lane) {
 		o.watch(l)
 		return
 	}
-	o.failUnserved(l)
+	if !o.workers.seek(l, now) {
+		o.failUnserved(l)
+	}
 }
 
 func (o *owner) failUnserved(l *lane) {
-	l.closed = 0
+	l.closed, l.seeking = 0, 0
 	o.failAll(l, fmt.Errorf("task %q: %w: Define it in the program and the registry of a node, before that node starts", l.function, ErrNotRegistered))
 }
 
@@ -197,4 +205,5 @@ func (o *owner) back() {
 	for _, l := range o.lanes {
 		l.ask(now)
 	}
+	o.workers.interrupted()
 }

@@ -140,7 +140,7 @@ func (o *owner) reasonIn(l *lane, number uint64) (*submission, string) {
 	}
 	for _, p := range l.order {
 		if s := p.flight[number]; s != nil {
-			words := fmt.Sprintf("at node %s for at least %v, running or queued there", p.id, p.held(s, o.now()).Round(time.Millisecond))
+			words := fmt.Sprintf("at %s for at least %v, running or queued there", p, p.held(s, o.now()).Round(time.Millisecond))
 			if p.unserved {
 				words += "; NATS says that nobody is there"
 			}
@@ -172,7 +172,7 @@ func (l *lane) crowd() string {
 		case len(all) == namedNodes:
 			more++
 		default:
-			all = append(all, fmt.Sprintf("node %s has %d of them", p.id, len(p.flight)))
+			all = append(all, fmt.Sprintf("%s has %d of them", p, len(p.flight)))
 		}
 	}
 	switch {

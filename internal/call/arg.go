@@ -12,6 +12,7 @@ const (
 	argObject = 'r'
 	argBlob   = 'b'
 	argKeep   = 'd' // no argument: what stands before those of a durable task
+	argTrace  = 't' // no argument: stands before those of a call that belongs to a trace
 )
 
 // maxArgs is how many arguments a call can have.
@@ -27,8 +28,9 @@ type Arg struct {
 
 // Args are a call's arguments, by value: submitting a call allocates nothing for them.
 type Args struct {
-	list [maxArgs]Arg
-	n    int
+	list  [maxArgs]Arg
+	n     int
+	trace Trace
 }
 
 // ArgsOf collects arguments, at most two.
@@ -36,6 +38,15 @@ func ArgsOf(args ...Arg) (a Args) {
 	a.n = copy(a.list[:], args)
 	return a
 }
+
+// Traced returns the arguments of a call that belongs to a trace.
+func (a Args) Traced(t Trace) Args {
+	a.trace = t
+	return a
+}
+
+// Trace is that of the call.
+func (a Args) Trace() Trace { return a.trace }
 
 // Value returns an argument that is v as it is at this moment.
 func Value[T any](v T) Arg {
@@ -110,12 +121,34 @@ func (w WireArgs) Keep() (k Keep, durable bool, args WireArgs) {
 	return k, true, w[len(w)-r.Left():]
 }
 
+// AppendTrace says which trace the call belongs to. Arguments follow; Keep comes before.
+func (w WireArgs) AppendTrace(t Trace) WireArgs {
+	if t == "" {
+		return w
+	}
+	return bus.AppendString(append(w, argTrace), string(t))
+}
+
+// trace returns what AppendTrace wrote, and the arguments.
+func (w WireArgs) trace() (t Trace, args WireArgs) {
+	_, _, w = w.Keep()
+	if len(w) == 0 || w[0] != argTrace {
+		return "", w
+	}
+	r := bus.ReadFields(w[1:])
+	text := r.Bytes()
+	if r.Err() != nil || len(text) > mostTrace {
+		return "", w // which is no argument either
+	}
+	return Trace(text), w[len(w)-r.Left():]
+}
+
 // Wired returns an argument that stands for all arguments of a call, as they travel.
 func Wired(w WireArgs) Arg { return Arg{wire: string(w)} }
 
 // List returns the arguments, which are views, or an error if they are malformed.
 func (w WireArgs) List() (args []WireArg, err error) {
-	_, _, rest := w.Keep()
+	_, rest := w.trace()
 	r := bus.ReadFields(rest)
 	for r.Left() > 0 {
 		var a WireArg

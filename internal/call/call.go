@@ -84,6 +84,9 @@ func (c *Call) init(o *objstore.Object, t *Target, args Args, attempt uint16) {
 		}
 	}
 	c.wire = args.list[0].wire
+	if args.trace != "" {
+		c.wire = string(WireArgs{}.AppendTrace(args.trace)) + c.wire
+	}
 	for _, a := range args.list[1:max(args.n, 1)] {
 		c.wire += a.wire
 	}
@@ -178,7 +181,7 @@ func inline(out objstore.Outcome) bool {
 func (c *Call) seal(f func(error)) {
 	w := c.awaited
 	w.mu.Lock()
-	var wire WireArgs
+	wire := WireArgs{}.AppendTrace(w.args.trace)
 	for _, a := range w.args.list[:w.args.n] {
 		if a.wire != "" {
 			wire = append(wire, a.wire...)

@@ -34,9 +34,15 @@ func (e *Entry) Until() (time.Time, bool) {
 	return time.Unix(0, e.Deadline), true
 }
 
+// Trace is the one that the call belongs to.
+func (e *Entry) Trace() Trace {
+	t, _ := e.Args.trace()
+	return t
+}
+
 // Context returns a ctx for the call beneath parent, with the call's deadline, and what ends it.
 func (e *Entry) Context(parent context.Context) (context.Context, context.CancelCauseFunc) {
-	ctx, stop := context.WithCancelCause(parent)
+	ctx, stop := context.WithCancelCause(e.Trace().Context(parent))
 	deadline, ok := e.Until()
 	if !ok {
 		return ctx, stop
@@ -118,7 +124,7 @@ const maxAttempt = 1<<16 - 1
 
 // check reads the arguments and forgets them.
 func (w WireArgs) check() error {
-	_, _, rest := w.Keep()
+	_, rest := w.trace()
 	r := bus.ReadFields(rest)
 	for r.Left() > 0 && r.Err() == nil {
 		readArg(&r, &WireArg{})

@@ -10,6 +10,7 @@ import (
 type Recipe struct {
 	wire        string // all arguments, if all were small values
 	ingredients []Ingredient
+	trace       Trace // of a call with ingredients
 }
 
 // Ingredient is one of a recipe's arguments.
@@ -31,7 +32,7 @@ func (c *Call) Recipe() Recipe {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var r Recipe
+	r := Recipe{trace: w.args.trace}
 	for _, a := range w.args.list[:w.args.n] {
 		switch {
 		case a.wire != "":
@@ -69,6 +70,7 @@ func (c *Call) Remake(o *objstore.Object, t *Target, r *Recipe, objects Objects,
 	if r.wire != "" {
 		args = ArgsOf(Arg{wire: r.wire})
 	}
+	args.trace = r.trace
 	for i, in := range r.ingredients {
 		a := in.value
 		if objects[i] != nil {

@@ -58,7 +58,7 @@ func (w *Work) Run(ctx context.Context, store *objstore.Store) (bus.Value, error
 func (w *Work) run(ctx context.Context, store *objstore.Store) (value bus.Value, err error) {
 	args := w.values[:0]
 	var nested []*bus.Refs
-	_, _, rest := w.Entry.Args.Keep()
+	_, rest := w.Entry.Args.trace()
 	r := bus.ReadFields(rest)
 	for i := 1; r.Left() > 0 && r.Err() == nil; i++ {
 		var a WireArg

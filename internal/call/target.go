@@ -43,6 +43,7 @@ type Backoff struct{ First, Max time.Duration }
 // Target is what a typed function value calls.
 type Target struct {
 	Name    string // of the function, or of class and method
+	Streams bool   // the call sends items before its outcome
 	Options Options
 	// Err is what was wrong when the target was made; every call fails with it.
 	Err error
@@ -65,7 +66,7 @@ func Submit(ctx context.Context, t *Target, args ...Arg) *objstore.Object {
 			return objstore.FailedObject(fmt.Errorf("%s: argument %d: %w", t.Name, i+1, args[i].err))
 		}
 	}
-	return t.Submit(ctx, t, ArgsOf(args...))
+	return t.Submit(ctx, t, ArgsOf(args...).Traced(TraceOf(ctx)))
 }
 
 var errZero = errors.New("zero function value: make it with task.Define, task.Declare or actor.Method")

@@ -7,8 +7,8 @@ import (
 	"manta/bus"
 )
 
-// FailureHeader asks for an error as Go programs know it, beside its words, and bears it in the reply: in base 64.
-const FailureHeader = "Manta-Failure"
+// GoErrorHeader asks for an error as Go programs know it, beside its words, and bears it in the reply: in base 64.
+const GoErrorHeader = "Manta-Go-Error"
 
 // failureBytes bounds it; an error with more to it travels as its code and words.
 const failureBytes = 32 << 10
@@ -39,7 +39,7 @@ func Ask(subject, reply string, args []bus.Value) (*bus.Msg, error) {
 	msg.Reply = reply
 	SetFormat(msg, bus.Msgpack)
 	msg.Header.Set(aliveHeader, "1")
-	msg.Header.Set(FailureHeader, "1")
+	msg.Header.Set(GoErrorHeader, "1")
 	return msg, nil
 }
 
@@ -52,14 +52,17 @@ func StopWord() []byte { return []byte(stopWord) }
 // Answered reads the last answer.
 func Answered(msg *bus.Msg) (bus.Value, error) {
 	code := msg.Header.Get(CodeHeader)
+	if code == "" && msg.Header.Get(resultHeader) != "" {
+		return bus.Value{}, fmt.Errorf("the result is larger than a message may be: %w", bus.ErrConfined)
+	}
 	if code == "" {
 		return bus.Value{Format: bus.Msgpack, Data: msg.Data}, nil
 	}
-	frame, err := base64.StdEncoding.DecodeString(msg.Header.Get(FailureHeader))
+	frame, err := base64.StdEncoding.DecodeString(msg.Header.Get(GoErrorHeader))
 	r := bus.ReadFields(frame)
 	f := r.ReadFailure()
 	if err != nil || r.Err() != nil {
-		return bus.Value{}, fmt.Errorf("%w: an error without %s: %s", bus.ErrMalformed, FailureHeader, msg.Header.Get(ErrorHeader))
+		return bus.Value{}, fmt.Errorf("%w: an error without %s: %s", bus.ErrMalformed, GoErrorHeader, msg.Header.Get(ErrorHeader))
 	}
 	return bus.Value{}, f.Err()
 }

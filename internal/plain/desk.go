@@ -22,6 +22,14 @@ const (
 	ErrorHeader  = "Nats-Service-Error"      // in words
 	statusHeader = "Nats-Service-Error-Code" // as HTTP has them
 	CodeHeader   = "Manta-Error"
+	// failureHeader is the code under which the error of a function is registered, beside the code that says that it failed.
+	failureHeader = "Manta-Failure"
+)
+
+// resultHeader asks for a ref of the result in place of its value, and says in a reply that it is one.
+const (
+	resultHeader = "Manta-Result"
+	resultRef    = "ref"
 )
 
 // Desk takes plain requests on, as many at a time as it is configured to, and answers them. Its node answers for them until group ends.
@@ -31,13 +39,14 @@ type Desk struct {
 	group   *member.Group
 	limit   int64
 	pending atomic.Int64
+	claims  claims
 	company *company
 }
 
 // NewDesk returns a desk that has up to limit requests at a time, all of one kind, a word.
 func NewDesk(node *member.Node, group *member.Group, limit int, kind string) (*Desk, error) {
 	company, err := newCompany(node, group, kind)
-	return &Desk{node: node, store: objstore.StoreOf(node), group: group, limit: int64(limit), company: company}, err
+	return &Desk{node: node, store: objstore.StoreOf(node), group: group, limit: int64(limit), claims: claims{node: node}, company: company}, err
 }
 
 // Request is what a client asks for at an endpoint. It is answered or refused once.
@@ -52,6 +61,7 @@ type Request struct {
 	begun    time.Time
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
+	claim    *claim // nil of one that may be made again and again
 }
 
 // Take takes up a request.
@@ -71,7 +81,7 @@ func (r *Request) Admit() error {
 		d.pending.Add(-1)
 		return fmt.Errorf("%w: %d requests wait at node %s", call.ErrOverload, d.limit, d.node.ID)
 	}
-	r.ctx, r.cancel = member.NewContext(d.group.Context(), &member.Scope{Node: d.node}), func(error) {}
+	r.ctx, r.cancel = call.TraceIn(r.Msg).Context(member.NewContext(d.group.Context(), &member.Scope{Node: d.node})), func(error) {}
 	if !deadline.IsZero() {
 		ctx, release := context.WithDeadline(r.ctx, deadline)
 		r.ctx, r.cancel = ctx, func(error) { release() }
@@ -104,43 +114,99 @@ func (r *Request) Arguments(values []bus.Value) []call.Arg {
 	return args
 }
 
-// AnswerWhenDone answers with what a call comes to, and ends the request then.
+// AnswerWhenDone answers with what a call comes to, and ends the request then. A result that no message takes is answered with a ref, as any is
+// if the client asks for that.
 func (r *Request) AnswerWhenDone(result *objstore.Object) {
-	d := r.desk
-	d.store.When(result, func(objstore.Outcome) {
+	r.desk.store.When(result, func(objstore.Outcome) {
 		r.End()
-		if !d.group.Go(func(ctx context.Context) {
-			value, err := d.store.Value(member.NewContext(ctx, &member.Scope{Node: d.node}), result)
-			if err != nil {
-				r.Refuse(err)
-				return
-			}
-			r.Answer(value)
-		}) {
-			r.Refuse(bus.ErrClosed)
-		}
+		r.inBackground(func(ctx context.Context) { r.answerWith(ctx, result) })
 	})
 }
 
-// Answer answers with a value, in the encoding of the request.
-func (r *Request) Answer(value bus.Value) {
+// inBackground does something for a request that has ended.
+func (r *Request) inBackground(do func(context.Context)) {
 	d := r.desk
-	d.store.Give(value.Refs)
-	value, err := bus.Recode(value, Format(r.Msg))
-	if most := d.node.Conn.MaxPayload(); err == nil && int64(len(value.Data)) > most {
-		err = fmt.Errorf("the result has %d bytes, the server takes messages of %d", len(value.Data), most)
+	if !d.group.Go(func(ctx context.Context) { do(member.NewContext(ctx, &member.Scope{Node: d.node})) }) {
+		r.Refuse(bus.ErrClosed)
+	}
+}
+
+func (r *Request) answerWith(ctx context.Context, result *objstore.Object) {
+	byRef := r.Msg.Header.Get(resultHeader) == resultRef
+	most := r.most()
+	value, err := r.desk.store.Fetch(ctx, result, most)
+	if err == nil && !byRef {
+		value, err = r.encoded(value)
+		byRef = err == nil && int64(len(value.Data)) > most
+	}
+	if errors.Is(err, objstore.ErrTooLarge) {
+		byRef, err = true, nil
+	}
+	switch {
+	case err != nil:
+		r.Refuse(err)
+	case byRef:
+		r.answerRef(result)
+	default:
+		r.Answer(value)
+	}
+}
+
+// answerRef answers with a ref.
+func (r *Request) answerRef(result *objstore.Object) {
+	ref := objstore.RefTo[any](result)
+	value, err := bus.EncodeJSON(ref)
+	if Format(r.Msg) == bus.Msgpack {
+		value, err = bus.Encode(ref)
 	}
 	if err != nil {
 		r.Refuse(err)
 		return
 	}
-	reply := bus.NewMsg(r.Msg.Reply, value.Data)
-	SetFormat(reply, Format(r.Msg))
+	reply := r.reply(value)
+	reply.Header.Set(resultHeader, resultRef)
 	r.Last(reply)
 }
 
+// Answer answers with a value, in the encoding of the request.
+func (r *Request) Answer(value bus.Value) {
+	value, err := r.encoded(value)
+	if most := r.most(); err == nil && int64(len(value.Data)) > most {
+		err = fmt.Errorf("%w: the answer has %d bytes, a message takes %d", objstore.ErrTooLarge, len(value.Data), most)
+	}
+	if err != nil {
+		r.Refuse(err)
+		return
+	}
+	r.Last(r.reply(value))
+}
+
+// encoded is a value as the client reads it.
+func (r *Request) encoded(value bus.Value) (bus.Value, error) {
+	return bus.Recode(value, Format(r.Msg))
+}
+
+// reply is a message with a value, whose refs are the client's from now on.
+func (r *Request) reply(value bus.Value) *bus.Msg {
+	r.desk.store.Give(value.Refs)
+	reply := bus.NewMsg(r.Msg.Reply, value.Data)
+	SetFormat(reply, Format(r.Msg))
+	return reply
+}
+
+// most is how many bytes an answer may have.
+func (r *Request) most() int64 {
+	most := r.desk.node.Conn.MaxPayload()
+	if r.claim != nil {
+		most = most/4*3 - recordOverhead // in base 64 inside a record
+	}
+	return most
+}
+
 // statuses are those of the codes that have one of their own.
-var statuses = map[string]string{"argument": "400", "actor_not_found": "404", "actor_exists": "409", "overload": "429", "deadline": "504"}
+var statuses = map[string]string{
+	"argument": "400", "actor_not_found": "404", "actor_exists": "409", "too_large": "413", "overload": "429", "deadline": "504",
+}
 
 // errorBytes is how much of an error in words a reply has, in its header and its payload each.
 const errorBytes = 32 << 10
@@ -157,16 +223,34 @@ func (r *Request) Refuse(err error) {
 	reply.Header.Set(ErrorHeader, text)
 	reply.Header.Set(statusHeader, cmp.Or(statuses[code], "500"))
 	reply.Header.Set(CodeHeader, code)
-	if r.Msg.Header.Get(FailureHeader) != "" {
-		reply.Header.Set(FailureHeader, packFailure(err))
+	if r.Msg.Header.Get(GoErrorHeader) != "" {
+		reply.Header.Set(GoErrorHeader, packFailure(err))
+	}
+	if own := bus.ErrorCode(err); code == call.FailedCode && own != bus.UnknownCode {
+		reply.Header.Set(failureHeader, own)
 	}
 	r.endpoint.count(r.begun, err)
+	if r.claim != nil && !errors.Is(err, bus.ErrClosed) { // which leaves no time: the next one to take the request up sees that this node is gone
+		if idle[code] {
+			r.desk.claims.release(r.claim)
+		} else {
+			r.desk.claims.record(r.claim, reply)
+		}
+	}
 	r.Publish(reply)
+}
+
+// idle are the codes of errors after which a request has done nothing: it may be made again.
+var idle = map[string]bool{
+	"argument": true, "overload": true, "not_registered": true, "class_not_registered": true, "infeasible": true, "closed": true, "actor_not_found": true,
 }
 
 // Last publishes the reply, or the last of several.
 func (r *Request) Last(reply *bus.Msg) {
 	r.endpoint.count(r.begun, nil)
+	if r.claim != nil {
+		r.desk.claims.record(r.claim, reply)
+	}
 	r.Publish(reply)
 }
 

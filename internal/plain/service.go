@@ -21,11 +21,11 @@ type Service struct {
 }
 
 // Announce begins to answer for a node.
-func Announce(node *member.Node, namespace string, info member.Info, endpoints []*Endpoint) (*Service, error) {
+func Announce(node *member.Node, info member.Info, endpoints []*Endpoint) (*Service, error) {
 	s := &Service{
 		node: node, started: time.Now().UTC(), endpoints: endpoints,
 		identity: bus.ServiceIdentity{
-			Name: "manta-" + namespace, ID: info.ID.String(), Version: info.Version, Metadata: map[string]string{"node": info.Name},
+			Name: node.Conn.Service(), ID: info.ID.String(), Version: info.Version, Metadata: map[string]string{"node": info.Name},
 		},
 	}
 	for verb, answer := range map[string]func() any{"PING": s.ping, "INFO": sync.OnceValue(s.describe), "STATS": s.stats} {

@@ -1,0 +1,68 @@
+package plain
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"manta/bus"
+	"manta/internal/call"
+)
+
+// NewRequest makes the request with which a node has a worker that is none run a call. Its subjects are still to be set. What cannot be said in JSON, or
+// not in one message of up to most bytes, is call.ErrArgument.
+func NewRequest(args []bus.Value, e *call.Entry, most int64) (*bus.Msg, error) {
+	texts := make([]json.RawMessage, len(args))
+	for i, a := range args {
+		text, err := bus.Recode(a, bus.JSON)
+		if err != nil {
+			return nil, fmt.Errorf("%w: argument %d, as JSON: %w", call.ErrArgument, i+1, err)
+		}
+		texts[i] = text.Data
+	}
+	var payload []byte
+	switch len(texts) {
+	case 0:
+	case 1:
+		payload = texts[0]
+	default:
+		payload, _ = json.Marshal(texts) // they are JSON
+	}
+	if int64(len(payload)) > most {
+		return nil, fmt.Errorf("%w: %d bytes as JSON, the server takes messages of %d: put a ref to a large value inside a struct", call.ErrArgument, len(payload), most)
+	}
+	msg := bus.NewMsg("", payload)
+	if deadline, ok := e.Until(); ok {
+		msg.Header.Set(deadlineHeader, deadline.UTC().Format(time.RFC3339Nano))
+	}
+	e.Trace().Put(msg)
+	return msg, nil
+}
+
+// codes are those of replies that have a status and no code.
+var codes = map[string]string{"400": "argument", "429": "overload", "503": "overload", "504": "deadline"}
+
+// ReadReply takes a reply apart: a value, or the code of an error and its words.
+func ReadReply(msg *bus.Msg) (value bus.Value, code, words string) {
+	code, words, status := msg.Header.Get(CodeHeader), msg.Header.Get(ErrorHeader), msg.Header.Get(statusHeader)
+	if own := msg.Header.Get(failureHeader); own != "" {
+		code = own
+	}
+	if code == "" && words == "" && status == "" {
+		value = bus.Value{Format: Format(msg), Data: msg.Data}
+		if len(value.Data) == 0 {
+			value = bus.Value{Format: bus.JSON, Data: []byte("null")}
+		}
+		return value, "", ""
+	}
+	if code == "" {
+		code = codes[status]
+	}
+	if code == "" || code == call.FailedCode {
+		code = bus.UnknownCode
+	}
+	if words == "" {
+		words = "it did not say why"
+	}
+	return value, code, clip(words, errorBytes)
+}

@@ -1,0 +1,346 @@
+package task
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	"go.uber.org/zap"
+
+	"manta/bus"
+	"manta/internal/call"
+	"manta/internal/member"
+	"manta/internal/plain"
+	"manta/objstore"
+)
+
+const (
+	// seekFor is how long workers have to answer when no node serves a function.
+	seekFor = time.Second
+	// askWorkersEvery is how often a lane with a backlog has workers asked for, and pingWorkersEvery how often one that has tasks is asked
+	// whether it is there.
+	askWorkersEvery  = time.Second
+	pingWorkersEvery = time.Second
+	// strikesGone is after how many pings in a row that reach nobody what a worker has is lost.
+	strikesGone = 3
+	// mostWindow bounds what a worker can announce.
+	mostWindow = 4096
+	windowKey  = "window" // in the metadata of its endpoint
+)
+
+// The tokens of the subjects where an owner hears of workers.
+const (
+	workerToken     = "worker."
+	workerTaskToken = workerToken + "task."
+	workerPingToken = workerToken + "ping."
+	workerInfoToken = workerToken + "info"
+)
+
+// workers is what an owner knows of workers that are no nodes. Its owner's lock guards it.
+type workers struct {
+	owner   *owner
+	replies *bus.Subscription
+	known   map[string]*worker
+	errands map[uint64]errand
+	last    uint64 // number of an errand
+	asked   moment // when workers were last asked for; 0: never
+}
+
+// errand is a task at a worker.
+type errand struct {
+	lane    *lane
+	peer    *peer
+	number  uint64 // of the task
+	attempt int
+}
+
+func startWorkers(o *owner) (*workers, error) {
+	ws := &workers{owner: o, known: make(map[string]*worker), errands: make(map[uint64]errand)}
+	var err error
+	ws.replies, err = o.node.Conn.Subscribe(o.node.Conn.Inbox(workerToken+">"), "", ws.hear)
+	return ws, err
+}
+
+func (ws *workers) close() {
+	_ = ws.replies.Unsubscribe() // its one error is that the connection is closed
+}
+
+// introduce tells a new lane of the workers that serve its function.
+func (ws *workers) introduce(l *lane) {
+	for _, w := range ws.known {
+		if w.windows[l.function] > 0 && l.takesWorkers() {
+			l.hire(w, ws.owner.now())
+		}
+	}
+}
+
+// wanted asks for workers, now and then, that could help with a backlog.
+func (ws *workers) wanted(l *lane, now moment) {
+	switch {
+	case l.seeking != 0 && now-l.seeking >= seekFor:
+		ws.owner.failUnserved(l)
+	case l.takesWorkers() && (ws.asked == 0 || now-ws.asked >= askWorkersEvery):
+		ws.ask(now)
+	}
+}
+
+// seek asks for workers that serve what no node does. False: there cannot be any.
+func (ws *workers) seek(l *lane, now moment) bool {
+	if !l.takesWorkers() {
+		return false
+	}
+	ws.ask(now)
+	l.seeking = now
+	l.refusals = max(l.refusals, 1) // nobody knocks meanwhile
+	ws.owner.watch(l)
+	return true
+}
+
+func (ws *workers) ask(now moment) {
+	ws.asked = now
+	ws.request("INFO", "", workerInfoToken)
+}
+
+// request asks all workers, or one, as NATS services are asked.
+func (ws *workers) request(verb, name, replyToken string) {
+	conn := ws.owner.node.Conn
+	if err := conn.Publish(bus.ServiceSubject(verb, conn.WorkerService(), name), conn.Inbox(replyToken), nil); err != nil {
+		ws.owner.node.Log.Debug("workers were not asked", zap.Error(err))
+	}
+}
+
+// hear handles what workers answer.
+func (ws *workers) hear(msg *bus.Msg) {
+	token := bus.LastToken(msg.Subject)
+	_, unserved := bus.Unserved(msg)
+	switch o := ws.owner; msg.Subject {
+	case o.node.Conn.Inbox(workerInfoToken):
+		if unserved {
+			ws.nobody()
+		} else if err := ws.found(msg.Data); err != nil {
+			o.node.Log.Warn("a worker does not say what it serves", zap.Error(err))
+		}
+	case o.node.Conn.Inbox(workerPingToken + token):
+		ws.ponged(token, unserved)
+	case o.node.Conn.Inbox(workerTaskToken + token):
+		if n, err := strconv.ParseUint(token, 10, 64); err == nil {
+			ws.answered(n, msg, unserved)
+		}
+	}
+}
+
+// nobody notes that there are no workers.
+func (ws *workers) nobody() {
+	o := ws.owner
+	o.mu.Lock()
+	defer o.unlock()
+	for _, l := range o.lanes {
+		if l.seeking != 0 {
+			o.failUnserved(l)
+		}
+	}
+}
+
+// found takes in what a worker serves.
+func (ws *workers) found(data []byte) error {
+	var info bus.ServiceInfo
+	if err := json.Unmarshal(data, &info); err != nil {
+		return err
+	}
+	if err := bus.CheckName("a worker's id", info.ID); err != nil {
+		return err
+	}
+	o := ws.owner
+	o.mu.Lock()
+	defer o.unlock()
+	w := ws.known[info.ID]
+	if w == nil {
+		w = &worker{name: info.ID}
+		ws.known[info.ID] = w
+	}
+	w.windows = make(map[string]int)
+	for _, e := range info.Endpoints {
+		if name, function, ok := o.node.Conn.ParseWorker(e.Subject); ok && name == info.ID {
+			window, _ := strconv.Atoi(e.Metadata[windowKey])
+			w.windows[function] = min(max(window, 1), mostWindow)
+		}
+	}
+	for _, l := range o.lanes {
+		if w.windows[l.function] == 0 {
+			l.retire(w.id())
+		} else if l.takesWorkers() {
+			l.hire(w, o.now())
+			o.watch(l)
+		}
+	}
+	return nil
+}
+
+// look pings the workers that have tasks.
+func (ws *workers) look(now moment) {
+	for _, w := range ws.known {
+		if w.has > 0 && now-w.pinged >= pingWorkersEvery {
+			w.pinged = now
+			ws.request("PING", w.name, workerPingToken+w.name)
+		}
+		if w.has > 0 && now-w.heard >= silentFor {
+			ws.dismiss(w)
+		}
+	}
+}
+
+// ponged takes in that a worker is there, or that nobody is.
+func (ws *workers) ponged(name string, unserved bool) {
+	o := ws.owner
+	o.mu.Lock()
+	defer o.unlock()
+	w := ws.known[name]
+	if w == nil {
+		return
+	}
+	if !unserved {
+		w.heard, w.strikes = o.now(), 0
+	} else if w.strikes++; w.strikes >= strikesGone {
+		ws.dismiss(w)
+	}
+}
+
+// dismiss forgets a worker that is gone, and what it had is lost.
+func (ws *workers) dismiss(w *worker) {
+	o := ws.owner
+	delete(ws.known, w.name)
+	maps.DeleteFunc(ws.errands, func(_ uint64, e errand) bool { return e.peer.worker == w })
+	for _, l := range o.lanes {
+		if p := l.peers[w.id()]; p != nil {
+			l.remove(p)
+			o.pump(l)
+		}
+	}
+}
+
+// interrupted notes that the connection was away: answers may have been lost meanwhile, and nobody sends them again.
+func (ws *workers) interrupted() {
+	for _, n := range slices.Backward(slices.Sorted(maps.Keys(ws.errands))) { // each goes to the front
+		e := ws.over(n)
+		e.lane.workerLost(e.peer, e.number, ws.owner.now())
+		ws.owner.watch(e.lane)
+	}
+}
+
+// over ends an errand.
+func (ws *workers) over(n uint64) errand {
+	e := ws.errands[n]
+	delete(ws.errands, n)
+	e.peer.worker.has--
+	return e
+}
+
+// send sends tasks to a worker, each by itself.
+func (ws *workers) send(l *lane, p *peer, tasks []*submission) {
+	o := ws.owner
+	for _, s := range tasks {
+		ws.last++
+		n := ws.last
+		e := errand{lane: l, peer: p, number: s.Number(), attempt: int(s.Attempt)}
+		ws.errands[n] = e
+		if p.worker.has++; p.worker.has == 1 {
+			p.worker.heard, p.worker.pinged, p.worker.strikes = o.now(), o.now(), 0
+		}
+		entry := s.Entry()
+		o.group.Go(func(ctx context.Context) { // arguments may be on other nodes
+			ctx = member.NewContext(ctx, &member.Scope{Node: o.node})
+			msg, err := ws.requestOf(ctx, &entry)
+			if err != nil {
+				ws.settle(n, e.done(objstore.Outcome{Err: fmt.Errorf("%s: %w", l.function, err)}))
+				return
+			}
+			msg.Subject = o.node.Conn.Worker(p.worker.name, l.function)
+			msg.Reply = o.node.Conn.Inbox(workerTaskToken + strconv.FormatUint(n, 10))
+			if err := o.node.Conn.PublishMsg(msg); err != nil {
+				o.logUnsent(l, err)
+			}
+		})
+	}
+}
+
+// requestOf makes a plain request of a task.
+func (ws *workers) requestOf(ctx context.Context, e *call.Entry) (*bus.Msg, error) {
+	args, err := e.Args.List()
+	if err != nil {
+		return nil, err
+	}
+	store := ws.owner.store
+	values := make([]bus.Value, len(args))
+	for i, a := range args {
+		if a.Value.Format == 0 {
+			if a.Value, err = store.Open(ctx, a.Object); err != nil {
+				return nil, fmt.Errorf("argument %d: %w", i+1, err)
+			}
+		}
+		store.Give(a.Value.Refs)
+		values[i] = a.Value
+	}
+	return plain.NewRequest(values, e, ws.owner.node.Conn.MaxPayload())
+}
+
+// answered takes in a worker's answer, or that the task reached nobody.
+func (ws *workers) answered(n uint64, msg *bus.Msg, unserved bool) {
+	o := ws.owner
+	o.mu.Lock()
+	e, open := ws.errands[n]
+	if open && unserved {
+		ws.over(n)
+		e.lane.workerAbsent(e.peer, e.number, o.now())
+		o.watch(e.lane)
+	}
+	o.unlock()
+	if !open || unserved {
+		return
+	}
+	value, code, words := plain.ReadReply(msg)
+	switch {
+	case code == bus.ErrorCode(call.ErrOverload):
+		ws.settle(n, result{number: e.number, attempt: e.attempt, status: call.Busy})
+	case code != "":
+		ws.settle(n, e.done(objstore.Outcome{Err: e.failure(code, words)}))
+	case len(value.Data) <= objstore.InlineLimit:
+		o.store.Capture(&value)
+		ws.settle(n, e.done(objstore.Outcome{Value: value}))
+	default:
+		o.store.Capture(&value)
+		o.group.Go(func(ctx context.Context) {
+			ws.settle(n, e.done(o.store.Seal(ctx, objstore.NewID(o.node.ID, e.number), value)))
+		})
+	}
+}
+
+func (e errand) done(out objstore.Outcome) result {
+	return result{number: e.number, attempt: e.attempt, status: call.Done, outcome: &out}
+}
+
+// failure is a worker's word that its function failed.
+func (e errand) failure(code, words string) error {
+	return errorOf(&call.Failure{
+		Func: e.lane.function, Node: e.peer.worker.name, Attempt: e.attempt, Code: code, Message: words,
+		Advice: call.Advice{Never: code == bus.ErrorCode(ErrArgument)},
+	})
+}
+
+// settle ends an errand with what has come of its task.
+func (ws *workers) settle(n uint64, r result) {
+	o := ws.owner
+	o.mu.Lock()
+	defer o.unlock()
+	if _, open := ws.errands[n]; !open { // the worker was taken for gone
+		o.stray(r.number, r.outcome)
+		return
+	}
+	e := ws.over(n)
+	e.peer.worker.heard = o.now()
+	e.lane.workerAnswered(e.peer, &r, o.now())
+	o.watch(e.lane)
+}
