@@ -70,6 +70,18 @@ func TestWorkersDoAllThatNodesDoWithThePermissionsOfWorkers(t *testing.T) {
 	if v, err := ledger.Call(ctx, 1); v != 2 || err != nil {
 		t.Errorf("a durable task: %d, %v", v, err)
 	}
+	if _, err := task.Declare[int, int]("nobody").Call(ctx, 1); !errors.Is(err, task.ErrNotRegistered) { // workers that are no nodes were asked for
+		t.Errorf("what nobody serves: %v", err)
+	}
+	alice, _ := g.connect(t, "alice")
+	for range 2 {
+		once := nats.NewMsg("manta.default.task.square")
+		once.Data = []byte("7")
+		once.Header.Set("Manta-Id", "seven")
+		if reply, err := alice.RequestMsgWithContext(ctx, once); err != nil || string(reply.Data) != "49" {
+			t.Errorf("a request that is made once: %v, %v", reply, err)
+		}
+	}
 	kept := objstore.Put(ctx, make([]byte, 1<<20), objstore.Durable())
 	if v, err := kept.Get(ctx); len(v) != 1<<20 || err != nil {
 		t.Errorf("a durable object: %d bytes, %v", len(v), err)
