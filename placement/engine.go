@@ -83,8 +83,11 @@ func (e *Engine) Close() error {
 // handle answers questions about groups that this node has made.
 func (e *Engine) handle(msg *bus.Msg) {
 	q, err := readQuestion(msg.Data)
+	if err == nil && msg.Reply == "" {
+		err = bus.ErrNoReply
+	}
 	if err != nil {
-		e.node.Log.Warn("a malformed frame", zap.String("subject", msg.Subject), zap.Error(err))
+		e.node.Reject(msg, err)
 		return
 	}
 	e.group.Go(func(ctx context.Context) {

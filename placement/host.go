@@ -38,7 +38,7 @@ func startHost(node *member.Node, group *member.Group) (h *host, err error) {
 func (h *host) handle(msg *bus.Msg) {
 	o, err := readOrder(msg.Data)
 	if err != nil {
-		h.node.Log.Warn("a malformed frame", zap.String("subject", msg.Subject), zap.Error(err))
+		h.node.Reject(msg, err)
 		return
 	}
 	a := answer{done: h.follow(&o), free: h.node.Capacity.Free().Own()}

@@ -16,7 +16,7 @@ func (d *desk) handlePing(function, reply string, r bus.Reader, now moment) erro
 		return err
 	}
 	if reply == "" {
-		return fmt.Errorf("%w: it says nobody to reply to", bus.ErrMalformed)
+		return bus.ErrNoReply
 	}
 	if d.late(m.laneHeader) {
 		return nil

@@ -19,7 +19,8 @@ type Node struct {
 	Log      *zap.Logger
 	Closing  <-chan struct{} // closed when Close begins: the Done of the ctx that Start returned
 
-	parts [maxParts]any
+	parts   [maxParts]any
+	rejects rejects
 }
 
 // Holds says whether the node has its lease at this moment: [Lease.Holds].

@@ -3,7 +3,6 @@ package plain
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -15,13 +14,6 @@ import (
 	"manta/internal/call"
 	"manta/internal/member"
 	"manta/objstore"
-)
-
-// The headers of an error.
-const (
-	ErrorHeader  = "Nats-Service-Error"      // in words
-	statusHeader = "Nats-Service-Error-Code" // as HTTP has them
-	CodeHeader   = "Manta-Error"
 )
 
 // Desk takes plain requests on, as many at a time as it is configured to, and answers them. Its node answers for them until group ends.
@@ -52,8 +44,16 @@ type Request struct {
 	cancel   context.CancelFunc
 }
 
-// Take takes up a request.
+// Take takes up a request. It is nil, and rejected, if nobody is to be answered, or at a subject where a node does not speak for others.
 func (d *Desk) Take(msg *bus.Msg, e *Endpoint) *Request {
+	switch {
+	case msg.Reply == "":
+		d.node.Reject(msg, bus.ErrNoReply)
+		return nil
+	case !bus.MayAnswer(msg.Reply):
+		d.node.Reject(msg, fmt.Errorf("%w: %q is a subject of NATS or of Manta", bus.ErrNoReply, bus.Clip(msg.Reply, shownBytes)))
+		return nil
+	}
 	return &Request{Msg: msg, desk: d, endpoint: e, begun: time.Now()}
 }
 
@@ -136,23 +136,14 @@ func (r *Request) Answer(value bus.Value) {
 // statuses are those of the codes that have one of their own.
 var statuses = map[string]string{"argument": "400", "actor_not_found": "404", "actor_exists": "409", "overload": "429", "deadline": "504"}
 
-// errorBytes is how much of an error in words a reply has, in its header and its payload each.
-const errorBytes = 32 << 10
-
 // Refuse answers with an error.
 func (r *Request) Refuse(err error) {
 	code := bus.EncodeFailure(err).Code
 	if errors.Is(err, call.ErrArgument) { // also inside the callee's own word
 		code = bus.ErrorCode(err)
 	}
-	text := clip(err.Error(), errorBytes)
-	detail, _ := json.Marshal(map[string]string{"error": text}) // strings always encode
-	reply := bus.NewMsg(r.Msg.Reply, detail)
-	reply.Header.Set(ErrorHeader, text)
-	reply.Header.Set(statusHeader, cmp.Or(statuses[code], "500"))
-	reply.Header.Set(CodeHeader, code)
 	r.endpoint.count(r.begun, err)
-	r.Publish(reply)
+	r.Publish(bus.NewRefusal(r.Msg.Reply, cmp.Or(statuses[code], "500"), code, err))
 }
 
 // Last publishes the reply, or the last of several.
@@ -163,9 +154,6 @@ func (r *Request) Last(reply *bus.Msg) {
 
 // Publish sends the client a message.
 func (r *Request) Publish(msg *bus.Msg) {
-	if r.Msg.Reply == "" {
-		return
-	}
 	if err := r.desk.node.Conn.PublishMsg(msg); err != nil {
 		r.desk.node.Log.Warn("a reply to a plain client was not sent", zap.String("subject", msg.Subject), zap.Error(err))
 	}

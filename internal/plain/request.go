@@ -3,7 +3,6 @@ package plain
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/vmihailenco/msgpack/v5"
@@ -44,7 +43,7 @@ func deadlineOf(msg *bus.Msg) (deadline time.Time, err error) {
 		return time.Now().Add(d), nil
 	}
 	if deadline, err = time.Parse(time.RFC3339Nano, text); err != nil {
-		err = fmt.Errorf("%w: header %s: %q: want a time such as 2026-01-02T15:04:05Z, or how long from now, such as 1.5s", call.ErrArgument, deadlineHeader, clip(text, 64))
+		err = fmt.Errorf("%w: header %s: %q: want a time such as 2026-01-02T15:04:05Z, or how long from now, such as 1.5s", call.ErrArgument, deadlineHeader, bus.Clip(text, shownBytes))
 	}
 	if deadline.Before(time.Unix(0, 0)) {
 		deadline = time.Unix(0, 0) // none would be the zero time
@@ -52,13 +51,8 @@ func deadlineOf(msg *bus.Msg) (deadline time.Time, err error) {
 	return deadline, err
 }
 
-// clip cuts a text that is longer than n bytes.
-func clip(text string, n int) string {
-	if len(text) > n {
-		return strings.ToValidUTF8(text[:n], "") + "…"
-	}
-	return text
-}
+// shownBytes is how much of what a client has sent stands in an error.
+const shownBytes = 64
 
 // Args takes a request's payload apart into as many arguments as its callee, a function or method in words, takes. What does not fit it is
 // call.ErrArgument.
