@@ -85,6 +85,7 @@ func (h *host) serve() {
 	h.group.Go(h.deliver)
 	h.group.Go(h.flushes.serve)
 	h.group.Go(h.births.serve)
+	h.group.Go(h.forgetStrangers)
 	h.node.Members.Watch(member.Watcher{Joined: func(member.Info) {}, Left: h.left})
 }
 

@@ -152,9 +152,12 @@ func creationOf(r *plain.Request, c *class) (cr *creation, err error) {
 	}
 	start := reflect.New(c.typ)
 	if len(msg.Data) > 0 {
-		cr.start = bus.Value{Format: plain.Format(msg), Data: msg.Data}
-		r.Capture(&cr.start)
-		err = errors.Join(err, bus.DecodeTo(cr.start, start))
+		var malformed error
+		if cr.start, malformed = plain.Payload(msg); malformed == nil {
+			r.Capture(&cr.start)
+			malformed = bus.DecodeTo(cr.start, start)
+		}
+		err = errors.Join(err, malformed)
 	} else if err == nil {
 		cr.start, err = bus.Encode(start.Elem().Interface())
 	}

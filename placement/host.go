@@ -57,14 +57,21 @@ func (h *host) follow(o *order) (done bool) {
 		h.mu.Lock()
 		done = h.ledger.reserve(o)
 		h.mu.Unlock()
-		if done && !o.final {
+		switch {
+		case done && !o.final:
 			h.group.Go(func(ctx context.Context) { h.expire(ctx, *o) })
+		case done:
+			h.doubtStranger(o.group)
 		}
 		return done
 	case commitFrame:
 		h.mu.Lock()
-		defer h.mu.Unlock()
-		return h.ledger.commit(o)
+		done = h.ledger.commit(o)
+		h.mu.Unlock()
+		if done {
+			h.doubtStranger(o.group)
+		}
+		return done
 	case undoFrame:
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -73,6 +80,17 @@ func (h *host) follow(o *order) (done bool) {
 		h.release(o.group)
 	}
 	return true
+}
+
+// doubtStranger asks the creator of a group that has bundles here for good, if membership does not know it: nobody would say that it has left.
+func (h *host) doubtStranger(group objstore.ID) {
+	creator := creatorOf(group)
+	if creator == h.node.ID || h.node.Members.Alive(creator) {
+		return
+	}
+	h.group.Go(func(ctx context.Context) {
+		h.doubt(ctx, part.Of(h.node), func(doubted member.ID) bool { return doubted == creator })
+	})
 }
 
 // expire gives back what an attempt has reserved, unless it has been made final meanwhile.

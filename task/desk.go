@@ -12,19 +12,27 @@ import (
 	"manta/objstore"
 )
 
-// guestFor is how long a lane of which nothing is here is remembered.
-const guestFor = time.Minute
+const (
+	// guestFor is how long a lane of which nothing is here is remembered.
+	guestFor = time.Minute
+	// maxGuests bounds the lanes that a desk knows: each owner has one for each function, need and strategy.
+	maxGuests = 1 << 16
+	// sweepAgain is how long a desk that knows too many waits before it looks again whether some can be forgotten.
+	sweepAgain = time.Second
+)
 
 // desk is a node's side of the conversation with owners: it takes in their frames, has slots decide, and gathers the replies. It has no
 // clock, goroutine or network of its own; its host, which locks it, gives it what it needs.
 type desk struct {
 	id       member.ID
 	maxBatch int // results in one reply
-	slots    slots
-	lookup   func(name string) (call.Handler, bool)
-	publish  func(g *guest, frame []byte) // to the owner; frames keep their order
-	rouse    func()                       // have sendAll called soon
-	alarm    func()                       // have tick called from now on
+
+	maxGuests int
+	slots     slots
+	lookup    func(name string) (call.Handler, bool)
+	publish   func(g *guest, frame []byte) // to the owner; frames keep their order
+	rouse     func()                       // have sendAll called soon
+	alarm     func()                       // have tick called from now on
 
 	host        *host // of the jobs; nil in tests
 	guests      map[guestKey]*guest
@@ -40,7 +48,7 @@ type desk struct {
 }
 
 func newDesk(id member.ID, capacity *member.Capacity, maxBatch int) *desk {
-	d := &desk{id: id, maxBatch: maxBatch, guests: make(map[guestKey]*guest), generations: make(map[member.ID]uint64)}
+	d := &desk{id: id, maxBatch: maxBatch, maxGuests: maxGuests, guests: make(map[guestKey]*guest), generations: make(map[member.ID]uint64)}
 	d.slots = newSlots(capacity, d)
 	return d
 }
@@ -135,6 +143,12 @@ func (d *desk) guestOf(m *tasksMessage, function, reply string, now moment) (*gu
 		g = &guest{guestKey: key, function: function, own: m.owner == d.id, need: call.ReadNeed(&r)}
 		if r.Err() != nil {
 			return nil, r.Err()
+		}
+		if len(d.guests) >= d.maxGuests && now-d.swept > sweepAgain {
+			d.sweep(now)
+		}
+		if len(d.guests) >= d.maxGuests {
+			return nil, fmt.Errorf("%w: node %s knows %d lanes, and takes no more", call.ErrOverload, d.id, d.maxGuests)
 		}
 		g.handler, _ = d.lookup(function)
 		d.epoch++
