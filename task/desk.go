@@ -36,19 +36,19 @@ type desk struct {
 
 	host        *host // of the jobs; nil in tests
 	guests      map[guestKey]*guest
-	generations map[member.ID]uint64 // of the owners' connections
-	starting    []*job               // to be run
-	dirty       []*guest             // with results to send
-	untold      []*job               // that knocked and whose owners do not know where they are
-	epoch       uint64               // of the newest guest's replies
-	held        int                  // jobs that are here
-	emptied     chan struct{}        // closed when held is 0; nil unless somebody waits for that
+	generations member.Generations // of the owners' connections
+	starting    []*job             // to be run
+	dirty       []*guest           // with results to send
+	untold      []*job             // that knocked and whose owners do not know where they are
+	epoch       uint64             // of the newest guest's replies
+	held        int                // jobs that are here
+	emptied     chan struct{}      // closed when held is 0; nil unless somebody waits for that
 	swept       moment
 	refused     atomic.Int64
 }
 
 func newDesk(id member.ID, capacity *member.Capacity, maxBatch int) *desk {
-	d := &desk{id: id, maxBatch: maxBatch, maxGuests: maxGuests, guests: make(map[guestKey]*guest), generations: make(map[member.ID]uint64)}
+	d := &desk{id: id, maxBatch: maxBatch, maxGuests: maxGuests, guests: make(map[guestKey]*guest), generations: make(member.Generations)}
 	d.slots = newSlots(capacity, d)
 	return d
 }
@@ -78,7 +78,7 @@ func (d *desk) handleTasks(function, reply string, direct bool, r bus.Reader, no
 	if err != nil {
 		return err
 	}
-	if d.late(m.laneHeader) {
+	if d.late(m.laneHeader, now) {
 		return nil
 	}
 	g, err := d.guestOf(&m, function, reply, now)
@@ -119,15 +119,9 @@ func (d *desk) take(j *job, knocked bool, now moment) {
 	d.slots.came(j, now)
 }
 
-// late says whether a frame was sent before its owner's connection broke: what the owner has learned since does not count it.
-func (d *desk) late(head laneHeader) bool {
-	if known := d.generations[head.owner]; head.generation != known {
-		if head.generation < known {
-			return true
-		}
-		d.generations[head.owner] = head.generation
-	}
-	return false
+// late says whether a frame was sent before its owner's connection broke.
+func (d *desk) late(head laneHeader, now moment) bool {
+	return d.generations.Late(head.owner, head.generation, now)
 }
 
 // guestOf returns the guest that a frame is about. It is nil if the frame says nobody to reply to and the lane's first one, which did,
@@ -316,7 +310,11 @@ func (d *desk) sweep(now moment) {
 	none := func(_ string, n int64) bool { return n == 0 } // of bundles that are not here any more
 	maps.DeleteFunc(d.slots.taken, none)
 	maps.DeleteFunc(d.slots.kept, none)
-	maps.DeleteFunc(d.generations, func(owner member.ID, _ uint64) bool { return !owners[owner] })
+	for owner := range d.generations {
+		if !owners[owner] {
+			delete(d.generations, owner)
+		}
+	}
 }
 
 // ownerLeft forgets what an owner that is gone has waiting here. What it has running goes on: it may only seem to be gone.

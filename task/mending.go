@@ -18,7 +18,7 @@ func (d *desk) handlePing(function, reply string, r bus.Reader, now moment) erro
 	if reply == "" {
 		return bus.ErrNoReply
 	}
-	if d.late(m.laneHeader) {
+	if d.late(m.laneHeader, now) {
 		return nil
 	}
 	g := d.guests[guestKey{m.owner, m.lane}]
