@@ -344,6 +344,9 @@ func remade(frame []byte, l life) ([]byte, error) {
 		return nil, err
 	}
 	args, err := q.Args.List()
+	if err == nil && len(args) != argCount {
+		err = fmt.Errorf("%w: how the actor was asked for has %d arguments: want %d", bus.ErrMalformed, len(args), argCount)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/vmihailenco/msgpack/v5"
-
 	"manta/bus"
 )
 
@@ -99,8 +97,7 @@ func FuzzStrict(f *testing.F) {
 			}
 		}
 		if value.Format == bus.Msgpack {
-			var v map[string]int
-			if msgpack.Unmarshal(data, &v) == nil && len(v) > 0 && data[0]&0xf0 == 0x80 && len(v) != int(data[0]&0x0f) {
+			if v, err := bus.Decode[map[string]int](value); err == nil && len(v) > 0 && data[0]&0xf0 == 0x80 && len(v) != int(data[0]&0x0f) {
 				t.Fatalf("%x has %d keys and %d are left", data, data[0]&0x0f, len(v))
 			}
 		}

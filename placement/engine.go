@@ -180,7 +180,7 @@ func (e *Engine) left(id member.ID) {
 	}
 	e.stir()
 	if e.host != nil {
-		e.group.Go(func(ctx context.Context) { e.host.doubt(ctx, e, func(creator member.ID) bool { return creator == id }) })
+		e.group.Go(func(ctx context.Context) { e.host.doubt(ctx, e, func(group objstore.ID) bool { return creatorOf(group) == id }) })
 	}
 }
 
@@ -193,7 +193,7 @@ func (e *Engine) cameBack() {
 	}
 	if e.host != nil {
 		e.group.Go(func(ctx context.Context) {
-			e.host.doubt(ctx, e, func(creator member.ID) bool { return creator != e.node.ID })
+			e.host.doubt(ctx, e, func(group objstore.ID) bool { return creatorOf(group) != e.node.ID })
 		})
 	}
 }

@@ -61,7 +61,7 @@ func (h *host) follow(o *order) (done bool) {
 		case done && !o.final:
 			h.group.Go(func(ctx context.Context) { h.expire(ctx, *o) })
 		case done:
-			h.doubtStranger(o.group)
+			h.doubtSoon(o.group)
 		}
 		return done
 	case commitFrame:
@@ -69,7 +69,7 @@ func (h *host) follow(o *order) (done bool) {
 		done = h.ledger.commit(o)
 		h.mu.Unlock()
 		if done {
-			h.doubtStranger(o.group)
+			h.doubtSoon(o.group)
 		}
 		return done
 	case undoFrame:
@@ -82,14 +82,13 @@ func (h *host) follow(o *order) (done bool) {
 	return true
 }
 
-// doubtStranger asks the creator of a group that has bundles here for good, if membership does not know it: nobody would say that it has left.
-func (h *host) doubtStranger(group objstore.ID) {
-	creator := creatorOf(group)
-	if creator == h.node.ID || h.node.Members.Alive(creator) {
-		return
-	}
+// doubtSoon asks the creator of a group that has bundles here for good whether there is such a group: an order that came late, or was forged, may
+// be of one that was removed or never made, and nobody would release it.
+func (h *host) doubtSoon(group objstore.ID) {
 	h.group.Go(func(ctx context.Context) {
-		h.doubt(ctx, part.Of(h.node), func(doubted member.ID) bool { return doubted == creator })
+		if member.Pause(ctx, momentFor); ctx.Err() == nil {
+			h.doubt(ctx, part.Of(h.node), func(id objstore.ID) bool { return id == group })
+		}
 	})
 }
 
@@ -115,11 +114,11 @@ func (h *host) release(id objstore.ID) {
 
 // doubt asks creators about groups that are here, and releases those of which nobody says that they are. A creator that is said to be
 // gone may only seem to be: it has lost its lease, and is there.
-func (h *host) doubt(ctx context.Context, e *Engine, doubted func(creator member.ID) bool) {
+func (h *host) doubt(ctx context.Context, e *Engine, doubted func(group objstore.ID) bool) {
 	h.mu.Lock()
 	var ids []objstore.ID
 	for id := range h.ledger.groups {
-		if doubted(creatorOf(id)) {
+		if doubted(id) {
 			ids = append(ids, id)
 		}
 	}
