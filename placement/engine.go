@@ -180,7 +180,9 @@ func (e *Engine) left(id member.ID) {
 	}
 	e.stir()
 	if e.host != nil {
-		e.group.Go(func(ctx context.Context) { e.host.doubt(ctx, e, func(group objstore.ID) bool { return creatorOf(group) == id }) })
+		e.group.Go(func(ctx context.Context) {
+			e.host.doubt(ctx, e, func(group objstore.ID) bool { return creatorOf(group) == id })
+		})
 	}
 }
 
