@@ -71,6 +71,15 @@ func besiege(t *testing.T, opts ...nodetest.Option) siege {
 
 func (s siege) rejected() int64 { return s.c.Node(0).Stats().Rejected }
 
+// idBytes is the node's id as it stands in frames.
+func (s siege) idBytes() []byte {
+	id, err := base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(base32.NoPadding).DecodeString(s.id)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return id
+}
+
 // callAll calls what is served, as programs and as strangers do.
 func (s siege) callAll() {
 	s.t.Helper()
@@ -479,11 +488,7 @@ func TestGarbageOfANodeThatIsGoneIsNotTakenOver(t *testing.T) {
 
 func TestBundlesOfAGroupThatNobodyMadeAreFreeAgain(t *testing.T) {
 	s := besiege(t)
-	own := make([]byte, 8)
-	if n, err := base32.NewEncoding("0123456789abcdefghijklmnopqrstuv").WithPadding(base32.NoPadding).Decode(own, []byte(s.id)); n != 8 || err != nil {
-		t.Fatal(n, err)
-	}
-	for creator, name := range map[string]string{"stranger": "a node that is not there", string(own): "the node itself"} {
+	for creator, name := range map[string]string{"stranger": "a node that is not there", string(s.idBytes()): "the node itself"} {
 		order := append(bus.AppendFrame(nil, 'r'), creator+"12345678"...)
 		order = append(order, 1, 1, 1, 0) // attempt, final, one bundle, its index
 		order = bus.AppendUint(bus.AppendString(append(order, 1), "CPU"), 40_000)
