@@ -25,6 +25,7 @@ var order = []string{
 	".", // the package story: no code, so that nothing is written twice
 	"internal/shared",
 	"internal/freeport",
+	"internal/recorded",
 	"bus",
 	"internal/member",
 	"objstore",

@@ -23,8 +23,11 @@ func (h *host) asked(msg *bus.Msg) {
 		return
 	}
 	q, err := call.ReadRequest(msg.Data)
+	if err == nil && !h.node.Conn.Answerable(msg.Reply) {
+		err = bus.ErrNoReply
+	}
 	if err != nil {
-		h.node.Log.Warn("a malformed request for an actor", zap.String("subject", msg.Subject), zap.Error(err))
+		h.node.Reject(msg, err)
 		return
 	}
 	h.group.Go(func(ctx context.Context) {

@@ -159,7 +159,9 @@ func birthIn(msg *bus.Msg) (birth objstore.ID) {
 func (c *cell) obey(msg *bus.Msg, word string) {
 	birth := birthIn(msg)
 	if len(msg.Data) != 0 && len(msg.Data) != len(birth) {
-		c.host.plain.refuse(msg, c.class, fmt.Errorf("actor %s: %s: %w: a payload of %d bytes was sent, it takes none", c.id, word, call.ErrArgument, len(msg.Data)))
+		if r := c.host.plain.desk.Take(msg, c.host.plain.calls[c.class]); r != nil {
+			r.Refuse(fmt.Errorf("actor %s: %s: %w: a payload of %d bytes was sent, it takes none", c.id, word, call.ErrArgument, len(msg.Data)))
+		}
 		return
 	}
 	c.mu.Lock()

@@ -235,12 +235,26 @@ func (d *directory) look(ctx context.Context, id string) (rec record, err error)
 		return rec, err
 	}
 	if !entry.Gone {
-		if err := json.Unmarshal(entry.Value, &rec); err != nil {
-			return rec, fmt.Errorf("the record of actor %q does not decode: %w", id, err)
+		if rec, err = readRecord(id, entry.Value); err != nil {
+			return rec, err
 		}
 	}
 	rec.revision = entry.Revision
 	return rec, nil
+}
+
+// errNoRecord is the error of what stands in the place of an actor's record and is none.
+var errNoRecord = errors.New("the record of an actor does not decode: remove its key from the bucket")
+
+func readRecord(id string, value []byte) (rec record, err error) {
+	if err := json.Unmarshal(value, &rec); err != nil {
+		return record{}, fmt.Errorf("actor %q: %w: %w", id, errNoRecord, err)
+	}
+	switch rec.State {
+	case "", recordPending, recordAlive, recordPassive, recordRestarting, recordDead:
+		return rec, nil
+	}
+	return record{}, fmt.Errorf("actor %q: %w: its state is %q", id, errNoRecord, bus.Clip(string(rec.State), 32))
 }
 
 // hosts returns the nodes that records may name.

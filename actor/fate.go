@@ -37,7 +37,7 @@ func (cs *callers) replied(msg *bus.Msg) {
 	kind := bus.LastToken(msg.Subject)
 	number, err := strconv.ParseUint(bus.LastToken(strings.TrimSuffix(msg.Subject, "."+kind)), 10, 64)
 	if err != nil {
-		cs.node.Log.Warn("a reply to an unknown subject", zap.String("subject", msg.Subject))
+		cs.node.Reject(msg, fmt.Errorf("%w: a reply to an unknown subject", bus.ErrMalformed))
 		return
 	}
 	if _, unserved := bus.Unserved(msg); unserved {
@@ -57,7 +57,7 @@ func (cs *callers) replied(msg *bus.Msg) {
 		err = cs.worded(number, msg.Data)
 	}
 	if err != nil {
-		cs.node.Log.Warn("a malformed reply", zap.String("subject", msg.Subject), zap.Error(err))
+		cs.node.Reject(msg, err)
 	}
 }
 
@@ -305,7 +305,12 @@ func (cs *callers) notPending(c *caller) {
 // say that it is not wanted any more.
 func (cs *callers) inquired(msg *bus.Msg) {
 	var birth objstore.ID
-	if copy(birth[:], msg.Data) < len(birth) {
+	switch {
+	case copy(birth[:], msg.Data) < len(birth):
+		cs.node.Reject(msg, fmt.Errorf("%w: no question about an actor", bus.ErrMalformed))
+		return
+	case msg.Reply == "":
+		cs.node.Reject(msg, bus.ErrNoReply)
 		return
 	}
 	p := call.Reply{Host: cs.node.ID, Number: birth.Number(), Status: call.Accepted}

@@ -65,7 +65,7 @@ func readMail(frame []byte) (h mailHeader, r bus.Reader, err error) {
 	}
 	h.sender = readSender(&r)
 	copy(h.birth[:], r.Raw(len(h.birth)))
-	h.epoch, h.generation = r.Uint(), r.Uint()
+	h.epoch, h.generation = r.Uint(), r.ReadGeneration()
 	h.lane = readLane(&r)
 	h.stream, h.origin, h.settled, h.first = r.Uint(), r.Uint(), r.Uint(), r.Uint()
 	return h, r, r.Err()
@@ -190,6 +190,15 @@ func readPing(frame []byte) (p ping, err error) {
 	for range r.Count() {
 		l := lanePing{lane: readLane(&r), stream: r.Uint(), upTo: r.Uint(), settled: r.Uint()}
 		l.asked = readNumbers(&r)
+		// Each answer once: a few bytes must not ask for all of them many times.
+		if n := len(p.lanes); n > 0 && l.lane <= p.lanes[n-1].lane {
+			r.Fail("lanes out of order")
+		}
+		for i := 1; i < len(l.asked); i++ {
+			if l.asked[i] <= l.asked[i-1] {
+				r.Fail("places out of order")
+			}
+		}
 		p.lanes = append(p.lanes, l)
 	}
 	return p, r.Err()

@@ -2,6 +2,7 @@ package actor
 
 import (
 	"bytes"
+	"errors"
 	"reflect"
 	"testing"
 
@@ -69,6 +70,19 @@ func FuzzReadPing(f *testing.F) {
 			t.Fatalf("%+v was read back as %+v, %v", p, again, err)
 		}
 	})
+}
+
+func TestAPingAsksForEachAnswerOnce(t *testing.T) {
+	for name, lanes := range map[string][]lanePing{
+		"a place twice":       {{asked: []uint64{1, 2, 2}}},
+		"places out of order": {{asked: []uint64{2, 1}}},
+		"a lane twice":        {{lane: 1}, {lane: 1}},
+	} {
+		p := ping{lanes: lanes}
+		if _, err := readPing(p.append(nil)); !errors.Is(err, bus.ErrMalformed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 func FuzzReadPong(f *testing.F) {

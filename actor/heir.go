@@ -182,6 +182,10 @@ func (h *heir) inheritActor(ctx context.Context, gone member.ID, id string) erro
 	d := h.engine.directory
 	for {
 		rec, err := d.look(ctx, id)
+		if errors.Is(err, errNoRecord) { // nobody could make it again
+			h.engine.node.Log.Warn("an actor of a node that is gone is lost", zap.Error(err))
+			return d.leave(ctx, gone, id)
+		}
 		if err != nil {
 			return err
 		}
@@ -340,6 +344,9 @@ func remade(frame []byte, l life) ([]byte, error) {
 		return nil, err
 	}
 	args, err := q.Args.List()
+	if err == nil && len(args) != argCount {
+		err = fmt.Errorf("%w: how the actor was asked for has %d arguments: want %d", bus.ErrMalformed, len(args), argCount)
+	}
 	if err != nil {
 		return nil, err
 	}

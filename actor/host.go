@@ -63,7 +63,8 @@ type host struct {
 	cells    map[*bus.Subscription]*cell // by mailbox: for a moment, a name can have two
 	local    map[string]*cell            // by id, for callers on this node: the latest of a name, until it has ended
 
-	generations map[member.ID]uint64 // of the callers' connections
+	origin      time.Time
+	generations member.Generations // of the callers' connections
 
 	flushes flushes
 	plain   *plainDoor
@@ -75,7 +76,7 @@ func newHost(ctx context.Context, node *member.Node, d *directory, classes *task
 	return &host{
 		node: node, directory: d, classes: classes, group: group, workers: newWorkers(group),
 		mail: make(chan *bus.Msg, mailRoom), cells: make(map[*bus.Subscription]*cell), local: make(map[string]*cell),
-		fence: fence, scope: &member.Scope{Node: node}, budget: mailBudget, generations: make(map[member.ID]uint64),
+		fence: fence, scope: &member.Scope{Node: node}, budget: mailBudget, generations: make(member.Generations), origin: time.Now(),
 		births: newBirths(), flushes: flushes{fence: fence, some: make(chan struct{}, 1)},
 	}
 }
@@ -85,6 +86,7 @@ func (h *host) serve() {
 	h.group.Go(h.deliver)
 	h.group.Go(h.flushes.serve)
 	h.group.Go(h.births.serve)
+	h.group.Go(h.forgetStrangers)
 	h.node.Members.Watch(member.Watcher{Joined: func(member.Info) {}, Left: h.left})
 }
 
@@ -105,11 +107,7 @@ func (h *host) left(id member.ID) {
 func (h *host) late(owner member.ID, generation uint64) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	known := h.generations[owner]
-	if generation > known {
-		h.generations[owner] = generation
-	}
-	return generation < known
+	return h.generations.Late(owner, generation, time.Since(h.origin))
 }
 
 // openDoors joins the queue groups. It is for a node that has joined.

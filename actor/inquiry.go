@@ -43,7 +43,7 @@ func (e *Engine) inquireOf(ctx context.Context, host member.ID, frame []byte) (c
 			}
 		}
 		switch {
-		case errors.Is(err, bus.ErrClosed):
+		case errors.Is(err, bus.ErrClosed), errors.Is(err, bus.ErrVersion):
 			return call.Reply{}, err
 		case err != nil && !e.node.Members.Alive(host):
 			return call.Reply{Status: call.Moved}, nil
@@ -57,8 +57,11 @@ func (e *Engine) inquireOf(ctx context.Context, host member.ID, frame []byte) (c
 // inquired answers a creator that has had no answer.
 func (h *host) inquired(msg *bus.Msg) {
 	q, err := readInquiry(msg.Data)
+	if err == nil && msg.Reply == "" {
+		err = bus.ErrNoReply
+	}
 	if err != nil {
-		h.node.Log.Warn("a malformed question about an actor", zap.String("subject", msg.Subject), zap.Error(err))
+		h.node.Reject(msg, err)
 		return
 	}
 	p := call.Reply{Host: h.node.ID, Number: q.birth.Number(), Attempt: int(q.number)}

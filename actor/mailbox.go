@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"go.uber.org/zap"
-
 	"manta/bus"
 	"manta/internal/call"
 	"manta/internal/member"
@@ -17,17 +15,22 @@ import (
 
 // deliver takes a message out of the mailbox.
 func (c *cell) deliver(msg *bus.Msg, word string) {
+	if msg.Reply != "" && !c.host.node.Conn.Answerable(msg.Reply) {
+		c.host.node.Reject(msg, bus.ErrNoReply)
+		return
+	}
 	switch word {
 	case controlStop, controlKill:
-		if msg.Reply == "" || c.host.node.Conn.Answerable(msg.Reply) {
-			c.obey(msg, word)
-		}
+		c.obey(msg, word)
 	case controlPing:
 		c.pinged(msg)
 	case controlCancel:
-		if key, place, err := readCancel(msg.Data); err == nil {
-			c.cancel(key, place)
+		key, place, err := readCancel(msg.Data)
+		if err != nil {
+			c.host.node.Reject(msg, err)
+			return
 		}
+		c.cancel(key, place)
 	case wordOfMail:
 		c.called(msg)
 	default: // a method
@@ -39,7 +42,7 @@ func (c *cell) deliver(msg *bus.Msg, word string) {
 func (c *cell) called(msg *bus.Msg) {
 	h, r, err := readMail(msg.Data)
 	if err != nil {
-		c.host.node.Log.Warn("malformed calls", zap.String("subject", msg.Subject), zap.Error(err))
+		c.host.node.Reject(msg, err)
 		return
 	}
 	if c.host.late(h.sender.owner, h.generation) {
@@ -58,7 +61,9 @@ func (c *cell) called(msg *bus.Msg) {
 	ok, hole := v.enter(&h)
 	switch {
 	case ok:
-		c.takeAll(v, &h, r)
+		if err := c.takeAll(v, &h, r); err != nil {
+			c.host.node.Reject(msg, err)
+		}
 	case hole && v.reported != v.taken+1:
 		v.reported = v.taken + 1
 		c.reportHole(v, h.first)
@@ -67,13 +72,12 @@ func (c *cell) called(msg *bus.Msg) {
 	c.flush()
 }
 
-// takeAll takes the calls behind a header, but those that were taken before.
-func (c *cell) takeAll(v *visitor, h *mailHeader, r bus.Reader) {
+// takeAll takes the calls behind a header, but those that were taken before, up to the first that is malformed.
+func (c *cell) takeAll(v *visitor, h *mailHeader, r bus.Reader) error {
 	for place := h.first; r.Left() > 0; place++ {
 		method, entry := readCall(&r)
 		if r.Err() != nil {
-			c.host.node.Log.Warn("a malformed call", zap.String("actor", c.id), zap.Error(r.Err()))
-			return
+			return r.Err()
 		}
 		if place <= v.taken {
 			continue
@@ -85,6 +89,7 @@ func (c *cell) takeAll(v *visitor, h *mailHeader, r bus.Reader) {
 			c.refuse(call, err)
 		}
 	}
+	return nil
 }
 
 // turnAway answers calls that are for another epoch than the cell's.
@@ -157,7 +162,7 @@ func (c *cell) admit(v *visit, birth objstore.ID) error {
 func (c *cell) pinged(msg *bus.Msg) {
 	asked, err := readPing(msg.Data)
 	if err != nil {
-		c.host.node.Log.Warn("a malformed ping", zap.String("subject", msg.Subject), zap.Error(err))
+		c.host.node.Reject(msg, err)
 		return
 	}
 	c.mu.Lock()

@@ -73,7 +73,9 @@ func (d *plainDoor) called(msg *bus.Msg) {
 		return
 	}
 	if err := bus.CheckName("actor id", id); err != nil { // '*' and '>' are what a client may publish to
-		d.refuse(msg, c, fmt.Errorf("%w: %w", call.ErrArgument, err))
+		if r := d.desk.Take(msg, d.calls[c]); r != nil {
+			r.Refuse(fmt.Errorf("%w: %w", call.ErrArgument, err))
+		}
 		return
 	}
 	d.call(msg, c, id, method)
@@ -81,7 +83,8 @@ func (d *plainDoor) called(msg *bus.Msg) {
 
 // call makes a call for a client. It does not block.
 func (d *plainDoor) call(msg *bus.Msg, c *class, id, method string) {
-	if !d.engine.node.Conn.Answerable(msg.Reply) {
+	r := d.desk.Take(msg, d.calls[c])
+	if r == nil {
 		return
 	}
 	m, err := c.method(method)
@@ -89,7 +92,6 @@ func (d *plainDoor) call(msg *bus.Msg, c *class, id, method string) {
 	if err == nil {
 		values, err = plain.Args("method", len(m.args), msg)
 	}
-	r := d.desk.Take(msg, d.calls[c])
 	if err == nil {
 		err = r.Admit()
 	}
@@ -114,20 +116,16 @@ func (c *class) method(name string) (*method, error) {
 	return nil, fmt.Errorf("%w: class %s has no method %s that can be called from elsewhere: it has %s", call.ErrArgument, c.name, name, methods)
 }
 
-// refuse answers a client with an error, if it waits for an answer.
-func (d *plainDoor) refuse(msg *bus.Msg, c *class, err error) {
-	if d.engine.node.Conn.Answerable(msg.Reply) {
-		d.desk.Take(msg, d.calls[c]).Refuse(err)
-	}
-}
-
 // create takes a request for an actor of a class. Nobody holds it then, so it is detached.
 func (d *plainDoor) create(msg *bus.Msg, className string) {
 	c, ok := lookupClass(d.engine.host.classes, className)
-	if !ok || !d.engine.node.Conn.Answerable(msg.Reply) {
+	if !ok {
 		return
 	}
 	r := d.desk.Take(msg, d.makes[c])
+	if r == nil {
+		return
+	}
 	refuse := func(err error) { r.Refuse(fmt.Errorf("actor of class %s: %w", c.name, err)) }
 	if err := r.Admit(); err != nil {
 		refuse(err)
@@ -162,9 +160,12 @@ func creationOf(r *plain.Request, c *class) (cr *creation, err error) {
 	}
 	start := reflect.New(c.typ)
 	if len(msg.Data) > 0 {
-		cr.start = bus.Value{Format: plain.Format(msg), Data: msg.Data}
-		r.Capture(&cr.start)
-		err = errors.Join(err, bus.DecodeTo(cr.start, start))
+		var malformed error
+		if cr.start, malformed = plain.Payload(msg); malformed == nil {
+			r.Capture(&cr.start)
+			malformed = bus.DecodeTo(cr.start, start)
+		}
+		err = errors.Join(err, malformed)
 	} else if err == nil {
 		cr.start, err = bus.Encode(start.Elem().Interface())
 	}

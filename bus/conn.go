@@ -224,7 +224,7 @@ func (c *Conn) SubscribeChan(subject, queue string, ch chan *Msg) (*Subscription
 	return sub, nil
 }
 
-// Request sends data and waits for one answer. ErrNoResponders and ErrDenied mean that it reached nobody.
+// Request sends data and waits for one answer. ErrNoResponders and ErrDenied mean that it reached nobody. An answer that is a refusal is its error.
 func (c *Conn) Request(ctx context.Context, subject string, data []byte) (*Msg, error) {
 	ctx, stop := c.untilDenied(ctx, func(denied string) bool { return denied == subject })
 	defer stop()
@@ -236,8 +236,13 @@ func (c *Conn) Request(ctx context.Context, subject string, data []byte) (*Msg, 
 		return nil, fmt.Errorf("%s: %w", subject, ErrNoResponders)
 	case errors.Is(err, nats.ErrConnectionClosed):
 		return nil, ErrClosed
+	case err != nil:
+		return nil, err
 	}
-	return msg, err
+	if err := RefusalOf(msg); err != nil {
+		return nil, err
+	}
+	return msg, nil
 }
 
 // lookAgain is how often a wait for a message looks whether the connection was interrupted meanwhile.

@@ -1,6 +1,9 @@
 package bus
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 var (
 	// ErrNoNode is returned by everything that needs a node and finds none in its ctx. Nothing was sent.
@@ -35,5 +38,12 @@ var (
 		"(the max_bytes of the bucket's stream) or the stream's own limits, or the server's max_mem, max_file or disk"))
 
 	// ErrMalformed is returned for a frame that does not decode: it was cut short, or is of another version.
-	ErrMalformed = errors.New("malformed frame")
+	ErrMalformed = RegisterError("malformed", errors.New("malformed frame"))
+
+	// ErrNoReply is the error of a question that does not say where its answer is to go.
+	ErrNoReply = fmt.Errorf("%w: it says nobody to reply to", ErrMalformed)
+
+	// ErrVersion is returned for a frame, or by the start of a node for a cluster, of another version; the error names both. A frame of
+	// another version is ErrMalformed too: nothing of it was read.
+	ErrVersion = RegisterError("version", errors.New("another version of frames"))
 )

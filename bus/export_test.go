@@ -30,3 +30,15 @@ var (
 	Take    = (*window).take
 	Give    = (*window).give
 )
+
+// ReadAck reads what JetStream answers to a message that it was to store.
+func ReadAck(data []byte) (seq uint64, err error) { return readAck(&Msg{Data: data}) }
+
+// AttemptOf reads the reply subject of a delivery.
+func AttemptOf(reply string) (attempt int, err error) {
+	d, err := (&Conn{}).deliveryOf(&Msg{Reply: reply})
+	return d.Attempt, err
+}
+
+// TakeChunk gives an assembly a chunk.
+var TakeChunk = (*Assembly).take

@@ -8,7 +8,8 @@ import (
 // FrameMark is the first byte of a frame: MessagePack never uses it and JSON never starts with it.
 const FrameMark = 0xC1
 
-// FrameVersion is the version of frames that this code writes and reads.
+// FrameVersion is the version of frames, and of the records that nodes keep for each other, that this code writes and reads. Fields that are
+// added to a record in JSON leave it as it is: who does not know them passes them over.
 const FrameVersion = 1
 
 // IsFrame says whether a message is a frame, of whatever version; else it is a plain client's.
@@ -39,10 +40,12 @@ type Reader struct {
 // ReadFrame starts reading a frame and returns its kind.
 func ReadFrame(b []byte) (Reader, byte) {
 	switch {
-	case len(b) < 3 || b[0] != FrameMark:
+	case len(b) < 2 || b[0] != FrameMark:
 		return Reader{err: fmt.Errorf("%w: not a frame", ErrMalformed)}, 0
 	case b[1] != FrameVersion:
-		return Reader{err: fmt.Errorf("%w: version %d, this process reads %d", ErrMalformed, b[1], FrameVersion)}, 0
+		return Reader{err: fmt.Errorf("%w: %w: it is of version %d, this process reads version %d", ErrMalformed, ErrVersion, b[1], FrameVersion)}, 0
+	case len(b) < 3:
+		return Reader{err: fmt.Errorf("%w: cut short", ErrMalformed)}, 0
 	}
 	return Reader{rest: b[3:]}, b[2]
 }

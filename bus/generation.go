@@ -57,6 +57,19 @@ func (i *interruptions) serve(closed <-chan struct{}) {
 // to reconnect that fails late may raise it too.
 func (c *Conn) Generation() uint64 { return 1 + c.nc.Stats().Reconnects + c.interruptions.drops.Load() }
 
+// maxGeneration is more lives than any connection has. A higher number in a frame would have its reader drop, as late, all that its sender will
+// ever say.
+const maxGeneration = 1 << 40
+
+// ReadGeneration reads a generation, which AppendUint wrote.
+func (r *Reader) ReadGeneration() uint64 {
+	n := r.Uint()
+	if n > maxGeneration {
+		r.Fail("impossible generation of a connection")
+	}
+	return n
+}
+
 // OnReconnect calls hear after each rise of the generation; those that follow each other at once may become one call. Calls come
 // one at a time, on a goroutine that is not nats.go's, and Close waits for the last one, so hear must not call Close. The last
 // call may still be running when stop returns.

@@ -77,6 +77,7 @@ func TestAReplySubjectIsNoneOfTheServersNorOfNodes(t *testing.T) {
 	for reply, want := range map[string]bool{
 		"_INBOX.alice.x": true, "_R_.x.y": true, "answers": true, s.Reply("alice", "x") + ".y": true,
 		"": false, "$KV.manta_red_nodes.x": false, "$JS.API.INFO": false, s.Task("f"): false, s.Durable("f", "a.b"): false, "manta.blue.reply.x.y": false,
+		"$SYS.REQ": false, "manta.red.replyx": false, "manta.": false, "results.of.mine": true, "manta": true,
 	} {
 		if s.Answerable(reply) != want {
 			t.Errorf("%q: want %v", reply, want)

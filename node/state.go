@@ -30,10 +30,15 @@ func (n *Node) Resources() (total, free Resources) {
 type Stats struct {
 	Objects objstore.Stats
 	Tasks   task.Stats
+	// Rejected counts the messages that came to this node and cannot be read, are of another version, or ask without naming a subject for
+	// their answer. The log tells of some, at most one a second.
+	Rejected int64
 }
 
 // Stats returns the node's counters.
-func (n *Node) Stats() Stats { return Stats{Objects: n.objects.Stats(), Tasks: n.tasks.Stats()} }
+func (n *Node) Stats() Stats {
+	return Stats{Objects: n.objects.Stats(), Tasks: n.tasks.Stats(), Rejected: n.self.Rejected()}
+}
 
 // Why says in words why a task has no result yet, for people to read: the words may change. They are one of
 //

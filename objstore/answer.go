@@ -17,8 +17,11 @@ func (s *Store) answer(msg *bus.Msg) {
 		return
 	}
 	q, err := readQuestion(msg.Data)
+	if err == nil && msg.Reply == "" {
+		err = bus.ErrNoReply
+	}
 	if err != nil {
-		s.node.Log.Warn("a malformed question about an object", zap.String("subject", msg.Subject), zap.Error(err))
+		s.node.Reject(msg, err)
 		return
 	}
 	if q.kind == goneFrame {

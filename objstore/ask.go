@@ -166,7 +166,7 @@ func (s *Store) ask(ctx context.Context, node member.ID, question []byte) (Outco
 			}
 			member.Pause(ctx, askAgain)
 			continue
-		case errors.Is(err, bus.ErrClosed):
+		case errors.Is(err, bus.ErrClosed), errors.Is(err, bus.ErrVersion):
 			return Outcome{}, err
 		case err != nil:
 			member.Pause(ctx, askAgain)

@@ -67,3 +67,16 @@ func Silent(ctx context.Context, name string) {
 	}
 	s.neighbours.gaveUp(name, os.ErrDeadlineExceeded)
 }
+
+// ReadQuestion reads what another node asks.
+func ReadQuestion(data []byte) error {
+	if r, kind := bus.ReadFrame(data); kind == notesFrame {
+		_, _, err := readNotes(&r)
+		return err
+	}
+	_, err := readQuestion(data)
+	return err
+}
+
+// ReadAnswer reads what another node answers.
+func ReadAnswer(data []byte) (Outcome, bool) { return readAnswer(data) }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"manta/bus"
 	"manta/internal/member"
 )
 
@@ -38,9 +39,10 @@ func (id *ID) UnmarshalText(text []byte) (err error) {
 
 // ParseID reads what String wrote.
 func ParseID(s string) (id ID, err error) {
-	b, err := member.IDText.DecodeString(strings.ToLower(s))
-	if err != nil || len(b) != len(id) {
-		return id, fmt.Errorf("%q is no object id: want 26 characters of base 32", s)
+	lower := strings.ToLower(s)
+	b, err := member.IDText.DecodeString(lower)
+	if err != nil || len(b) != len(id) || member.IDText.EncodeToString(b) != lower { // as of member.ParseID
+		return id, fmt.Errorf("%q is no object id: want 26 characters of base 32", bus.Clip(s, 64))
 	}
 	return ID(b), nil
 }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"go.uber.org/zap"
-
 	"manta/bus"
 	"manta/internal/member"
 )
@@ -60,7 +58,7 @@ func (s *Store) deliver(ctx context.Context, to member.ID, p *post) {
 func (s *Store) answerNotes(msg *bus.Msg, r bus.Reader) {
 	from, notes, err := readNotes(&r)
 	if err != nil {
-		s.node.Log.Warn("malformed notes about objects", zap.String("subject", msg.Subject), zap.Error(err))
+		s.node.Reject(msg, err)
 		return
 	}
 	s.mu.Lock()

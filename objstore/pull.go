@@ -199,8 +199,11 @@ func readRefusal(msg *bus.Msg) error {
 // a server that is slow to take what it sends holds up those behind.
 func (s *Store) give(msg *bus.Msg) {
 	q, err := readChunkQuestion(msg.Data)
+	if err == nil && msg.Reply == "" {
+		err = bus.ErrNoReply
+	}
 	if err != nil {
-		s.node.Log.Warn("a malformed question for a chunk", zap.String("subject", msg.Subject), zap.Error(err))
+		s.node.Reject(msg, err)
 		return
 	}
 	value, blob, refusal := s.holding(q)

@@ -83,8 +83,11 @@ func (e *Engine) Close() error {
 // handle answers questions about groups that this node has made.
 func (e *Engine) handle(msg *bus.Msg) {
 	q, err := readQuestion(msg.Data)
+	if err == nil && msg.Reply == "" {
+		err = bus.ErrNoReply
+	}
 	if err != nil {
-		e.node.Log.Warn("a malformed frame", zap.String("subject", msg.Subject), zap.Error(err))
+		e.node.Reject(msg, err)
 		return
 	}
 	e.group.Go(func(ctx context.Context) {
@@ -177,7 +180,9 @@ func (e *Engine) left(id member.ID) {
 	}
 	e.stir()
 	if e.host != nil {
-		e.group.Go(func(ctx context.Context) { e.host.doubt(ctx, e, func(creator member.ID) bool { return creator == id }) })
+		e.group.Go(func(ctx context.Context) {
+			e.host.doubt(ctx, e, func(group objstore.ID) bool { return creatorOf(group) == id })
+		})
 	}
 }
 
@@ -190,7 +195,7 @@ func (e *Engine) cameBack() {
 	}
 	if e.host != nil {
 		e.group.Go(func(ctx context.Context) {
-			e.host.doubt(ctx, e, func(creator member.ID) bool { return creator != e.node.ID })
+			e.host.doubt(ctx, e, func(group objstore.ID) bool { return creatorOf(group) != e.node.ID })
 		})
 	}
 }

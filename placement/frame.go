@@ -68,8 +68,8 @@ func readOrder(frame []byte) (o order, err error) {
 		o.bundles = make(map[int]member.Amounts)
 		for range r.Count() {
 			i := r.Uint()
-			if i >= maxBundles {
-				r.Fail("the index of a bundle is too large")
+			if i >= maxBundles || o.bundles[int(i)] != nil {
+				r.Fail("the index of a bundle is too large, or comes twice")
 				break
 			}
 			o.bundles[int(i)] = call.ReadNeed(&r)

@@ -38,7 +38,7 @@ func startHost(node *member.Node, group *member.Group) (h *host, err error) {
 func (h *host) handle(msg *bus.Msg) {
 	o, err := readOrder(msg.Data)
 	if err != nil {
-		h.node.Log.Warn("a malformed frame", zap.String("subject", msg.Subject), zap.Error(err))
+		h.node.Reject(msg, err)
 		return
 	}
 	a := answer{done: h.follow(&o), free: h.node.Capacity.Free().Own()}
@@ -57,14 +57,21 @@ func (h *host) follow(o *order) (done bool) {
 		h.mu.Lock()
 		done = h.ledger.reserve(o)
 		h.mu.Unlock()
-		if done && !o.final {
+		switch {
+		case done && !o.final:
 			h.group.Go(func(ctx context.Context) { h.expire(ctx, *o) })
+		case done:
+			h.doubtSoon(o.group)
 		}
 		return done
 	case commitFrame:
 		h.mu.Lock()
-		defer h.mu.Unlock()
-		return h.ledger.commit(o)
+		done = h.ledger.commit(o)
+		h.mu.Unlock()
+		if done {
+			h.doubtSoon(o.group)
+		}
+		return done
 	case undoFrame:
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -73,6 +80,16 @@ func (h *host) follow(o *order) (done bool) {
 		h.release(o.group)
 	}
 	return true
+}
+
+// doubtSoon asks the creator of a group that has bundles here for good whether there is such a group: an order that came late, or was forged, may
+// be of one that was removed or never made, and nobody would release it.
+func (h *host) doubtSoon(group objstore.ID) {
+	h.group.Go(func(ctx context.Context) {
+		if member.Pause(ctx, momentFor); ctx.Err() == nil {
+			h.doubt(ctx, part.Of(h.node), func(id objstore.ID) bool { return id == group })
+		}
+	})
 }
 
 // expire gives back what an attempt has reserved, unless it has been made final meanwhile.
@@ -97,11 +114,11 @@ func (h *host) release(id objstore.ID) {
 
 // doubt asks creators about groups that are here, and releases those of which nobody says that they are. A creator that is said to be
 // gone may only seem to be: it has lost its lease, and is there.
-func (h *host) doubt(ctx context.Context, e *Engine, doubted func(creator member.ID) bool) {
+func (h *host) doubt(ctx context.Context, e *Engine, doubted func(group objstore.ID) bool) {
 	h.mu.Lock()
 	var ids []objstore.ID
 	for id := range h.ledger.groups {
-		if doubted(creatorOf(id)) {
+		if doubted(id) {
 			ids = append(ids, id)
 		}
 	}

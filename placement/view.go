@@ -82,7 +82,7 @@ func (e *Engine) ask(ctx context.Context, node member.ID, subject string, questi
 			return msg.Data, nil
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
-		case errors.Is(err, bus.ErrClosed):
+		case errors.Is(err, bus.ErrClosed), errors.Is(err, bus.ErrVersion):
 			return nil, err
 		case !errors.Is(err, bus.ErrNoResponders):
 			heard = time.Now()

@@ -3,6 +3,7 @@ package task
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,6 +23,8 @@ const (
 const (
 	// endedFor is how long a node remembers that a task was ended: it may just be on its way here.
 	endedFor = 10 * time.Second
+	// endedKept bounds how many it remembers: beyond that a task may run in vain.
+	endedKept = 1 << 16
 	// recordsWaiting is how many outcomes may wait to be recorded before a node takes no more tasks.
 	recordsWaiting = 4096
 	// shortHere is how many short tasks a node has at least, if there are so many: the way to JetStream and back is longer than most of them, and what
@@ -206,7 +209,7 @@ func (a *adopter) serve(ctx context.Context) {
 func (a *adopter) idle() bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return len(a.trades)+len(a.adoptions) == 0
+	return len(a.trades)+len(a.adoptions)+len(a.ended) == 0
 }
 
 // ask asks for tasks.
@@ -287,14 +290,37 @@ func (a *adopter) extend(now time.Time) {
 	}
 }
 
+// maxKey bounds the names of durable tasks: JetStream takes no longer subjects by default.
+const maxKey = 4 << 10
+
+// readHolderWord reads what reaches every node that takes durable tasks: a kind, and behind it the task's name.
+func readHolderWord(frame []byte) (kind byte, key string, err error) {
+	r, kind := bus.ReadFrame(frame)
+	if r.Err() == nil && (kind != endFrame && kind != whyFrame || r.Left() > maxKey) {
+		r.Fail("no word on a durable task")
+	}
+	key = string(r.Raw(r.Left()))
+	if r.Err() == nil && strings.Count(key, ".") != 1 {
+		r.Fail("no name of a durable task")
+	}
+	return kind, key, r.Err()
+}
+
 // hear takes in what reaches every node that takes durable tasks.
 func (a *adopter) hear(msg *bus.Msg) {
-	r, kind := bus.ReadFrame(msg.Data)
-	key := string(r.Raw(r.Left()))
+	kind, key, err := readHolderWord(msg.Data)
+	if err == nil && kind == whyFrame && !a.d.node.Conn.Answerable(msg.Reply) {
+		err = bus.ErrNoReply
+	}
+	if err != nil {
+		a.d.node.Reject(msg, err)
+		return
+	}
 	a.mu.Lock()
 	ad := a.adoptions[key]
-	if kind == endFrame {
+	if kind == endFrame && len(a.ended) < endedKept {
 		a.ended[key] = time.Now()
+		a.wake() // serve forgets it in time
 	}
 	var task *submission
 	if ad != nil {

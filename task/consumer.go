@@ -188,7 +188,7 @@ func (cs *consumers) publish(subject string, word credit, key producerKey) {
 func (cs *consumers) heard(msg *bus.Msg) {
 	m, err := readProducerMessage(msg.Data)
 	if err != nil {
-		cs.owner.node.Log.Warn("a malformed item", zap.String("subject", msg.Subject), zap.Error(err))
+		cs.owner.node.Reject(msg, err)
 		return
 	}
 	number, _ := strconv.ParseUint(bus.LastToken(msg.Subject), 10, 64) // 0 is no stream's

@@ -12,35 +12,43 @@ import (
 	"manta/objstore"
 )
 
-// guestFor is how long a lane of which nothing is here is remembered.
-const guestFor = time.Minute
+const (
+	// guestFor is how long a lane of which nothing is here is remembered.
+	guestFor = time.Minute
+	// maxGuests bounds the lanes that a desk knows: each owner has one for each function, need and strategy.
+	maxGuests = 1 << 16
+	// sweepAgain is how long a desk that knows too many waits before it looks again whether some can be forgotten.
+	sweepAgain = time.Second
+)
 
 // desk is a node's side of the conversation with owners: it takes in their frames, has slots decide, and gathers the replies. It has no
 // clock, goroutine or network of its own; its host, which locks it, gives it what it needs.
 type desk struct {
 	id       member.ID
 	maxBatch int // results in one reply
-	slots    slots
-	lookup   func(name string) (call.Handler, bool)
-	publish  func(g *guest, frame []byte) // to the owner; frames keep their order
-	rouse    func()                       // have sendAll called soon
-	alarm    func()                       // have tick called from now on
+
+	maxGuests int
+	slots     slots
+	lookup    func(name string) (call.Handler, bool)
+	publish   func(g *guest, frame []byte) // to the owner; frames keep their order
+	rouse     func()                       // have sendAll called soon
+	alarm     func()                       // have tick called from now on
 
 	host        *host // of the jobs; nil in tests
 	guests      map[guestKey]*guest
-	generations map[member.ID]uint64 // of the owners' connections
-	starting    []*job               // to be run
-	dirty       []*guest             // with results to send
-	untold      []*job               // that knocked and whose owners do not know where they are
-	epoch       uint64               // of the newest guest's replies
-	held        int                  // jobs that are here
-	emptied     chan struct{}        // closed when held is 0; nil unless somebody waits for that
+	generations member.Generations // of the owners' connections
+	starting    []*job             // to be run
+	dirty       []*guest           // with results to send
+	untold      []*job             // that knocked and whose owners do not know where they are
+	epoch       uint64             // of the newest guest's replies
+	held        int                // jobs that are here
+	emptied     chan struct{}      // closed when held is 0; nil unless somebody waits for that
 	swept       moment
 	refused     atomic.Int64
 }
 
 func newDesk(id member.ID, capacity *member.Capacity, maxBatch int) *desk {
-	d := &desk{id: id, maxBatch: maxBatch, guests: make(map[guestKey]*guest), generations: make(map[member.ID]uint64)}
+	d := &desk{id: id, maxBatch: maxBatch, maxGuests: maxGuests, guests: make(map[guestKey]*guest), generations: make(member.Generations)}
 	d.slots = newSlots(capacity, d)
 	return d
 }
@@ -70,7 +78,7 @@ func (d *desk) handleTasks(function, reply string, direct bool, r bus.Reader, no
 	if err != nil {
 		return err
 	}
-	if d.late(m.laneHeader) {
+	if d.late(m.laneHeader, now) {
 		return nil
 	}
 	g, err := d.guestOf(&m, function, reply, now)
@@ -111,15 +119,9 @@ func (d *desk) take(j *job, knocked bool, now moment) {
 	d.slots.came(j, now)
 }
 
-// late says whether a frame was sent before its owner's connection broke: what the owner has learned since does not count it.
-func (d *desk) late(head laneHeader) bool {
-	if known := d.generations[head.owner]; head.generation != known {
-		if head.generation < known {
-			return true
-		}
-		d.generations[head.owner] = head.generation
-	}
-	return false
+// late says whether a frame was sent before its owner's connection broke.
+func (d *desk) late(head laneHeader, now moment) bool {
+	return d.generations.Late(head.owner, head.generation, now)
 }
 
 // guestOf returns the guest that a frame is about. It is nil if the frame says nobody to reply to and the lane's first one, which did,
@@ -135,6 +137,12 @@ func (d *desk) guestOf(m *tasksMessage, function, reply string, now moment) (*gu
 		g = &guest{guestKey: key, function: function, own: m.owner == d.id, need: call.ReadNeed(&r)}
 		if r.Err() != nil {
 			return nil, r.Err()
+		}
+		if len(d.guests) >= d.maxGuests && now-d.swept > sweepAgain {
+			d.sweep(now)
+		}
+		if len(d.guests) >= d.maxGuests {
+			return nil, fmt.Errorf("%w: node %s knows %d lanes, and takes no more", call.ErrOverload, d.id, d.maxGuests)
 		}
 		g.handler, _ = d.lookup(function)
 		d.epoch++
@@ -302,7 +310,11 @@ func (d *desk) sweep(now moment) {
 	none := func(_ string, n int64) bool { return n == 0 } // of bundles that are not here any more
 	maps.DeleteFunc(d.slots.taken, none)
 	maps.DeleteFunc(d.slots.kept, none)
-	maps.DeleteFunc(d.generations, func(owner member.ID, _ uint64) bool { return !owners[owner] })
+	for owner := range d.generations {
+		if !owners[owner] {
+			delete(d.generations, owner)
+		}
+	}
 }
 
 // ownerLeft forgets what an owner that is gone has waiting here. What it has running goes on: it may only seem to be gone.

@@ -120,8 +120,11 @@ func (r *results) heardFreed(msg *bus.Msg) {
 	reader, kind := bus.ReadFrame(msg.Data)
 	var id objstore.ID
 	copy(id[:], reader.Raw(len(id)))
-	if reader.Err() != nil || kind != freedFrame || !id.Durable() {
-		r.d.node.Log.Warn("a malformed word on what was freed", zap.String("subject", msg.Subject), zap.Error(reader.Err()))
+	if kind != freedFrame || !id.Durable() {
+		reader.Fail("no word on what was freed")
+	}
+	if err := reader.Err(); err != nil {
+		r.d.node.Reject(msg, err)
 		return
 	}
 	r.d.store.Forget(id)

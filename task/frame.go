@@ -41,7 +41,7 @@ func (h laneHeader) appendTo(b []byte, kind byte) []byte {
 
 func readLaneHeader(r *bus.Reader) (h laneHeader) {
 	copy(h.owner[:], r.Raw(len(h.owner)))
-	h.generation, h.lane, h.epoch, h.confirmed = r.Uint(), r.Uint(), r.Uint(), r.Uint()
+	h.generation, h.lane, h.epoch, h.confirmed = r.ReadGeneration(), r.Uint(), r.Uint(), r.Uint()
 	return h
 }
 

@@ -16,7 +16,7 @@ import (
 
 func drawLaneHeader(t *rapid.T) laneHeader {
 	return laneHeader{
-		owner: rapid.Make[member.ID]().Draw(t, "owner"), generation: rapid.Uint64().Draw(t, "generation"),
+		owner: rapid.Make[member.ID]().Draw(t, "owner"), generation: rapid.Uint64Max(1<<40).Draw(t, "generation"),
 		lane: rapid.Uint64().Draw(t, "lane"), epoch: rapid.Uint64().Draw(t, "epoch"), confirmed: rapid.Uint64().Draw(t, "confirmed"),
 	}
 }

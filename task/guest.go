@@ -104,6 +104,9 @@ const (
 	queuedAtMost = 20*time.Millisecond + 4*ahead
 	// offerFor is how long a slot is kept for a lane that it was offered to: the way there and back, many times over.
 	offerFor = 10 * time.Millisecond
+	// wishFor is how long a lane is taken to have more if it does not say so again, which it does every wishAgain: ten of these words may be lost, and
+	// what somebody has forged does not stand in line for good.
+	wishFor = 10 * wishAgain
 	// lineFirst is how long a lane waits before it goes before tasks that are queued here.
 	lineFirst = time.Millisecond
 	// wideAfter is how long a lane at the head of the line waits before slots are kept free until its need fits.

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strconv"
 
-	"go.uber.org/zap"
-
 	"manta/bus"
 	"manta/internal/member"
 )
@@ -17,7 +15,7 @@ func (o *owner) heard(msg *bus.Msg) {
 		return
 	}
 	if err := o.handle(msg); err != nil {
-		o.node.Log.Warn("a malformed reply", zap.String("subject", msg.Subject), zap.Error(err))
+		o.node.Reject(msg, err)
 	}
 }
 

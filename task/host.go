@@ -146,7 +146,7 @@ func (h *host) takeIn(ctx context.Context) {
 				continue
 			}
 			if err := h.handle(msg); err != nil {
-				h.node.Log.Warn("a malformed frame", zap.String("subject", msg.Subject), zap.Error(err))
+				h.node.Reject(msg, err)
 			}
 		case <-ctx.Done():
 			return

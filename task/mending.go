@@ -16,9 +16,9 @@ func (d *desk) handlePing(function, reply string, r bus.Reader, now moment) erro
 		return err
 	}
 	if reply == "" {
-		return fmt.Errorf("%w: it says nobody to reply to", bus.ErrMalformed)
+		return bus.ErrNoReply
 	}
-	if d.late(m.laneHeader) {
+	if d.late(m.laneHeader, now) {
 		return nil
 	}
 	g := d.guests[guestKey{m.owner, m.lane}]

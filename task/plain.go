@@ -63,10 +63,13 @@ func (d *plainDoor) close() {
 func (d *plainDoor) asked(msg *bus.Msg) {
 	name := bus.LastToken(msg.Subject)
 	f, ok := d.host.served.lookup(name)
-	if !ok || !d.host.node.Conn.Answerable(msg.Reply) {
+	if !ok {
 		return
 	}
 	r := d.desk.Take(msg, d.endpoint[name])
+	if r == nil {
+		return
+	}
 	values, err := plain.Args("function", len(f.args), msg)
 	if err == nil {
 		err = r.Admit()

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"manta/bus"
-	"manta/internal/plain"
 	"manta/objstore"
 )
 
@@ -23,15 +22,15 @@ func fillPlainly(msg *bus.Msg, out *objstore.Outcome) {
 		return
 	}
 	msg.Data, _ = json.Marshal(map[string]string{"error": out.Err.Error()}) // strings always encode
-	msg.Header.Set(plain.ErrorHeader, out.Err.Error())
-	msg.Header.Set(plain.CodeHeader, bus.EncodeFailure(out.Err).Code)
+	msg.Header.Set(bus.ErrorHeader, out.Err.Error())
+	msg.Header.Set(bus.CodeHeader, bus.EncodeFailure(out.Err).Code)
 }
 
 // readRecord reads a record; its value is a view.
 func readRecord(msg *bus.Msg) (out objstore.Outcome) {
-	switch code := msg.Header.Get(plain.CodeHeader); {
+	switch code := msg.Header.Get(bus.CodeHeader); {
 	case code != "":
-		return objstore.Outcome{Err: bus.Failure{Code: code, Message: msg.Header.Get(plain.ErrorHeader)}.Err()}
+		return objstore.Outcome{Err: bus.Failure{Code: code, Message: msg.Header.Get(bus.ErrorHeader)}.Err()}
 	case len(msg.Data) > 0 && msg.Data[0] != bus.FrameMark:
 		return objstore.Outcome{Value: bus.Value{Format: bus.JSON, Data: msg.Data}}
 	}

@@ -306,10 +306,16 @@ func (s *slots) told(g *guest, window int, now moment) {
 	}
 }
 
-// tick ends offers that were not taken, sends back what has waited too long, and uses what is free.
+// tick ends offers that were not taken and wishes that are not repeated, sends back what has waited too long, and uses what is free.
 func (s *slots) tick(now moment) {
+	over := func(g *guest) bool {
+		g.want = g.want && now-g.touched <= wishFor
+		return !g.want
+	}
+	s.line = slices.DeleteFunc(s.line, over)
 	for _, g := range slices.Clone(s.open) {
 		if now >= g.offered {
+			over(g)
 			s.endOffer(g)
 		}
 	}

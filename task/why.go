@@ -48,9 +48,12 @@ func (e *Engine) Why(ctx context.Context, id objstore.ID) (string, error) {
 
 // answerWhy answers whoever asks this node: the question is an id, the answer words, both plain text.
 func (o *owner) answerWhy(msg *bus.Msg) {
-	id, err := objstore.ParseID(string(msg.Data))
+	id, err := objstore.ParseID(bus.Clip(string(msg.Data), 64))
 	words := ""
 	switch {
+	case !o.node.Conn.Answerable(msg.Reply):
+		o.node.Reject(msg, bus.ErrNoReply)
+		return
 	case err != nil:
 		words = err.Error()
 	case id.Owner() != o.node.ID:

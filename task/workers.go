@@ -122,7 +122,7 @@ func (ws *workers) hear(msg *bus.Msg) {
 		if unserved {
 			ws.nobody()
 		} else if err := ws.found(msg.Data); err != nil {
-			o.node.Log.Warn("a worker does not say what it serves", zap.Error(err))
+			o.node.Reject(msg, fmt.Errorf("%w: a worker does not say what it serves: %w", bus.ErrMalformed, err))
 		}
 	case o.node.Conn.Inbox(workerPingToken + token):
 		ws.ponged(token, unserved)

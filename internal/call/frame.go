@@ -59,18 +59,25 @@ func AppendNeed(b []byte, need member.Amounts) []byte {
 	return b
 }
 
+// maxNeed bounds the resources of a need on the wire.
+const maxNeed = 1 << 12
+
 // ReadNeed reads what AppendNeed wrote.
 func ReadNeed(r *bus.Reader) member.Amounts {
 	n := r.Count()
 	if n == 0 {
 		return nil
 	}
+	if n > maxNeed {
+		r.Fail("a need of too many resources")
+		return nil
+	}
 	need := make(member.Amounts)
 	for range n {
 		name := r.String()
 		amount := int64(r.Uint())
-		if amount <= 0 {
-			r.Fail("a need that is not positive")
+		if _, twice := need[name]; amount <= 0 || twice {
+			r.Fail("a need that is not positive, or stands there twice")
 			break
 		}
 		need[name] = amount

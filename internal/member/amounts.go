@@ -91,8 +91,13 @@ func (a Amounts) Minus(b Amounts) Amounts {
 	return rest
 }
 
+// add stops at the largest number: what others say they need must not come round to less than nothing.
 func (a Amounts) add(b Amounts) {
 	for name, n := range b {
+		if n > 0 && a[name] > math.MaxInt64-n {
+			a[name] = math.MaxInt64
+			continue
+		}
 		a[name] += n
 	}
 }

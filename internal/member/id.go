@@ -6,6 +6,8 @@ import (
 	"encoding/base32"
 	"fmt"
 	"strings"
+
+	"manta/bus"
 )
 
 // ID names a node. IDs are random and never used twice.
@@ -25,9 +27,10 @@ func (id ID) String() string { return IDText.EncodeToString(id[:]) }
 
 // ParseID reads what String wrote.
 func ParseID(s string) (id ID, err error) {
-	b, err := IDText.DecodeString(strings.ToLower(s))
-	if err != nil || len(b) != len(id) {
-		return id, fmt.Errorf("%q is no node id: want 13 characters of base 32", s)
+	lower := strings.ToLower(s)
+	b, err := IDText.DecodeString(lower)
+	if err != nil || len(b) != len(id) || IDText.EncodeToString(b) != lower { // its last bits mean nothing, and one id has one text
+		return id, fmt.Errorf("%q is no node id: want 13 characters of base 32", bus.Clip(s, 64))
 	}
 	return ID(b), nil
 }

@@ -26,7 +26,7 @@ func TestAnIDIsReadAsItWasWritten(t *testing.T) {
 }
 
 func TestWhatIsNoIDIsRefusedWithItsText(t *testing.T) {
-	for _, s := range []string{"", "0", "000000000000", "00000000000000", "zzzzzzzzzzzzz", "0000 00000000", "日本語"} {
+	for _, s := range []string{"", "0", "0000000000009", "000000000000", "00000000000000", "zzzzzzzzzzzzz", "0000 00000000", "日本語"} {
 		if _, err := member.ParseID(s); err == nil || !strings.Contains(err.Error(), "node id") {
 			t.Errorf("%q: %v", s, err)
 		}

@@ -39,6 +39,7 @@ type standing struct {
 
 // Join makes the node known: first its lease, then its record.
 func (t *Table) Join(ctx context.Context, info Info) (*Lease, error) {
+	info.Frames = bus.FrameVersion
 	record, err := json.Marshal(info)
 	if err != nil {
 		return nil, fmt.Errorf("cannot encode the node's record: %w", err)
@@ -65,6 +66,7 @@ func (t *Table) Join(ctx context.Context, info Info) (*Lease, error) {
 
 // Announce changes the node's record.
 func (l *Lease) Announce(ctx context.Context, info Info) error {
+	info.Frames = bus.FrameVersion
 	record, err := json.Marshal(info)
 	if err != nil {
 		return fmt.Errorf("cannot encode the node's record: %w", err)
@@ -161,7 +163,7 @@ func (l *Lease) write(ctx context.Context, revision uint64) error {
 	}
 	if taken && l.table.Lease() == l {
 		l.table.resync() // what this node knows of the others may come from a store that is no more
-	} else if !l.table.recorded(l.table.self) {
+	} else if !l.table.recorded(*l.record.Load()) {
 		l.tenure.missRecord(now)
 	}
 	l.standing.Store(&standing{l.tenure.deadline, number})

@@ -20,7 +20,8 @@ type Node struct {
 	Closing  <-chan struct{} // closed when Close begins: the Done of the ctx that Start returned
 	Confined bool            // it only calls functions: no other node knows it, or takes its word
 
-	parts [maxParts]any
+	parts   [maxParts]any
+	rejects rejects
 }
 
 // Holds says whether the node has its lease at this moment: [Lease.Holds].

@@ -24,6 +24,7 @@ type Info struct {
 	Classes   []string
 	Draining  bool // it takes no more work: Functions and Classes are empty
 	Version   string
+	Frames    int // the version of frames that it speaks: Join writes this process's
 	Started   time.Time
 }
 
@@ -104,7 +105,7 @@ func EmptyTable(ctx context.Context, self ID, log *zap.Logger) *Table {
 }
 
 // hideDead hides the nodes that have records and no leases: the last one of a cluster that ended without goodbyes left nobody
-// to remove them. The leases are read after the records, since a node writes its lease first.
+// to remove them. If one that lives speaks another version of frames, it is the error. The leases are read after the records, since a node writes its lease first.
 func (t *Table) hideDead(ctx context.Context) error {
 	t.mu.Lock()
 	recorded := t.roster.ids()
@@ -122,6 +123,9 @@ func (t *Table) hideDead(ctx context.Context) error {
 	for _, id := range recorded {
 		if n, ok := t.roster[id]; ok {
 			n.hidden = !alive[id.String()]
+			if n.foreign && !n.hidden {
+				return otherVersion(n.info)
+			}
 		}
 	}
 	return nil

@@ -17,7 +17,7 @@ func packFailure(err error) string {
 	f := bus.EncodeFailure(err)
 	frame := f.AppendTo(nil)
 	if len(frame) > failureBytes {
-		frame = bus.Failure{Code: bus.ErrorCode(err), Message: clip(f.Message, failureBytes/2)}.AppendTo(nil)
+		frame = bus.Failure{Code: bus.ErrorCode(err), Message: bus.Clip(f.Message, failureBytes/2)}.AppendTo(nil)
 	}
 	return base64.StdEncoding.EncodeToString(frame)
 }
@@ -51,7 +51,7 @@ func StopWord() []byte { return []byte(stopWord) }
 
 // Answered reads the last answer.
 func Answered(msg *bus.Msg) (bus.Value, error) {
-	code := msg.Header.Get(CodeHeader)
+	code := msg.Header.Get(bus.CodeHeader)
 	if code == "" && msg.Header.Get(resultHeader) != "" {
 		return bus.Value{}, fmt.Errorf("the result is larger than a message may be: %w", bus.ErrConfined)
 	}
@@ -62,7 +62,7 @@ func Answered(msg *bus.Msg) (bus.Value, error) {
 	r := bus.ReadFields(frame)
 	f := r.ReadFailure()
 	if err != nil || r.Err() != nil {
-		return bus.Value{}, fmt.Errorf("%w: an error without %s: %s", bus.ErrMalformed, GoErrorHeader, msg.Header.Get(ErrorHeader))
+		return bus.Value{}, fmt.Errorf("%w: an error without %s: %s", bus.ErrMalformed, GoErrorHeader, msg.Header.Get(bus.ErrorHeader))
 	}
 	return bus.Value{}, f.Err()
 }

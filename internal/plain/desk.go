@@ -3,7 +3,6 @@ package plain
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -17,17 +16,10 @@ import (
 	"manta/objstore"
 )
 
-// The headers of an error.
 const (
-	ErrorHeader  = "Nats-Service-Error"      // in words
-	statusHeader = "Nats-Service-Error-Code" // as HTTP has them
-	CodeHeader   = "Manta-Error"
 	// failureHeader is the code under which the error of a function is registered, beside the code that says that it failed.
 	failureHeader = "Manta-Failure"
-)
-
-// resultHeader asks for a ref of the result in place of its value, and says in a reply that it is one.
-const (
+	// resultHeader asks for a ref of the result in place of its value, and says in a reply that it is one.
 	resultHeader = "Manta-Result"
 	resultRef    = "ref"
 )
@@ -64,8 +56,16 @@ type Request struct {
 	claim    *claim // nil of one that may be made again and again
 }
 
-// Take takes up a request.
+// Take takes up a request. It is nil, and rejected, if nobody is to be answered, or at a subject where a node does not speak for others.
 func (d *Desk) Take(msg *bus.Msg, e *Endpoint) *Request {
+	switch {
+	case msg.Reply == "":
+		d.node.Reject(msg, bus.ErrNoReply)
+		return nil
+	case !d.node.Conn.Answerable(msg.Reply):
+		d.node.Reject(msg, fmt.Errorf("%w: %q is a subject of NATS or of Manta", bus.ErrNoReply, bus.Clip(msg.Reply, shownBytes)))
+		return nil
+	}
 	return &Request{Msg: msg, desk: d, endpoint: e, begun: time.Now()}
 }
 
@@ -208,21 +208,13 @@ var statuses = map[string]string{
 	"argument": "400", "actor_not_found": "404", "actor_exists": "409", "too_large": "413", "overload": "429", "deadline": "504",
 }
 
-// errorBytes is how much of an error in words a reply has, in its header and its payload each.
-const errorBytes = 32 << 10
-
 // Refuse answers with an error.
 func (r *Request) Refuse(err error) {
 	code := bus.EncodeFailure(err).Code
 	if errors.Is(err, call.ErrArgument) { // also inside the callee's own word
 		code = bus.ErrorCode(err)
 	}
-	text := clip(err.Error(), errorBytes)
-	detail, _ := json.Marshal(map[string]string{"error": text}) // strings always encode
-	reply := bus.NewMsg(r.Msg.Reply, detail)
-	reply.Header.Set(ErrorHeader, text)
-	reply.Header.Set(statusHeader, cmp.Or(statuses[code], "500"))
-	reply.Header.Set(CodeHeader, code)
+	reply := bus.NewRefusal(r.Msg.Reply, cmp.Or(statuses[code], "500"), code, err)
 	if r.Msg.Header.Get(GoErrorHeader) != "" {
 		reply.Header.Set(GoErrorHeader, packFailure(err))
 	}
@@ -256,9 +248,6 @@ func (r *Request) Last(reply *bus.Msg) {
 
 // Publish sends the client a message.
 func (r *Request) Publish(msg *bus.Msg) {
-	if r.Msg.Reply == "" {
-		return
-	}
 	if err := r.desk.node.Conn.PublishMsg(msg); err != nil {
 		r.desk.node.Log.Warn("a reply to a plain client was not sent", zap.String("subject", msg.Subject), zap.Error(err))
 	}

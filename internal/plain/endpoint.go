@@ -32,7 +32,7 @@ func (e *Endpoint) count(begun time.Time, err error) {
 	e.busy.Add(int64(time.Since(begun)))
 	if err != nil {
 		e.errors.Add(1)
-		text := clip(err.Error(), lastErrorBytes)
+		text := bus.Clip(err.Error(), lastErrorBytes)
 		e.lastError.Store(&text)
 	}
 }

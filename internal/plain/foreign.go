@@ -39,12 +39,15 @@ func NewRequest(args []bus.Value, e *call.Entry, most int64) (*bus.Msg, error) {
 	return msg, nil
 }
 
+// maxWords bounds what a worker says of an error, in bytes.
+const maxWords = 32 << 10
+
 // codes are those of replies that have a status and no code.
 var codes = map[string]string{"400": "argument", "429": "overload", "503": "overload", "504": "deadline"}
 
 // ReadReply takes a reply apart: a value, or the code of an error and its words.
 func ReadReply(msg *bus.Msg) (value bus.Value, code, words string) {
-	code, words, status := msg.Header.Get(CodeHeader), msg.Header.Get(ErrorHeader), msg.Header.Get(statusHeader)
+	code, words, status := msg.Header.Get(bus.CodeHeader), msg.Header.Get(bus.ErrorHeader), msg.Header.Get(bus.StatusHeader)
 	if own := msg.Header.Get(failureHeader); own != "" {
 		code = own
 	}
@@ -64,5 +67,5 @@ func ReadReply(msg *bus.Msg) (value bus.Value, code, words string) {
 	if words == "" {
 		words = "it did not say why"
 	}
-	return value, code, clip(words, errorBytes)
+	return value, code, bus.Clip(words, maxWords)
 }

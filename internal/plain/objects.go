@@ -55,10 +55,10 @@ func (o *Objects) Close() {
 
 // asked answers with an object's value once it has one.
 func (o *Objects) asked(msg *bus.Msg) {
-	if !o.desk.node.Conn.Answerable(msg.Reply) {
+	r := o.desk.Take(msg, o.endpoint)
+	if r == nil {
 		return
 	}
-	r := o.desk.Take(msg, o.endpoint)
 	id, err := objstore.ParseID(bus.LastToken(msg.Subject))
 	if err != nil {
 		err = fmt.Errorf("%w: %w", call.ErrArgument, err)

@@ -103,7 +103,7 @@ func (r *Request) repeat(a *claimAnswer) {
 		reply.Header[name] = values
 	}
 	var err error
-	if words := reply.Header.Get(ErrorHeader); words != "" {
+	if words := reply.Header.Get(bus.ErrorHeader); words != "" {
 		err = errors.New(words)
 	}
 	r.endpoint.count(r.begun, err)
@@ -112,7 +112,7 @@ func (r *Request) repeat(a *claimAnswer) {
 
 // take claims a request for this node, or returns the answer that it has got.
 func (c *claims) take(r *Request, id string) (*claimAnswer, error) {
-	if err := bus.CheckName("header "+idHeader, clip(id, mostID)); err != nil {
+	if err := bus.CheckName("header "+idHeader, bus.Clip(id, mostID)); err != nil {
 		return nil, fmt.Errorf("%w: %w, at most %d", call.ErrArgument, err, mostID)
 	}
 	ctx := r.Context()

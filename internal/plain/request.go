@@ -14,15 +14,46 @@ import (
 
 const (
 	contentType = "Content-Type"
+	jsonType    = "application/json"
 	msgpackType = "application/msgpack"
 )
 
 // Format is how a request is encoded, and its reply is to be.
 func Format(msg *bus.Msg) bus.Format {
-	if msg.Header.Get(contentType) == msgpackType {
-		return bus.Msgpack
+	format, _ := formatOf(msg)
+	return format
+}
+
+// formatOf is Format with an error for a type that is neither; an answer to that is JSON.
+func formatOf(msg *bus.Msg) (bus.Format, error) {
+	text := msg.Header.Get(contentType)
+	switch text {
+	case "", jsonType:
+		return bus.JSON, nil
+	case msgpackType:
+		return bus.Msgpack, nil
 	}
-	return bus.JSON
+	switch base, _, _ := strings.Cut(text, ";"); strings.ToLower(strings.TrimSpace(base)) {
+	case jsonType:
+		return bus.JSON, nil
+	case msgpackType:
+		return bus.Msgpack, nil
+	}
+	return bus.JSON, fmt.Errorf("header %s: %q: want %s or %s", contentType, bus.Clip(text, shownBytes), jsonType, msgpackType)
+}
+
+// Payload is what a request carries. Of a type that is neither JSON nor MessagePack, or with what readers may take for different things, it is
+// call.ErrArgument.
+func Payload(msg *bus.Msg) (bus.Value, error) {
+	format, err := formatOf(msg)
+	v := bus.Value{Format: format, Data: msg.Data}
+	if err == nil && len(msg.Data) > 0 {
+		err = bus.CheckStrict(v)
+	}
+	if err != nil {
+		return v, fmt.Errorf("%w: %w", call.ErrArgument, err)
+	}
+	return v, nil
 }
 
 // SetFormat says in a message how it is encoded.
@@ -44,7 +75,7 @@ func deadlineOf(msg *bus.Msg) (deadline time.Time, err error) {
 		return time.Now().Add(d), nil
 	}
 	if deadline, err = time.Parse(time.RFC3339Nano, text); err != nil {
-		err = fmt.Errorf("%w: header %s: %q: want a time such as 2026-01-02T15:04:05Z, or how long from now, such as 1.5s", call.ErrArgument, deadlineHeader, clip(text, 64))
+		err = fmt.Errorf("%w: header %s: %q: want a time such as 2026-01-02T15:04:05Z, or how long from now, such as 1.5s", call.ErrArgument, deadlineHeader, bus.Clip(text, shownBytes))
 	}
 	if deadline.Before(time.Unix(0, 0)) {
 		deadline = time.Unix(0, 0) // none would be the zero time
@@ -52,18 +83,17 @@ func deadlineOf(msg *bus.Msg) (deadline time.Time, err error) {
 	return deadline, err
 }
 
-// clip cuts a text that is longer than n bytes.
-func clip(text string, n int) string {
-	if len(text) > n {
-		return strings.ToValidUTF8(text[:n], "") + "…"
-	}
-	return text
-}
+// shownBytes is how much of what a client has sent stands in an error.
+const shownBytes = 64
 
 // Args takes a request's payload apart into as many arguments as its callee, a function or method in words, takes. What does not fit it is
 // call.ErrArgument.
 func Args(callee string, arity int, msg *bus.Msg) ([]bus.Value, error) {
-	values, err := args(callee, arity, bus.Value{Format: Format(msg), Data: msg.Data})
+	payload, err := Payload(msg)
+	if err != nil {
+		return nil, err
+	}
+	values, err := args(callee, arity, payload)
 	if err != nil {
 		err = fmt.Errorf("%w: %w", call.ErrArgument, err)
 	}
