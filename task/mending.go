@@ -27,7 +27,7 @@ func (d *desk) handlePing(function, reply string, r bus.Reader, now moment) erro
 		d.publish(g, appendPong(guestHeader{host: d.id, lane: m.lane}, m.tick, &g.jobs))
 		return nil
 	}
-	g.touched = now
+	g.touched, g.reply = now, reply // where its owner hears, whatever a frame in its name has said
 	g.outbox.confirm(m.epoch, m.confirmed)
 	d.repeat(g, m)
 	d.send(g, now)

@@ -171,6 +171,15 @@ func (c *receipts) sent(epoch, seq uint64) bool {
 	return len(c.missing) == 0
 }
 
+// atMost takes the host's word on its newest reply: what seemed to come after that, or to be missing there, never was.
+func (c *receipts) atMost(epoch, seq uint64) {
+	if epoch != c.epoch || c.newest <= seq {
+		return
+	}
+	c.forget(epoch, seq+1, c.newest)
+	c.newest = seq
+}
+
 // confirmed is the number of the last reply before the first one that is missing.
 func (c *receipts) confirmed() uint64 {
 	if len(c.missing) > 0 {

@@ -3,6 +3,7 @@ package task
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -269,4 +270,44 @@ func TestWhatGotLostIsSentAgain(t *testing.T) {
 type keptReply struct {
 	seq   uint64
 	frame []byte
+}
+
+// A frame in a host's name that is not the host's speaks of replies that never were. They must not be waited for.
+func TestReceiptsBelieveTheHostsWordOnItsNewestReply(t *testing.T) {
+	c := receipts{epoch: 7}
+	for seq := range uint64(3) {
+		c.came(7, seq+1)
+	}
+	c.came(7, 1<<40)
+	c.atMost(6, 1) // of another counting
+	if c.newest != 1<<40 || c.sent(7, 3) {
+		t.Fatalf("it has %+v", c)
+	}
+	c.atMost(7, 3)
+	if !c.sent(7, 3) || c.confirmed() != 3 || !c.came(7, 4) {
+		t.Errorf("it has %+v", c)
+	}
+	c.came(7, 8) // 5 to 7 are missing
+	c.atMost(7, 6)
+	if c.newest != 6 || len(c.missing) != 1 || c.missing[0] != (span{5, 6}) {
+		t.Errorf("it has %+v", c)
+	}
+}
+
+// A frame in an owner's name that is not the owner's may say another reply subject. The owner's next ping says the right one.
+func TestAPingIsAnsweredWhereItSays(t *testing.T) {
+	d, _ := openDesk(t, 1)
+	var subjects []string
+	d.publish = func(g *guest, _ []byte) { subjects = append(subjects, g.reply) }
+	head := laneHeader{owner: member.ID{2}, generation: 1}
+	if err := d.handle("f", "elsewhere", true, tasksOf(head, 1), time.Second); err != nil {
+		t.Fatal(err)
+	}
+	ping := pingMessage{laneHeader: head, tick: 1}
+	if err := d.handle("f", "owner", true, ping.append(nil), time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if len(subjects) == 0 || subjects[len(subjects)-1] != "owner" {
+		t.Errorf("the answers went to %v", subjects)
+	}
 }

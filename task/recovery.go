@@ -51,6 +51,9 @@ func (l *lane) ponged(p *peer, m *guestMessage, now moment) {
 	if m.epoch != p.receipts.epoch && p.receipts.epoch != 0 {
 		p.forgetful = true
 	}
+	if uint32(m.tick) == p.ping { // it comes after all that the node has sent: anything beyond it was not the node's
+		p.receipts.atMost(m.epoch, m.seq)
+	}
 	if !p.receipts.sent(m.epoch, m.seq) {
 		l.ping(p, now) // replies are missing: they come first
 		l.pump(now)    // what knocked is found

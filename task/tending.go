@@ -81,6 +81,7 @@ func (o *owner) tendBacklog(l *lane, now moment) {
 		patience = 0 // it never comes back under that id, unless it was wrongly taken for dead
 	}
 	o.workers.wanted(l, now)
+	o.reconsider(l, now)
 	switch {
 	case l.closed != 0 && now-l.closed >= doorOpensWithin && l.inflight == 0 && l.door == nil:
 		o.failUnserved(l)
@@ -94,6 +95,16 @@ func (o *owner) tendBacklog(l *lane, now moment) {
 			err = ErrNotRegistered
 		}
 		o.failAll(l, fmt.Errorf("task %q needs %s: %w: %s", l.function, l.wants(), err, o.obstacle(l)))
+	}
+}
+
+// reconsider has nodes serve a lane again of which it was said that they take no more, while their records do not say so for a while: it was not
+// they who said it.
+func (o *owner) reconsider(l *lane, now moment) {
+	for _, p := range l.order {
+		if n, there := o.servers[p.id]; there && p.retired && !n.draining && now-p.heard >= doorOpensWithin {
+			o.introduce(l, n)
+		}
 	}
 }
 
