@@ -145,30 +145,40 @@ func (ws *workers) nobody() {
 	}
 }
 
-// found takes in what a worker serves.
-func (ws *workers) found(data []byte) error {
+// readWorker reads what a worker says of itself: its name, and the window of each function.
+func readWorker(subjects bus.Subjects, data []byte) (name string, windows map[string]int, err error) {
 	var info bus.ServiceInfo
 	if err := json.Unmarshal(data, &info); err != nil {
-		return err
+		return "", nil, err
 	}
 	if err := bus.CheckName("a worker's id", info.ID); err != nil {
-		return err
+		return "", nil, err
 	}
-	o := ws.owner
-	o.mu.Lock()
-	defer o.unlock()
-	w := ws.known[info.ID]
-	if w == nil {
-		w = &worker{name: info.ID}
-		ws.known[info.ID] = w
-	}
-	w.windows = make(map[string]int)
+	windows = make(map[string]int)
 	for _, e := range info.Endpoints {
-		if name, function, ok := o.node.Conn.ParseWorker(e.Subject); ok && name == info.ID {
-			window, _ := strconv.Atoi(e.Metadata[windowKey])
-			w.windows[function] = min(max(window, 1), mostWindow)
+		if worker, function, ok := subjects.ParseWorker(e.Subject); ok && worker == info.ID {
+			window, _ := strconv.Atoi(e.Metadata[windowKey]) // 1 if it says none
+			windows[function] = min(max(window, 1), mostWindow)
 		}
 	}
+	return info.ID, windows, nil
+}
+
+// found takes in what a worker serves.
+func (ws *workers) found(data []byte) error {
+	o := ws.owner
+	name, windows, err := readWorker(o.node.Conn.Subjects, data)
+	if err != nil {
+		return err
+	}
+	o.mu.Lock()
+	defer o.unlock()
+	w := ws.known[name]
+	if w == nil {
+		w = &worker{name: name}
+		ws.known[name] = w
+	}
+	w.windows = windows
 	for _, l := range o.lanes {
 		if w.windows[l.function] == 0 {
 			l.retire(w.id())

@@ -66,3 +66,25 @@ func FuzzRequest(f *testing.F) {
 		}
 	})
 }
+
+func FuzzReadReply(f *testing.F) {
+	f.Add("", "", "", "", []byte(`{"a":1}`))
+	f.Add("failed", "it is too cold", "500", "cold", []byte(nil))
+	f.Add("", "no", "429", "", []byte("x"))
+	f.Fuzz(func(t *testing.T, code, words, status, failure string, payload []byte) {
+		msg := bus.NewMsg("f", payload)
+		for name, value := range map[string]string{bus.CodeHeader: code, bus.ErrorHeader: words, bus.StatusHeader: status, failureHeader: failure} {
+			if value != "" {
+				msg.Header.Set(name, value)
+			}
+		}
+		value, gotCode, gotWords := ReadReply(msg)
+		fails := code+words+status+failure != ""
+		if fails != (gotCode != "") || fails != (gotWords != "") || fails == (value.Format != 0) {
+			t.Fatalf("%v of %q was read as %v, %q, %q", msg.Header, payload, value, gotCode, gotWords)
+		}
+		if len(gotWords) > maxWords+4 {
+			t.Fatalf("%d bytes of words", len(gotWords))
+		}
+	})
+}
