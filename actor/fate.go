@@ -305,12 +305,8 @@ func (cs *callers) notPending(c *caller) {
 // say that it is not wanted any more.
 func (cs *callers) inquired(msg *bus.Msg) {
 	var birth objstore.ID
-	switch {
-	case copy(birth[:], msg.Data) < len(birth):
+	if copy(birth[:], msg.Data) < len(birth) || !cs.node.Conn.Answerable(msg.Reply) {
 		cs.node.Reject(msg, fmt.Errorf("%w: no question about an actor", bus.ErrMalformed))
-		return
-	case msg.Reply == "":
-		cs.node.Reject(msg, bus.ErrNoReply)
 		return
 	}
 	p := call.Reply{Host: cs.node.ID, Number: birth.Number(), Status: call.Accepted}

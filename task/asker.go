@@ -219,7 +219,7 @@ func (a *asker) lost(q *question) {
 // stop tells whoever does a task that nobody wants it; the asker is locked.
 func (a *asker) stop(q *question) {
 	delete(a.open, q.number)
-	if err := a.node.Conn.Publish(q.control, "", plain.StopWord()); err != nil { // the node finds the client gone
+	if err := a.node.Conn.Publish(q.control, "", []byte(plain.StopWord)); err != nil { // the node finds the client gone
 		a.node.Log.Debug("a task was not cancelled", zap.String("task", q.Target.Name), zap.Error(err))
 	}
 }

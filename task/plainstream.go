@@ -20,12 +20,9 @@ const (
 	itemHeader       = "Manta-Item"
 	statusHeader     = "Status"
 	statusEnd        = "204"
-	statusIdle       = "100"
 
 	// takenToken is what stands before a stream's number and an item's in the subject where that item is acknowledged.
 	takenToken = "taken."
-	// stopWord is the payload of an acknowledgement that ends the stream.
-	stopWord = "stop"
 
 	// idleEvery is how often a client that nothing is sent to is shown a sign of life; NATS says if nobody is there to see it.
 	idleEvery = time.Second
@@ -143,10 +140,10 @@ func (r *relay) wait(ctx context.Context, idle <-chan time.Time) error {
 	case <-idle:
 		if r.consumer.unheard(clientSilent) {
 			return fmt.Errorf("the client has acknowledged nothing for %v: %w: answer items, or the empty messages with %s %s between them",
-				clientSilent, call.ErrCancelled, statusHeader, statusIdle)
+				clientSilent, call.ErrCancelled, statusHeader, plain.SignStatus)
 		}
 		msg := r.message(nil)
-		msg.Header.Set(statusHeader, statusIdle)
+		msg.Header.Set(statusHeader, plain.SignStatus)
 		r.request.Publish(msg)
 	}
 	return nil
@@ -190,7 +187,7 @@ func (d *plainDoor) taken(msg *bus.Msg) {
 	switch {
 	case err != nil:
 	case c == nil:
-	case gone, string(msg.Data) == stopWord:
+	case gone, string(msg.Data) == plain.StopWord:
 		c.stop()
 	default:
 		c.mu.Lock()

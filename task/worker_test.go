@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -169,11 +170,21 @@ func TestWhatNobodyServesFailsThoughThereAreWorkers(t *testing.T) {
 func TestAWorkerHasNoMoreThanItsWindow(t *testing.T) {
 	c, p := startWithPlainClient(t, 1)
 	var busy, most atomic.Int32
+	open := make(chan struct{}) // once three are here, and whatever was sent with them
+	var opened sync.Once
 	p.startWorker().serve("w_slow", "3", func(r micro.Request) {
 		n := busy.Add(1)
 		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
 		}
-		time.Sleep(2 * time.Millisecond)
+		if n == 3 {
+			opened.Do(func() {
+				if err := p.nc.Flush(); err != nil {
+					t.Error(err)
+				}
+				close(open)
+			})
+		}
+		<-open
 		busy.Add(-1)
 		answer(t, r, true)
 	})

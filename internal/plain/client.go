@@ -44,10 +44,7 @@ func Ask(subject, reply string, args []bus.Value) (*bus.Msg, error) {
 }
 
 // Alive says whether an answer is a sign of life; an answer to that cancels what was asked for.
-func Alive(msg *bus.Msg) bool { return msg.Header.Get("Status") == statusOfSign }
-
-// StopWord is what that answer is.
-func StopWord() []byte { return []byte(stopWord) }
+func Alive(msg *bus.Msg) bool { return msg.Header.Get("Status") == SignStatus }
 
 // Answered reads the last answer.
 func Answered(msg *bus.Msg) (bus.Value, error) {

@@ -16,12 +16,13 @@ import (
 
 const (
 	// aliveHeader asks for a sign of life at once and then every AliveEvery until the reply: an empty message with the status 100.
-	aliveHeader  = "Manta-Alive"
-	statusOfSign = "100"
+	aliveHeader = "Manta-Alive"
+	// SignStatus is the status of a sign of life, also of a stream's.
+	SignStatus = "100"
 	// AliveEvery is how often a client that wants it is shown that its request is here.
 	AliveEvery = time.Second
-	// stopWord is the answer to a sign of life that cancels what was asked for.
-	stopWord = "stop"
+	// StopWord is the answer to a sign of life, or to a stream's item, that cancels what was asked for.
+	StopWord = "stop"
 )
 
 // company is the requests of clients that want to know that their node is there, and may cancel them.
@@ -63,7 +64,7 @@ func (c *company) show(r *Request, number string) {
 	for r.ctx.Err() == nil {
 		sign := bus.NewMsg(r.Msg.Reply, nil)
 		sign.Reply = c.inbox + number
-		sign.Header.Set("Status", statusOfSign)
+		sign.Header.Set("Status", SignStatus)
 		r.Publish(sign)
 		select {
 		case <-tick.C:
@@ -79,7 +80,7 @@ func (c *company) answered(msg *bus.Msg) {
 		return
 	}
 	_, gone := bus.Unserved(msg)
-	if r, ok := c.kept.Load(number); ok && (gone || string(msg.Data) == stopWord) {
+	if r, ok := c.kept.Load(number); ok && (gone || string(msg.Data) == StopWord) {
 		c.node.Log.Debug("a plain client does not want its reply any more", zap.String("subject", r.(*Request).Msg.Subject), zap.Bool("gone", gone))
 		r.(*Request).cancel(call.ErrCancelled)
 	}

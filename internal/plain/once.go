@@ -121,6 +121,8 @@ func (c *claims) take(r *Request, id string) (*claimAnswer, error) {
 		return nil, ending(r, err)
 	}
 	mine := &claim{id: id, record: claimRecord{Node: c.node.ID.String(), Asked: checksum(r.Msg)}}
+	again := time.NewTicker(claimLook)
+	defer again.Stop()
 	for {
 		mine.revision, err = table.Create(ctx, id, mine.encode(), claimKept)
 		if err == nil {
@@ -140,8 +142,10 @@ func (c *claims) take(r *Request, id string) (*claimAnswer, error) {
 			r.claim = mine
 			return nil, nil
 		}
-		if err := pause(ctx, claimLook); err != nil {
-			return nil, ending(r, err)
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return nil, call.Ending(ctx)
 		}
 	}
 }
@@ -243,15 +247,4 @@ func ending(r *Request, err error) error {
 		return call.Ending(r.Context())
 	}
 	return err
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

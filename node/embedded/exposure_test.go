@@ -102,7 +102,7 @@ func TestAServerConfigSaysNothingThatConfigHasAFieldFor(t *testing.T) {
 	for config, says := range map[string]string{
 		"listen: '127.0.0.1:4222'":               "Config.Listen",
 		"port: 4222":                             "Config.Listen",
-		"jetstream { store_dir: '/tmp/x' }":      "Config.Dir",
+		"jetstream { store_dir: 'elsewhere' }":   "Config.Dir",
 		"cluster { listen: '127.0.0.1:6222' }":   "Config.ClusterListen",
 		"cluster { name: mine }":                 "Config.ClusterName",
 		"cluster { routes: ['nats://h:6222'] }":  "Config.Routes",
