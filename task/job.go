@@ -40,7 +40,7 @@ type job struct {
 	host  *host
 	guest *guest
 	entry call.Entry
-	since moment // of its queueing
+	since moment // it came
 
 	before, after *job // of the same guest
 

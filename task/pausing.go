@@ -28,6 +28,8 @@ func (o *owner) failed(s *submission, err error) bool {
 	wait = min(max(wait, 0), longestPause)
 	s.Attempt++
 	s.failed = true
+	s.lane.counts.RetriedFailed++
+	s.lane.counts.Pausing++
 	if o.pauses.add(s, o.now()+wait, failure) {
 		o.alarm.Reset(wait)
 	}
@@ -44,6 +46,7 @@ func (o *owner) resume() {
 	var due []*submission
 	for s := o.pauses.due(now); s != nil; s = o.pauses.due(now) {
 		due = append(due, s)
+		s.lane.counts.Pausing--
 	}
 	for i := len(due) - 1; i >= 0; i-- { // the last one first: each goes to the front
 		due[i].lane.backlog.pushFront(due[i])

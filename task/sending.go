@@ -82,6 +82,7 @@ func (o *owner) stray(number uint64, out *objstore.Outcome) {
 func (o *owner) lost(s *submission, p *peer) (retry bool) {
 	if _, retry := again(&s.Target.Options, int(s.Attempt), nil, 0); retry {
 		s.Attempt++
+		s.lane.counts.RetriedLost++
 		o.noteLoss(s, p)
 		return true
 	}
