@@ -60,6 +60,7 @@ type cell struct {
 	flushing bool       // the host will send them
 
 	returned []returned // to callers on this node, once mu is unlocked
+	counts   counts
 }
 
 type phase int

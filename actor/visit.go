@@ -220,6 +220,7 @@ func (c *cell) answer(l *line, v *visit, out objstore.Outcome) {
 	c.mu.Lock()
 	defer c.unlock()
 	l.running--
+	c.counts.note(out.Err)
 	if v.answered {
 		objstore.StoreOf(c.host.node).Discard(objstore.NewID(v.owner, v.entry.Number), out)
 		return

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"manta/actor"
 	"manta/internal/member"
 	"manta/objstore"
 	"manta/task"
@@ -30,6 +31,7 @@ func (n *Node) Resources() (total, free Resources) {
 type Stats struct {
 	Objects objstore.Stats
 	Tasks   task.Stats
+	Actors  actor.Stats
 	// Rejected counts the messages that came to this node and cannot be read, are of another version, or ask without naming a subject for
 	// their answer. The log tells of some, at most one a second.
 	Rejected int64
@@ -37,7 +39,11 @@ type Stats struct {
 
 // Stats returns the node's counters.
 func (n *Node) Stats() Stats {
-	return Stats{Objects: n.objects.Stats(), Tasks: n.tasks.Stats(), Rejected: n.self.Rejected()}
+	s := Stats{Objects: n.objects.Stats(), Tasks: n.tasks.Stats(), Rejected: n.self.Rejected()}
+	if n.actors != nil {
+		s.Actors = n.actors.Stats()
+	}
+	return s
 }
 
 // Why says in words why a task has no result yet, for people to read: the words may change. They are one of
