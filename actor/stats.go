@@ -158,4 +158,3 @@ func (c *cell) count(r *Residents) {
 		r.Moving++
 	}
 }
-

@@ -24,16 +24,22 @@ type collected struct {
 	copies []member.ID // nodes that may have it in their caches
 }
 
+// ownBlob is a blob of this node's.
+type ownBlob struct {
+	id   ID // of its object
+	size int64
+}
+
 // own remembers a blob as this node's to delete: when the last ref in this process is collected and nobody else wants the object,
 // when it is freed, or when the store closes.
-func (s *Store) own(o *Object, blob string, madeBy member.ID) {
-	if nobodys(blob) {
+func (s *Store) own(o *Object, blob bus.Blob, madeBy member.ID) {
+	if nobodys(blob.ID) {
 		return
 	}
 	s.mu.Lock()
-	s.blobs[blob] = o.id
+	s.blobs[blob.ID] = ownBlob{o.id, blob.Size}
 	s.mu.Unlock()
-	gone := collected{store: s, id: o.id, blob: blob}
+	gone := collected{store: s, id: o.id, blob: blob.ID}
 	if madeBy != (member.ID{}) {
 		gone.copies = []member.ID{madeBy}
 	}
@@ -58,7 +64,7 @@ func (s *Store) Discard(id ID, out Outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, owned := s.blobs[out.Blob.Blob.ID]; !owned {
-		s.blobs[out.Blob.Blob.ID] = id
+		s.blobs[out.Blob.Blob.ID] = ownBlob{id, out.Blob.Blob.Size}
 		s.collect(id, out.Blob.Blob.ID)
 	}
 }
@@ -118,7 +124,7 @@ func (s *Store) takeCollected() []collected {
 
 func (s *Store) deleteBlob(ctx context.Context, id ID, blob string) error {
 	s.mu.Lock()
-	_, owned := s.blobs[blob]
+	own, owned := s.blobs[blob]
 	delete(s.blobs, blob)
 	s.mu.Unlock()
 	if !owned { // freed meanwhile
@@ -128,7 +134,7 @@ func (s *Store) deleteBlob(ctx context.Context, id ID, blob string) error {
 	err := s.bucket.Delete(ctx, id.String(), bus.Blob{ID: blob})
 	if err != nil {
 		s.mu.Lock()
-		s.blobs[blob] = id // for Close to try again
+		s.blobs[blob] = own // for Close to try again
 		s.mu.Unlock()
 	}
 	return err

@@ -41,7 +41,7 @@ func (s *Store) startUpload(o *Object, value bus.Value) {
 	s.mu.Lock()
 	s.uploads[u] = o
 	s.mu.Unlock()
-	s.own(o, u.blob.ID, member.ID{})
+	s.own(o, u.blob, member.ID{})
 	s.offer(o.id, u.blob, value)
 	started := s.group.Go(func(context.Context) {
 		defer s.endUpload(u)

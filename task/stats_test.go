@@ -27,7 +27,9 @@ var (
 	countedHeld = task.Define("counted_held", enterCounted)
 )
 
-func enterCounted(ctx context.Context, gate string) (task.None, error) { return task.None{}, enter(ctx, gate) }
+func enterCounted(ctx context.Context, gate string) (task.None, error) {
+	return task.None{}, enter(ctx, gate)
+}
 
 // submissionsOf returns what a node counts of a function that it submitted.
 func submissionsOf(n *node.Node, function string) task.Submissions {
