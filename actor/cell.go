@@ -109,6 +109,7 @@ func (c *cell) start(ctx context.Context) error {
 	if !c.class.start {
 		return nil
 	}
+	c.class.starting.Set()
 	return c.protect(func() error { return c.instance.Interface().(interface{ Start(context.Context) error }).Start(ctx) })
 }
 

@@ -198,6 +198,7 @@ func (c *cell) call(l *line, v *visit) (objstore.Outcome, *objstore.Arrival) {
 		c.state.RLock()
 		defer c.state.RUnlock()
 	}
+	v.method.labels.Set()
 	return call.Run(v, c.host.node, v.method.name, v.method.handler(c.instance), call.Request{Owner: v.owner, Entry: v.entry})
 }
 

@@ -166,6 +166,7 @@ func (h *host) handle(msg *bus.Msg) error {
 func (h *host) work(w *call.Work, j *job) {
 	yielded := h.now()
 	for begun := yielded; j != nil; {
+		j.guest.runs.labels.Set()
 		w.Function, w.Handler, w.Entry = j.guest.function, j.guest.handler, &j.entry
 		value, err := w.Run(j, h.store)
 		ended := h.now()
@@ -178,6 +179,7 @@ func (h *host) work(w *call.Work, j *job) {
 			yielded = begun
 		}
 	}
+	call.Unlabel()
 	*w = call.Work{Room: w.Room} // an idle goroutine holds no arguments
 }
 

@@ -117,6 +117,9 @@ func (j *job) Value(key any) any {
 		}
 		return &m.scope
 	}
+	if v := j.guest.runs.labels.Value(key); v != nil {
+		return v
+	}
 	return j.context().Value(key)
 }
 

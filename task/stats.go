@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"manta/internal/call"
 	"manta/internal/member"
 )
 
@@ -154,6 +155,7 @@ func (a *asker) stats() []Submissions {
 
 // runs counts what the tasks of one function do at a node. The desk's lock guards it.
 type runs struct {
+	labels               *call.Labels
 	ran, failed, refused int64
 	took, waited         member.Durations
 }
@@ -170,7 +172,7 @@ func (r *runs) note(took time.Duration, failed bool) {
 func (d *desk) runsOf(function string) *runs {
 	r := d.runs[function]
 	if r == nil {
-		r = &runs{}
+		r = &runs{labels: call.NewLabels(call.TaskLabel, function)}
 		d.runs[function] = r
 	}
 	return r
