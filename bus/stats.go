@@ -22,3 +22,6 @@ func (c *Conn) Stats() Stats {
 
 // Connected says whether the connection is there at this moment; when it is not, and not closed, nats.go goes on trying.
 func (c *Conn) Connected() bool { return c.nc.IsConnected() }
+
+// Ended says whether the connection has ended for good: by Close, or because the server takes the credentials no more.
+func (c *Conn) Ended() bool { return c.nc.IsClosed() }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -45,6 +46,9 @@ type Node struct {
 	plain   *plain.Objects // nil as service is
 	undo    []func() error // what Close does, the last one first
 
+	started  time.Time
+	draining atomic.Bool
+
 	closing  sync.Once
 	closed   chan struct{}
 	closeErr error // valid once closed
@@ -60,7 +64,7 @@ func Start(ctx context.Context, cfg Config) (*Node, context.Context, error) {
 	id := member.NewID()
 	cfg = cfg.withDefaults(id)
 	running, end := context.WithCancelCause(context.WithoutCancel(ctx))
-	n := &Node{config: cfg, end: end, closed: make(chan struct{})}
+	n := &Node{config: cfg, end: end, started: time.Now(), closed: make(chan struct{})}
 	if err := n.start(ctx, id, running.Done()); err != nil {
 		n.giveUp()
 		return nil, nil, fmt.Errorf("cannot start a node: %w", err)
@@ -160,7 +164,7 @@ func (n *Node) join(ctx context.Context) (err error) {
 	}
 	n.record = member.Info{
 		ID: n.self.ID, Name: n.config.Name, Resources: n.self.Capacity.Total().Own().Quantities(), Labels: n.config.Labels,
-		Functions: n.tasks.Functions(), Classes: n.actors.Classes(), Version: Version, Started: time.Now(),
+		Functions: n.tasks.Functions(), Classes: n.actors.Classes(), Version: Version, Started: n.started,
 	}
 	n.lease, err = n.self.Members.Join(ctx, n.record)
 	if err != nil {
@@ -234,6 +238,7 @@ func (n *Node) Drain(ctx context.Context) error {
 		return nil
 	default:
 	}
+	n.draining.Store(true)
 	steps := []func(context.Context) error{n.tasks.Drain}
 	if !n.self.Confined {
 		steps = []func(context.Context) error{n.tasks.Retire, n.retire, n.tasks.Drain, n.actors.Drain, n.objects.Drain}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"manta/actor"
+	"manta/bus"
 	"manta/internal/member"
 	"manta/objstore"
 	"manta/task"
@@ -32,6 +33,7 @@ type Stats struct {
 	Objects objstore.Stats
 	Tasks   task.Stats
 	Actors  actor.Stats
+	NATS    bus.Stats
 	// Rejected counts the messages that came to this node and cannot be read, are of another version, or ask without naming a subject for
 	// their answer. The log tells of some, at most one a second.
 	Rejected int64
@@ -39,7 +41,7 @@ type Stats struct {
 
 // Stats returns the node's counters.
 func (n *Node) Stats() Stats {
-	s := Stats{Objects: n.objects.Stats(), Tasks: n.tasks.Stats(), Rejected: n.self.Rejected()}
+	s := Stats{Objects: n.objects.Stats(), Tasks: n.tasks.Stats(), NATS: n.self.Conn.Stats(), Rejected: n.self.Rejected()}
 	if n.actors != nil {
 		s.Actors = n.actors.Stats()
 	}
