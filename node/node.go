@@ -42,9 +42,10 @@ type Node struct {
 	objects *objstore.Store
 	tasks   *task.Engine
 	actors  *actor.Engine
-	service *plain.Service // nil: it serves nothing
-	plain   *plain.Objects // nil as service is
-	undo    []func() error // what Close does, the last one first
+	service *plain.Service    // nil: it serves nothing
+	plain   *plain.Objects    // nil as service is
+	asked   *bus.Subscription // for profiles; nil until it has joined
+	undo    []func() error    // what Close does, the last one first
 
 	started  time.Time
 	draining atomic.Bool
@@ -172,6 +173,9 @@ func (n *Node) join(ctx context.Context) (err error) {
 	}
 	n.group = member.NewGroup(ctx)
 	n.group.Go(n.lease.Serve)
+	if n.asked, err = n.self.Conn.Subscribe(n.self.Conn.NodeProfile(n.ID()), "", n.profileAsked); err != nil {
+		return err
+	}
 	if err := errors.Join(n.tasks.Open(ctx), n.actors.Open()); err != nil {
 		return err
 	}
@@ -198,6 +202,9 @@ func (n *Node) join(ctx context.Context) (err error) {
 func (n *Node) leave() {
 	if n.group == nil { // it never joined
 		return
+	}
+	if n.asked != nil {
+		_ = n.asked.Unsubscribe() // its one error is that the connection is closed
 	}
 	n.group.Stop(bus.ErrClosed)
 	n.group.Wait()
