@@ -34,6 +34,15 @@ func (b *Budget) Take() bool {
 	return false
 }
 
+// Retake is Take for one that was left out before.
+func (b *Budget) Retake() bool {
+	if b.room.Load() > 0 && b.room.Add(-1) >= 0 {
+		b.left.Add(-1)
+		return true
+	}
+	return false
+}
+
 // refill makes the room that the time since the last call has brought.
 func (b *Budget) refill(now time.Time) {
 	more := int64(math.Min(b.rate*now.Sub(b.filled).Seconds(), float64(b.burst)))

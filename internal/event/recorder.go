@@ -15,6 +15,8 @@ const (
 	// gatherFor is how long facts are gathered before they are stored: as long as a person hardly notices, and long enough to store most tasks
 	// in one piece.
 	gatherFor = 250 * time.Millisecond
+	// failureShare is by how much fewer failures are told beside the budget.
+	failureShare = 10
 	// mostGathered bounds the things of a kind that are spoken of in that time.
 	mostGathered = 1 << 15
 	// mostWaiting bounds the messages that wait for a connection.
@@ -38,9 +40,10 @@ type Config struct {
 // the network.
 type Recorder struct {
 	*Budget
-	config  Config
-	conn    *bus.Conn
-	journal *bus.Journal // serve's alone
+	failures *Budget // of tasks of which nothing else is told
+	config   Config
+	conn     *bus.Conn
+	journal  *bus.Journal // serve's alone
 
 	woken chan struct{} // holds one token when there is something to tell
 	end   context.CancelFunc
@@ -53,6 +56,7 @@ type Recorder struct {
 	nodes   facts[Node, *Node]
 
 	waiting []message // serve's alone
+	failing bool      // serve's alone: the last message was not stored, and the log told so
 	unsaid  int64     // serve's alone: what messages that were given up said was left out
 	told    atomic.Int64
 	lost    atomic.Int64
@@ -60,7 +64,7 @@ type Recorder struct {
 
 // Start starts a recorder. The stream is made when there is something to tell.
 func Start(ctx context.Context, conn *bus.Conn, cfg Config) *Recorder {
-	r := &Recorder{Budget: newBudget(cfg.Rate, time.Now()), config: cfg, conn: conn, woken: make(chan struct{}, 1)}
+	r := &Recorder{Budget: newBudget(cfg.Rate, time.Now()), failures: newBudget(max(1, cfg.Rate/failureShare), time.Now()), config: cfg, conn: conn, woken: make(chan struct{}, 1)}
 	ctx, r.end = context.WithCancel(context.WithoutCancel(ctx))
 	r.ended.Go(func() { r.serve(ctx) })
 	return r
@@ -68,6 +72,12 @@ func Start(ctx context.Context, conn *bus.Conn, cfg Config) *Recorder {
 
 // Take says whether everything is to be told of one more task.
 func (r *Recorder) Take() bool { return r != nil && r.Budget.Take() }
+
+// Retake is Take for a task that was left out when it began.
+func (r *Recorder) Retake() bool { return r != nil && r.Budget.Retake() }
+
+// TakeFailure says whether it is to be told that a task failed of which nothing else is.
+func (r *Recorder) TakeFailure() bool { return r != nil && r.failures.Retake() }
 
 // Task tells of a task's attempt.
 func (r *Recorder) Task(t Task) {
@@ -165,9 +175,13 @@ func (r *Recorder) flush(ctx context.Context, limit time.Duration) bool {
 	for len(r.waiting) > 0 {
 		m := r.waiting[0]
 		if err := r.store(ctx, m); err != nil {
-			r.config.Log.Debug("events were not stored", zap.Error(err))
+			if !r.failing {
+				r.config.Log.Warn("events are not stored", zap.Error(err))
+			}
+			r.failing = true
 			return false
 		}
+		r.failing = false
 		r.told.Add(m.n)
 		r.waiting = r.waiting[1:]
 	}
@@ -190,6 +204,7 @@ func (r *Recorder) store(ctx context.Context, m message) (err error) {
 // gather makes messages of what was gathered.
 func (r *Recorder) gather() {
 	r.refill(time.Now())
+	r.failures.refill(time.Now())
 	left, node := r.takeLeft(), r.config.Node
 	r.lost.Add(left)
 	left += r.unsaid

@@ -68,7 +68,8 @@ type Task struct {
 	Started   Time `json:"started,omitempty"` // it has its slot
 	Fetched   Time `json:"fetched,omitempty"` // large arguments are there
 	Returned  Time `json:"returned,omitempty"`
-	Ended     Time `json:"ended,omitempty"` // its owner has the outcome
+	Stored    Time `json:"stored,omitempty"` // a large result is with JetStream
+	Ended     Time `json:"ended,omitempty"`  // its owner has the outcome
 }
 
 func (t *Task) key() key { return key{t.ID, uint64(t.Attempt)} }
@@ -83,5 +84,5 @@ func (t *Task) merge(u *Task) {
 	t.Error = cmp.Or(u.Error, t.Error)
 	t.Submitted, t.Ready, t.Sent = cmp.Or(u.Submitted, t.Submitted), cmp.Or(u.Ready, t.Ready), cmp.Or(u.Sent, t.Sent)
 	t.Arrived, t.Started, t.Fetched = cmp.Or(u.Arrived, t.Arrived), cmp.Or(u.Started, t.Started), cmp.Or(u.Fetched, t.Fetched)
-	t.Returned, t.Ended = cmp.Or(u.Returned, t.Returned), cmp.Or(u.Ended, t.Ended)
+	t.Returned, t.Stored, t.Ended = cmp.Or(u.Returned, t.Returned), cmp.Or(u.Stored, t.Stored), cmp.Or(u.Ended, t.Ended)
 }
