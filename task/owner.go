@@ -148,6 +148,7 @@ func (o *owner) submission(t *call.Target, args call.Args, plain bool) *submissi
 
 // launch has a task run as soon as its arguments have values, unless ctx ends before.
 func (o *owner) launch(ctx context.Context, s *submission) {
+	o.tellOf(ctx, s)
 	o.watches.Bind(ctx, s)
 	if s.Ready() {
 		o.enqueue(s)
@@ -199,6 +200,7 @@ func (o *owner) enqueue(s *submission) {
 	l := o.laneOf(s.Target)
 	s.lane = l
 	o.count(s, l.counts)
+	o.tellQueued(s)
 	switch {
 	case l.bound != nil && l.bound.denies(l) != nil:
 		o.end(s, &objstore.Outcome{Err: l.bound.denies(l)})
@@ -315,6 +317,7 @@ func (o *owner) end(s *submission, out *objstore.Outcome) {
 		o.countsOf(s).end(out.Err, s.again)
 		o.underway.Done()
 	}
+	o.tellOver(s, outcomeOf(out), out.Err)
 	o.finished.Add(&s.Call, out)
 }
 
