@@ -72,6 +72,14 @@ var rules = []rule{
 		wrong: folder{path: "node/nodetest", imports: []string{"github.com/nats-io/nats-server/v2/server"}},
 	},
 	{
+		name: "Prometheus stays in node",
+		why:  "the parts count in plain integers, since a task is a microsecond; node makes metrics of copies when somebody scrapes",
+		broken: only("github.com/prometheus", exceptions{
+			"node": "it has the handler and the collector, and nothing else of it is used",
+		}),
+		wrong: folder{path: "task", imports: []string{"github.com/prometheus/client_golang/prometheus"}},
+	},
+	{
 		name:   "the library does not draw: gonum",
 		why:    "plots are the examples' business, and a library's imports are paid for by everyone who embeds it",
 		broken: notInLibrary("gonum.org"),
