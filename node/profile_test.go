@@ -221,6 +221,15 @@ func awaitProfiling(c *nodetest.Cluster, i int) {
 	})
 }
 
+func TestANodeThatOnlyCallsTakesNoProfiles(t *testing.T) {
+	srv := serve(t)
+	n, _ := start(t, on(srv, node.Config{}))
+	_, ctx := start(t, on(srv, node.Config{Caller: "alice"}))
+	if _, err := node.Profile(ctx, n.ID(), "heap", 0); !errors.Is(err, bus.ErrConfined) {
+		t.Errorf("got %v, want ErrConfined", err)
+	}
+}
+
 func TestAProcessTakesOneProfileAtATime(t *testing.T) {
 	c := nodetest.Start(t, 3)
 	first := profileSoon(c.Context(0), c.Node(1), 2*time.Second)
