@@ -117,6 +117,9 @@ func (j *job) Value(key any) any {
 		}
 		return &m.scope
 	}
+	if call.IsWorkKey(key) {
+		return j.id()
+	}
 	return j.context().Value(key)
 }
 
