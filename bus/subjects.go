@@ -78,6 +78,9 @@ func (s Subjects) NodeObjectChunk(node string) string { return s.NodeObject(node
 // NodeWhy answers, in words, why a task that the node owns has no result yet.
 func (s Subjects) NodeWhy(node string) string { return s.prefix + "node." + node + ".why" }
 
+// NodeDrain has a node drain and leave.
+func (s Subjects) NodeDrain(node string) string { return s.prefix + "node." + node + ".drain" }
+
 // NodeActors answers questions about the actors that a node has asked for.
 func (s Subjects) NodeActors(node string) string { return s.prefix + "node." + node + ".actor" }
 

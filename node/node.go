@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -45,6 +46,8 @@ type Node struct {
 	service *plain.Service // nil: it serves nothing
 	plain   *plain.Objects // nil as service is
 	undo    []func() error // what Close does, the last one first
+
+	departure atomic.Pointer[departure] // nil unless DrainNode has asked for one
 
 	closing  sync.Once
 	closed   chan struct{}
@@ -201,6 +204,9 @@ func (n *Node) join(ctx context.Context) (err error) {
 	n.group = member.NewGroup(ctx)
 	n.group.Go(n.lease.Serve)
 	if err := errors.Join(n.tasks.Open(ctx), n.actors.Open()); err != nil {
+		return err
+	}
+	if err := n.takeDrains(); err != nil {
 		return err
 	}
 	if endpoints := slices.Concat(n.tasks.Endpoints(), n.actors.Endpoints()); len(endpoints) > 0 {
