@@ -24,7 +24,7 @@ func completing(f *flags, by ...completer) cobra.CompletionFunc {
 		if complete == nil || f.connection.read(cmd.InheritedFlags()) != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		f.timeout = completionTimeout
+		f.timeout, f.joining = completionTimeout, completionTimeout
 		var names []string
 		_ = f.join(cmd, func(ctx context.Context, _ *node.Node) (err error) { // whoever completes sees no errors
 			ctx, cancel := f.bounded(ctx)

@@ -28,7 +28,8 @@ type connection struct {
 	namespace string
 	caller    string
 	timeout   time.Duration
-	patience  bool // the timeout was given: it bounds the wait for results too
+	joining   time.Duration // how long joining the cluster may take, which a short timeout for results does not mean
+	patience  bool          // the timeout was given: it bounds the wait for results too
 	verbose   bool
 }
 
@@ -78,6 +79,7 @@ func (c *connection) read(set *pflag.FlagSet) error {
 	if c.timeout <= 0 {
 		return usagef("--timeout is %v: want a duration above 0, such as 30s", c.timeout)
 	}
+	c.joining = max(c.timeout, defaultTimeout)
 	if c.given.User != "" && c.given.Password == "" {
 		c.given.User, c.given.Token = "", cmp.Or(c.given.Token, c.given.User)
 	}
@@ -137,7 +139,7 @@ func (c *connection) join(cmd *cobra.Command, do func(ctx context.Context, n *no
 	if err != nil {
 		return err
 	}
-	starting, cancel := context.WithTimeoutCause(cmd.Context(), c.timeout, c.late("the cluster does not answer"))
+	starting, cancel := context.WithTimeoutCause(cmd.Context(), c.joining, c.late("the cluster does not answer"))
 	defer cancel()
 	n, _, err := node.Start(starting, cfg)
 	if err != nil {

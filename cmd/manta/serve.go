@@ -138,4 +138,3 @@ An address that other machines reach needs --server-config with users and TLS (d
 	set.BoolVar(&cfg.Insecure, "insecure", false, "listen where other machines reach it without users and TLS")
 	return cmd
 }
-
