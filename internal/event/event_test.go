@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -31,17 +32,17 @@ func TestInWhichOrderFactsComeMakesNoDifference(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		told := rapid.Permutation(story).Draw(t, "order")
 		split := rapid.IntRange(0, len(told)).Draw(t, "split")
-		var r reader
+		var r History
 		for _, part := range [][]Task{told[:split], told[split:], told[:split]} { // a message may come twice
 			var gathered facts[Task, *Task]
 			for _, f := range part {
 				gathered.add(f, 0)
 			}
-			for _, m := range appendBatches(nil, Tasks, "o", 0, gathered.take(), func(b *batch, some []*Task) { b.Tasks = some }) {
+			for _, m := range appendBatches(nil, Tasks, "o", 0, gathered.take(), func(b *Batch, some []*Task) { b.Tasks = some }) {
 				r.read(m.data)
 			}
 		}
-		got := r.end().Tasks
+		got := slices.Clone(r.Tasks())
 		if len(got) == 2 && got[0].Attempt == 2 {
 			got[0], got[1] = got[1], got[0]
 		}
@@ -109,11 +110,11 @@ func FuzzBatch(f *testing.F) {
 	f.Add([]byte(`{"tasks":[{"id":"a","attempt":-1,"state":"unheard of"}],"objects":[{}],"actors":[{"epoch":18446744073709551615}]}`))
 	f.Add([]byte(`[`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var r reader
+		var r History
 		r.read(data)
 		r.read(data)
-		h := r.end()
-		if told := len(h.Tasks) + len(h.Actors) + len(h.Objects) + len(h.Nodes); told > len(data) || h.Garbage == 2 && told > 0 {
+		h := &r
+		if told := len(h.Tasks()) + len(h.Actors()) + len(h.Objects()) + len(h.Nodes()); told > len(data) || h.Garbage == 2 && told > 0 {
 			t.Errorf("%d facts in %d bytes, %d of garbage", told, len(data), h.Garbage)
 		}
 	})

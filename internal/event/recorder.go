@@ -212,10 +212,10 @@ func (r *Recorder) gather() {
 	r.mu.Lock()
 	tasks, actors, objects, nodes := r.tasks.take(), r.actors.take(), r.objects.take(), r.nodes.take()
 	r.mu.Unlock()
-	w := appendBatches(r.waiting, Tasks, node, left, tasks, func(b *batch, some []*Task) { b.Tasks = some })
-	w = appendBatches(w, Actors, node, 0, actors, func(b *batch, some []*Actor) { b.Actors = some })
-	w = appendBatches(w, Objects, node, 0, objects, func(b *batch, some []*Object) { b.Objects = some })
-	w = appendBatches(w, Nodes, node, 0, nodes, func(b *batch, some []*Node) { b.Nodes = some })
+	w := appendBatches(r.waiting, Tasks, node, left, tasks, func(b *Batch, some []*Task) { b.Tasks = some })
+	w = appendBatches(w, Actors, node, 0, actors, func(b *Batch, some []*Actor) { b.Actors = some })
+	w = appendBatches(w, Objects, node, 0, objects, func(b *Batch, some []*Object) { b.Objects = some })
+	w = appendBatches(w, Nodes, node, 0, nodes, func(b *Batch, some []*Node) { b.Nodes = some })
 	for ; len(w) > mostWaiting; w = w[1:] {
 		r.left.Add(w[0].n)
 		r.unsaid += w[0].left
