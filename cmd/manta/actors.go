@@ -61,7 +61,7 @@ each is awaited, as those of this command are.`,
 		Example: `  manta actor call visits Add 5
   manta actor call visits Value`,
 		Args:              cobra.RangeArgs(2, 4),
-		ValidArgsFunction: completing(f, actors, methods, nothing),
+		ValidArgsFunction: completing(f, actors, nothing),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			payload, err := payloadOf(cmd, args[2:])
 			if err != nil {

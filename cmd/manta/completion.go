@@ -70,6 +70,54 @@ func nodes(ctx context.Context, _ []string) (names []string, err error) {
 	return names, err
 }
 
-func actors(context.Context, []string) ([]string, error) { return nil, nil }
+// actors are the ids of those that live.
+func actors(ctx context.Context, _ []string) (names []string, err error) {
+	found, err := node.ListActors(ctx, node.Query{Limit: mostCompleted, Filters: []node.Filter{{Field: "state", Not: true, Value: "dead"}}})
+	for _, a := range found.Items {
+		names = append(names, a.ID)
+	}
+	return names, err
+}
 
-func methods(context.Context, []string) ([]string, error) { return nil, nil }
+// mostCompleted bounds the names that a shell is offered.
+const mostCompleted = 1000
+
+// identities are the ids of things whose kind is the first argument.
+func identities(ctx context.Context, args []string) (names []string, err error) {
+	query := node.Query{Limit: mostCompleted}
+	switch args[0] {
+	case "node":
+		return nodes(ctx, args)
+	case "actor":
+		return actors(ctx, args)
+	case "task":
+		found, err := node.ListTasks(ctx, query)
+		for _, t := range found.Items {
+			names = append(names, t.ID)
+		}
+		return names, err
+	case "object":
+		found, err := node.ListObjects(ctx, query)
+		for _, o := range found.Items {
+			names = append(names, o.ID)
+		}
+		return names, err
+	case "group":
+		found, err := node.ListGroups(ctx, query)
+		for _, g := range found.Items {
+			names = append(names, g.ID)
+		}
+		return names, err
+	}
+	return nil, nil
+}
+
+// choosing completes the first argument, which is one of a few words.
+func choosing(words []string) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			words = nil
+		}
+		return words, cobra.ShellCompDirectiveNoFileComp
+	}
+}

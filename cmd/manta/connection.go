@@ -31,6 +31,7 @@ type connection struct {
 	joining   time.Duration // how long joining the cluster may take, which a short timeout for results does not mean
 	patience  bool          // the timeout was given: it bounds the wait for results too
 	verbose   bool
+	tells     bool // the node tells the cluster of what it does, since that stays
 }
 
 // variable is the one that stands for a flag that is not given. It is not the flag's default, which help shows.
@@ -113,10 +114,14 @@ func (c *connection) config(cmd *cobra.Command) (node.Config, error) {
 	if err != nil {
 		return node.Config{}, usageError{err}
 	}
-	return node.Config{
+	cfg := node.Config{
 		URL: how.URL, Options: options, Namespace: c.namespace, Name: "manta " + cmd.Name(), Logger: c.logger(cmd),
 		ClientOnly: true, Caller: c.caller, SharedDir: "off",
-	}, nil
+	}
+	if !c.tells {
+		cfg.EventRate = -1 // that it came and went is no news
+	}
+	return cfg, nil
 }
 
 // logger tells of everything on stderr if that is wanted, else of nothing: errors say what went wrong.

@@ -55,9 +55,8 @@ type unreachable struct{ error }
 func (e unreachable) Unwrap() error { return e.error }
 
 var (
-	errNotFound = errors.New("there is no such thing")
-	errNotYet   = errors.New("there is no result yet")
-	errChecks   = errors.New("something is wrong")
+	errNotYet = errors.New("there is no result yet")
+	errChecks = errors.New("something is wrong")
 )
 
 // exitCode is what a program ends with that has met err.
@@ -74,7 +73,7 @@ func exitCode(ctx context.Context, err error) int {
 	_, unreached := errors.AsType[unreachable](err)
 	_, own := errors.AsType[*task.Error](err)
 	switch {
-	case err == nil:
+	case err == nil, is(errWatched):
 		return 0
 	case ctx.Err() != nil:
 		return exitInterrupted
@@ -82,7 +81,7 @@ func exitCode(ctx context.Context, err error) int {
 		return exitUsage
 	case own: // the function's own word, whatever it says
 		return exitFailed
-	case is(errNotFound, task.ErrNotRegistered, actor.ErrNotRegistered, actor.ErrNotFound, actor.ErrDead, node.ErrUnknownNode,
+	case is(bus.ErrNotFound, task.ErrNotRegistered, actor.ErrNotRegistered, actor.ErrNotFound, actor.ErrDead, node.ErrUnknownNode,
 		objstore.ErrFreed, objstore.ErrExpired, objstore.ErrOwnerDead, objstore.ErrNoResult):
 		return exitNotFound
 	case is(bus.ErrDenied, bus.ErrConfined, bus.ErrFull, task.ErrOverload, task.ErrInfeasible, task.ErrWorkerLost, actor.ErrUnavailable):

@@ -47,6 +47,7 @@ reads it as a []byte; with --json it is the value that the file has in JSON.`,
 			if cmd.Flags().Changed("ttl") {
 				options = append(options, objstore.TTL(ttl))
 			}
+			f.tells = true // of the object
 			return f.join(cmd, func(ctx context.Context, _ *node.Node) error {
 				ctx, cancel := f.patient(ctx)
 				defer cancel()

@@ -44,13 +44,17 @@ type sheet struct {
 	right  []string // columns of numbers
 }
 
-// list writes a slice: jsonl has a line for each of its elements.
-func list[T any](cmd *cobra.Command, o *output, elements []T, render func([]T) sheet) error {
+// show writes a slice: jsonl has a line for each of its elements.
+func show[T any](cmd *cobra.Command, o *output, elements []T, render func([]T) sheet) error {
 	if elements == nil {
 		elements = []T{} // none, not null
 	}
 	switch o.format {
 	case asTable:
+		if len(elements) == 0 {
+			say(cmd, "there are none")
+			return nil
+		}
 		return render(elements).write(cmd.OutOrStdout())
 	case asLines:
 		for _, e := range elements {

@@ -43,7 +43,9 @@ func rootCommand() *cobra.Command {
 		{"do", "Tasks, actors and objects:", []*cobra.Command{
 			callCommand(f), submitCommand(f), resultCommand(f), cancelCommand(f), actorCommand(f), objectCommand(f),
 		}},
-		{"see", "What there is and what goes on:", []*cobra.Command{whyCommand(f)}},
+		{"see", "What there is and what goes on:", []*cobra.Command{
+			statusCommand(f), topCommand(f), listCommand(f), getCommand(f), summaryCommand(f), whyCommand(f), timelineCommand(f),
+		}},
 		{"run", "Nodes:", []*cobra.Command{devCommand(f), startCommand(f), drainCommand(f)}},
 	} {
 		root.AddGroup(&cobra.Group{ID: group.id, Title: group.title})
