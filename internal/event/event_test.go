@@ -34,11 +34,7 @@ func TestInWhichOrderFactsComeMakesNoDifference(t *testing.T) {
 		split := rapid.IntRange(0, len(told)).Draw(t, "split")
 		var r History
 		for _, part := range [][]Task{told[:split], told[split:], told[:split]} { // a message may come twice
-			var gathered facts[Task, *Task]
-			for _, f := range part {
-				gathered.add(f, 0)
-			}
-			for _, m := range appendBatches(nil, Tasks, "o", 0, gathered.take(), func(b *Batch, some []*Task) { b.Tasks = some }) {
+			for _, m := range appendBatches(nil, Tasks, "o", 0, merge(slices.Clone(part)), func(b *Batch, some []*Task) { b.Tasks = some }) {
 				r.read(m.data)
 			}
 		}
@@ -67,7 +63,7 @@ func TestABudgetGivesABurstAndThenItsRate(t *testing.T) {
 		after time.Duration
 		want  int64
 	}{
-		{0, 1000}, {0, 0}, {time.Second, 100}, {10 * time.Millisecond, 1}, {time.Millisecond, 0}, {9 * time.Millisecond, 1}, {time.Hour, 1000},
+		{0, 500}, {0, 0}, {time.Second, 100}, {10 * time.Millisecond, 1}, {time.Millisecond, 0}, {9 * time.Millisecond, 1}, {time.Hour, 500},
 	} {
 		now = now.Add(step.after)
 		b.refill(now)
@@ -83,14 +79,14 @@ func TestABudgetGivesABurstAndThenItsRate(t *testing.T) {
 func TestNothingMoreIsGatheredThanThereIsRoomFor(t *testing.T) {
 	var f facts[Task, *Task]
 	for i := range 10 {
-		if ok := f.add(Task{ID: string(rune('a' + i))}, 5); ok != (i < 5) {
+		if ok := f.add(&Task{ID: string(rune('a' + i))}, 5); ok != (i < 5) {
 			t.Errorf("fact %d: %v", i, ok)
 		}
 	}
-	if !f.add(Task{ID: "a", State: Running}, 5) {
+	if !f.add(&Task{ID: "a", State: Running}, 5) {
 		t.Error("one more fact about something that is known is refused")
 	}
-	if all := f.take(); len(all) != 5 || all[0].State != Running || f.take() != nil {
+	if all := f.order; len(all) != 5 || all[0].State != Running {
 		t.Errorf("gathered %v", all)
 	}
 }

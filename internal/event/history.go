@@ -65,7 +65,7 @@ func merged[T any, F fact[T]](to *facts[T, F], all []F) bool {
 	ok := true
 	for _, f := range all {
 		if f != nil {
-			ok = to.add(*f, mostRead) && ok
+			ok = to.add(f, mostRead) && ok
 		}
 	}
 	return ok
