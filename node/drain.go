@@ -45,18 +45,6 @@ func DrainNode(ctx context.Context, nodeID string) error {
 	return err
 }
 
-// takeDrains lets others ask this node to drain.
-func (n *Node) takeDrains() error {
-	sub, err := n.self.Conn.Subscribe(n.self.Conn.NodeDrain(n.ID()), "", n.askedToDrain)
-	if err == nil {
-		n.onClose(func() error {
-			_ = sub.Unsubscribe() // its one error is that the connection is closed
-			return nil
-		})
-	}
-	return err
-}
-
 // departure is a drain that DrainNode has asked for.
 type departure struct {
 	done chan struct{} // closed when the node is closed

@@ -203,15 +203,10 @@ func (n *Node) join(ctx context.Context) (err error) {
 	n.tell(event.Joined)
 	n.group = member.NewGroup(ctx)
 	n.group.Go(n.lease.Serve)
-	asked, err := n.self.Conn.Subscribe(n.self.Conn.NodeState(n.ID()), "", n.answerState)
-	if err != nil {
+	if err := n.takeQuestions(); err != nil {
 		return err
 	}
-	n.onClose(quietly(func() { _ = asked.Unsubscribe() })) // its one error is that the connection is closed
 	if err := errors.Join(n.tasks.Open(ctx), n.actors.Open()); err != nil {
-		return err
-	}
-	if err := n.takeDrains(); err != nil {
 		return err
 	}
 	if endpoints := slices.Concat(n.tasks.Endpoints(), n.actors.Endpoints()); len(endpoints) > 0 {
@@ -231,6 +226,21 @@ func (n *Node) join(ctx context.Context) (err error) {
 	return n.self.Members.Await(ctx, func(members []member.Info) bool {
 		return slices.ContainsFunc(members, func(m member.Info) bool { return m.ID == n.self.ID })
 	})
+}
+
+// takeQuestions lets others ask this node what it has and what time it is, and to drain.
+func (n *Node) takeQuestions() error {
+	conn := n.self.Conn
+	for subject, handle := range map[string]func(*bus.Msg){
+		conn.NodeState(n.ID()): n.answerState, conn.NodeClock(n.ID()): n.tellTime, conn.NodeDrain(n.ID()): n.askedToDrain,
+	} {
+		sub, err := conn.Subscribe(subject, "", handle)
+		if err != nil {
+			return err
+		}
+		n.onClose(quietly(func() { _ = sub.Unsubscribe() })) // its one error is that the connection is closed
+	}
+	return nil
 }
 
 // leave says goodbye: the owners of tasks that Close has cut short send them elsewhere.

@@ -171,6 +171,7 @@ func freeObjectCommand(f *flags) *cobra.Command {
 				}
 				refs[i] = objstore.RefTo[any](objstore.Named(id))
 			}
+			f.tells = true // of the objects
 			return f.join(cmd, func(ctx context.Context, _ *node.Node) error {
 				ctx, cancel := f.bounded(ctx)
 				defer cancel()

@@ -86,8 +86,7 @@ func listCommand(f *flags) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list " + strings.Join(kindNames(kinds), "|"),
 		Short: "List nodes, tasks, actors, objects or placement groups",
-		Long: `List shows what there is, and what has ended within --since. Of what is asked of nodes that do not answer, the rest is shown and stderr says whose is missing.
-Nodes that are command lines are left out once they have left.`,
+		Long:  `List shows what there is, and what has ended within --since. Of what is asked of nodes that do not answer, the rest is shown and stderr says whose is missing.`,
 		Example: `  manta list nodes
   manta list tasks -f state=failed -f func=bill --since 10m
   manta list actors -f class!=counter -o jsonl
