@@ -84,6 +84,9 @@ func (s Subjects) NodeClock(node string) string { return s.prefix + "node." + no
 // NodeDrain has a node drain and leave.
 func (s Subjects) NodeDrain(node string) string { return s.prefix + "node." + node + ".drain" }
 
+// NodeProfile answers with profiles of a node's process.
+func (s Subjects) NodeProfile(node string) string { return s.prefix + "node." + node + ".profile" }
+
 // NodeActors answers questions about the actors that a node has asked for.
 func (s Subjects) NodeActors(node string) string { return s.prefix + "node." + node + ".actor" }
 

@@ -13,9 +13,6 @@ import (
 	"manta/internal/member"
 )
 
-// ErrUnknownNode is returned by what asks a certain node if no node of the cluster has the id.
-var ErrUnknownNode = errors.New("no node of the cluster has the id")
-
 // askTimeout bounds how long another node may take to say that it has taken a request on.
 const askTimeout = 5 * time.Second
 

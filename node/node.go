@@ -49,6 +49,8 @@ type Node struct {
 	undo    []func() error // what Close does, the last one first
 
 	departure atomic.Pointer[departure] // nil unless DrainNode has asked for one
+	started  time.Time
+	draining atomic.Bool
 
 	closing  sync.Once
 	closed   chan struct{}
@@ -65,7 +67,7 @@ func Start(ctx context.Context, cfg Config) (*Node, context.Context, error) {
 	id := member.NewID()
 	cfg = cfg.withDefaults(id)
 	running, end := context.WithCancelCause(context.WithoutCancel(ctx))
-	n := &Node{config: cfg, end: end, closed: make(chan struct{})}
+	n := &Node{config: cfg, end: end, started: time.Now(), closed: make(chan struct{})}
 	if err := n.start(ctx, id, running.Done()); err != nil {
 		n.giveUp()
 		return nil, nil, fmt.Errorf("cannot start a node: %w", err)
@@ -194,7 +196,7 @@ func (n *Node) join(ctx context.Context) (err error) {
 	}
 	n.record = member.Info{
 		ID: n.self.ID, Name: n.config.Name, Resources: n.self.Capacity.Total().Own().Quantities(), Labels: n.config.Labels,
-		Functions: n.tasks.Functions(), Classes: n.actors.Classes(), Version: Version, Started: time.Now(),
+		Functions: n.tasks.Functions(), Classes: n.actors.Classes(), Version: Version, Started: n.started,
 	}
 	n.lease, err = n.self.Members.Join(ctx, n.record)
 	if err != nil {
@@ -203,8 +205,13 @@ func (n *Node) join(ctx context.Context) (err error) {
 	n.tell(event.Joined)
 	n.group = member.NewGroup(ctx)
 	n.group.Go(n.lease.Serve)
-	if err := n.takeQuestions(); err != nil {
-		return err
+	for subject, handle := range map[string]func(*bus.Msg){
+		n.self.Conn.NodeState(n.ID()): n.answerState, n.self.Conn.NodeProfile(n.ID()): n.profileAsked,
+		n.self.Conn.NodeClock(n.ID()): n.tellTime, n.self.Conn.NodeDrain(n.ID()): n.askedToDrain,
+	} {
+		if err := n.answers(subject, handle); err != nil {
+			return err
+		}
 	}
 	if err := errors.Join(n.tasks.Open(ctx), n.actors.Open()); err != nil {
 		return err
@@ -228,19 +235,13 @@ func (n *Node) join(ctx context.Context) (err error) {
 	})
 }
 
-// takeQuestions lets others ask this node what it has and what time it is, and to drain.
-func (n *Node) takeQuestions() error {
-	conn := n.self.Conn
-	for subject, handle := range map[string]func(*bus.Msg){
-		conn.NodeState(n.ID()): n.answerState, conn.NodeClock(n.ID()): n.tellTime, conn.NodeDrain(n.ID()): n.askedToDrain,
-	} {
-		sub, err := conn.Subscribe(subject, "", handle)
-		if err != nil {
-			return err
-		}
-		n.onClose(quietly(func() { _ = sub.Unsubscribe() })) // its one error is that the connection is closed
+// answers has others' questions on a subject answered until the node closes.
+func (n *Node) answers(subject string, handle func(*bus.Msg)) error {
+	asked, err := n.self.Conn.Subscribe(subject, "", handle)
+	if err == nil {
+		n.onClose(quietly(func() { _ = asked.Unsubscribe() })) // its one error is that the connection is closed
 	}
-	return nil
+	return err
 }
 
 // leave says goodbye: the owners of tasks that Close has cut short send them elsewhere.
@@ -289,6 +290,7 @@ func (n *Node) Drain(ctx context.Context) error {
 		return nil
 	default:
 	}
+	n.draining.Store(true)
 	steps := []func(context.Context) error{n.tasks.Drain}
 	if !n.self.Confined {
 		steps = []func(context.Context) error{n.tasks.Retire, n.retire, n.tasks.Drain, n.actors.Drain, n.objects.Drain}

@@ -192,8 +192,8 @@ func ReadJSON(msg *bus.Msg) (text json.RawMessage, byRef bool, err error) {
 	if value, err = bus.Recode(value, bus.JSON); err != nil {
 		return nil, false, err
 	}
-	return value.Data, msg.Header.Get(resultHeader) != "", nil
+	return value.Data, msg.Header.Get(ResultHeader) != "", nil
 }
 
 // WantsRef says whether headers ask for a ref in place of the result.
-func WantsRef(headers map[string]string) bool { return headers[resultHeader] == resultRef }
+func WantsRef(headers map[string]string) bool { return headers[ResultHeader] == ResultRef }
