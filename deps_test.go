@@ -71,6 +71,12 @@ var rules = []rule{
 		wrong: folder{path: "node/nodetest", imports: []string{"github.com/nats-io/nats-server/v2/server"}},
 	},
 	{
+		name:   "OpenTelemetry's SDK is the program's to choose",
+		why:    "the library speaks its API alone: where spans go, and what comes with that, is paid for by who wants them",
+		broken: only("go.opentelemetry.io/otel/sdk", nil),
+		wrong:  folder{path: "internal/call", imports: []string{"go.opentelemetry.io/otel/sdk/trace"}},
+	},
+	{
 		name:   "the library does not draw: gonum",
 		why:    "plots are the examples' business, and a library's imports are paid for by everyone who embeds it",
 		broken: notInLibrary("gonum.org"),

@@ -113,7 +113,7 @@ func (c *cell) start(ctx context.Context) error {
 
 // context makes the ctx that Start gets, and what keeps the actor's state.
 func (c *cell) context(ctx context.Context) context.Context {
-	return context.WithValue(withEpoch(member.NewContext(ctx, c.host.scope), c.epoch), selfKey{}, c)
+	return context.WithValue(withEpoch(call.WithRunner(member.NewContext(ctx, c.host.scope), c), c.epoch), selfKey{}, c)
 }
 
 // protect turns a panic of user code into an error.

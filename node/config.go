@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"manta/bus"
@@ -47,6 +48,10 @@ type Config struct {
 	Registry *task.Registry
 	// Logger hears of what goes wrong behind the scenes. Default: silence.
 	Logger *zap.Logger
+	// TracerProvider makes OpenTelemetry spans of the tasks and actor calls that this node submits and runs, and of the large objects that they
+	// fetch. nil means OpenTelemetry's global one, if the program has set one before it starts the node; with none, and with package noop's, there are no
+	// spans, and the trace of a ctx still goes with its tasks and calls.
+	TracerProvider trace.TracerProvider
 	// MaxPending is how many requests of plain NATS clients may wait at this node, for tasks and for actors each; more are refused with an
 	// overload error. Default 1000.
 	MaxPending int

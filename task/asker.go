@@ -80,6 +80,9 @@ func (a *asker) submit(ctx context.Context, t *call.Target, args call.Args) *obj
 	if t.Options.Durable {
 		return objstore.FailedObject(fmt.Errorf("durable task %q: %w", t.Name, bus.ErrConfined))
 	}
+	if a.node.Tracer != nil {
+		args.Begin(ctx, a.node, t)
+	}
 	q := &question{asker: a}
 	q.Init(a.store, t, args)
 	q.Object.PromisedBy(q)
@@ -151,6 +154,8 @@ func (a *asker) ask(q *question, now time.Time) {
 		a.end(q, objstore.Outcome{Err: fmt.Errorf("%s: %w", q.Target.Name, err)})
 		return
 	}
+	e := q.Entry()
+	e.Trace().Put(msg)
 	err = a.node.Conn.PublishMsg(msg)
 	if errors.Is(err, bus.ErrClosed) { // for good: the server takes the credentials no more, say
 		a.end(q, objstore.Outcome{Err: fmt.Errorf("%s: %w", q.Target.Name, err)})
@@ -209,7 +214,7 @@ func (a *asker) conclude(q *question, msg *bus.Msg) {
 // lost has a task asked for again that may have run, or fails it; the asker is locked.
 func (a *asker) lost(q *question) {
 	if _, retry := again(&q.Target.Options, int(q.Attempt), nil, 0); retry && !q.ended {
-		q.Attempt++
+		q.Retry(ErrWorkerLost)
 		a.queue = append(a.queue, q)
 		return
 	}

@@ -97,6 +97,11 @@ func (j *job) context() context.Context {
 // Deadline implements context.Context.
 func (j *job) Deadline() (time.Time, bool) { return j.entry.Until() }
 
+// Running implements call.Runner.
+func (j *job) Running() call.Running {
+	return call.Running{ID: j.id(), Attempt: int(j.entry.Attempt), Function: j.guest.function}
+}
+
 // Trace is the one that the task belongs to.
 func (j *job) Trace() call.Trace { return j.entry.Trace() }
 
@@ -116,6 +121,9 @@ func (j *job) Value(key any) any {
 			m.scope = member.Scope{Node: j.host.node, Work: j}
 		}
 		return &m.scope
+	}
+	if call.IsRunningKey(key) {
+		return j
 	}
 	return j.context().Value(key)
 }

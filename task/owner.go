@@ -132,13 +132,16 @@ func submit(ctx context.Context, t *call.Target, args call.Args) *objstore.Objec
 }
 
 func (o *owner) submit(ctx context.Context, t *call.Target, args call.Args, plain bool) *objstore.Object {
-	s := o.submission(t, args, plain)
+	s := o.submission(ctx, t, args, plain)
 	o.launch(ctx, s)
 	return s.Object
 }
 
 // submission makes a task that is still to be launched.
-func (o *owner) submission(t *call.Target, args call.Args, plain bool) *submission {
+func (o *owner) submission(ctx context.Context, t *call.Target, args call.Args, plain bool) *submission {
+	if o.node.Tracer != nil {
+		args.Begin(ctx, o.node, t)
+	}
 	s := &submission{}
 	s.Init(o.store, t, args)
 	s.Plain = plain

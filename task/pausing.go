@@ -26,7 +26,7 @@ func (o *owner) failed(s *submission, err error) bool {
 		return false
 	}
 	wait = min(max(wait, 0), longestPause)
-	s.Attempt++
+	s.Retry(err)
 	s.failed = true
 	if o.pauses.add(s, o.now()+wait, failure) {
 		o.alarm.Reset(wait)

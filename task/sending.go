@@ -81,7 +81,7 @@ func (o *owner) stray(number uint64, out *objstore.Outcome) {
 // lost has a task whose node died tried again at once, or ends it.
 func (o *owner) lost(s *submission, p *peer) (retry bool) {
 	if _, retry := again(&s.Target.Options, int(s.Attempt), nil, 0); retry {
-		s.Attempt++
+		s.Retry(ErrWorkerLost)
 		o.noteLoss(s, p)
 		return true
 	}

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"manta/bus"
@@ -19,6 +20,7 @@ type Node struct {
 	Log      *zap.Logger
 	Closing  <-chan struct{} // closed when Close begins: the Done of the ctx that Start returned
 	Confined bool            // it only calls functions: no other node knows it, or takes its word
+	Tracer   trace.Tracer    // of spans of what the node does; nil if none are wanted
 
 	parts   [maxParts]any
 	rejects rejects
