@@ -13,6 +13,7 @@ import (
 
 	"manta/actor"
 	"manta/bus"
+	"manta/internal/event"
 	"manta/internal/member"
 	"manta/internal/plain"
 	"manta/objstore"
@@ -102,8 +103,11 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 		return err
 	}
 	n.onClose(quietly(members.Close))
+	events := n.startEvents(ctx, conn, id, log)
+	members.Tell(events)
 	n.self = &member.Node{
-		ID: id, Conn: conn, Capacity: member.NewCapacity(total), Members: members, Log: log, Closing: closing, Tracer: tracerOf(n.config.TracerProvider),
+		ID: id, Conn: conn, Capacity: member.NewCapacity(total), Members: members, Log: log, Closing: closing, Events: events,
+		Tracer: tracerOf(n.config.TracerProvider),
 	}
 	if n.objects, err = objstore.Open(ctx, n.self, n.config.CacheBytes); err != nil {
 		return err
@@ -137,6 +141,34 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 	return n.join(ctx)
 }
 
+// startEvents has the node tell what happens to what it has, if it is to.
+func (n *Node) startEvents(ctx context.Context, conn *bus.Conn, id member.ID, log *zap.Logger) *event.Recorder {
+	if n.config.EventRate < 0 {
+		return nil
+	}
+	r := event.Start(ctx, conn, event.Config{
+		Node: id.String(), Rate: n.config.EventRate, Log: log, Limits: bus.JournalLimits{Bytes: n.config.EventBytes, Age: n.config.EventAge},
+	})
+	n.onClose(quietly(r.Close))
+	return r
+}
+
+// tell tells of the node itself.
+func (n *Node) tell(state event.State) {
+	now, fact := event.Now(), event.Node{ID: n.ID(), State: state}
+	switch state {
+	case event.Joined:
+		r := n.record
+		fact.Name, fact.Version, fact.Resources, fact.Labels = r.Name, r.Version, r.Resources, r.Labels
+		fact.Functions, fact.Classes, fact.Joined = r.Functions, r.Classes, now
+	case event.Draining:
+		fact.Draining = now
+	default:
+		fact.Ended = now
+	}
+	n.self.Events.Node(fact)
+}
+
 // share lets the node share memory with its neighbours. That a machine has no memory for it is no error, unless the user named a directory.
 func (n *Node) share() error {
 	dir := n.config.SharedDir
@@ -166,6 +198,7 @@ func (n *Node) join(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	n.tell(event.Joined)
 	n.group = member.NewGroup(ctx)
 	n.group.Go(n.lease.Serve)
 	if err := errors.Join(n.tasks.Open(ctx), n.actors.Open()); err != nil {
@@ -201,7 +234,9 @@ func (n *Node) leave() {
 	defer cancel()
 	if err := n.lease.Leave(ctx); err != nil {
 		n.self.Log.Warn("the cluster will learn of the node's leave by its silence", zap.Error(err))
+		return
 	}
+	n.tell(event.Left)
 }
 
 func (n *Node) onClose(f func() error) { n.undo = append(n.undo, f) }
@@ -254,6 +289,7 @@ func (n *Node) retire(ctx context.Context) error {
 			return err
 		}
 	}
+	n.tell(event.Draining)
 	record := n.record
 	record.Functions, record.Classes, record.Draining = nil, nil, true
 	if err := n.lease.Announce(ctx, record); err != nil { // others learn it from what the node answers

@@ -168,8 +168,15 @@ func (h *host) work(w *call.Work, j *job) {
 	yielded := h.now()
 	for begun := yielded; j != nil; {
 		w.Function, w.Handler, w.Entry = j.guest.function, j.guest.handler, &j.entry
+		if j.entry.Told {
+			w.Fetched = time.Time{}
+			h.tellStarted(j, begun)
+		}
 		value, err := w.Run(j, h.store)
 		ended := h.now()
+		if j.entry.Told {
+			h.tellReturned(j, w.Fetched, ended)
+		}
 		j = h.returned(j, value, err, w.Arrival, ended-begun, ended)
 		w.Arrival = nil
 		if begun = ended; begun-yielded > yieldEvery {
@@ -222,6 +229,9 @@ func (h *host) answerLater(ctx context.Context, j *job, out objstore.Outcome, a 
 			out = h.store.SealDurable(ctx, keep.ID, out.Value, keep.For+blobGrace)
 		} else {
 			out = h.store.Seal(ctx, j.id(), out.Value)
+		}
+		if j.entry.Told {
+			h.tellStored(j)
 		}
 	}
 	select {

@@ -125,6 +125,9 @@ func (j *job) Value(key any) any {
 	if call.IsRunningKey(key) {
 		return j
 	}
+	if call.IsWorkKey(key) {
+		return j.id()
+	}
 	return j.context().Value(key)
 }
 

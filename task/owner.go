@@ -151,6 +151,7 @@ func (o *owner) submission(ctx context.Context, t *call.Target, args call.Args, 
 
 // launch has a task run as soon as its arguments have values, unless ctx ends before.
 func (o *owner) launch(ctx context.Context, s *submission) {
+	o.tellOf(ctx, s)
 	o.watches.Bind(ctx, s)
 	if s.Ready() {
 		o.enqueue(s)
@@ -200,6 +201,7 @@ func (o *owner) enqueue(s *submission) {
 	o.count(s)
 	l := o.laneOf(s.Target)
 	s.lane = l
+	o.tellQueued(s)
 	switch {
 	case l.bound != nil && l.bound.denies(l) != nil:
 		o.end(s, &objstore.Outcome{Err: l.bound.denies(l)})
@@ -309,6 +311,7 @@ func (o *owner) end(s *submission, out *objstore.Outcome) {
 	if s.counted {
 		o.underway.Done()
 	}
+	o.tellOver(s, outcomeOf(out), out.Err)
 	o.finished.Add(&s.Call, out)
 }
 

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"manta/internal/event"
 )
 
 // What an owner does for tasks whose function failed: one timer is all they need while they pause. The owner is locked where it
@@ -26,8 +28,10 @@ func (o *owner) failed(s *submission, err error) bool {
 		return false
 	}
 	wait = min(max(wait, 0), longestPause)
+	o.tellOver(s, event.Failed, err)
 	s.Retry(err)
 	s.failed = true
+	o.tellQueued(s)
 	if o.pauses.add(s, o.now()+wait, failure) {
 		o.alarm.Reset(wait)
 	}

@@ -48,6 +48,7 @@ type Call struct {
 
 	Attempt uint16 // how often it was sent, and lost before the last time
 	Plain   bool   // the result is wanted as JSON
+	Told    bool   // what happens to it is an event
 }
 
 // awaited is the arguments of a call some of which are, or were, objects, or hold refs, or which has a span.
@@ -203,6 +204,9 @@ func (w *awaited) wire() string {
 	}
 	return string(wire)
 }
+
+// Wire returns the arguments as they travel; they must be ready.
+func (c *Call) Wire() WireArgs { return WireArgs(c.wire) }
 
 // Size is about how many bytes the call takes on the wire.
 func (c *Call) Size() int { return len(c.wire) + entryOverhead }

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"manta/bus"
+	"manta/internal/event"
 )
 
 // Node is this process's node, as the layers beneath package node see it.
@@ -21,6 +22,7 @@ type Node struct {
 	Closing  <-chan struct{} // closed when Close begins: the Done of the ctx that Start returned
 	Confined bool            // it only calls functions: no other node knows it, or takes its word
 	Tracer   trace.Tracer    // of spans of what the node does; nil if none are wanted
+	Events   *event.Recorder // nil: it tells nothing
 
 	parts   [maxParts]any
 	rejects rejects
