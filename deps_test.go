@@ -28,6 +28,7 @@ var order = []string{
 	"internal/recorded",
 	"bus",
 	"internal/event",
+	"internal/logs",
 	"internal/member",
 	"objstore",
 	"internal/call",

@@ -49,7 +49,7 @@ func (v *visit) Deadline() (time.Time, bool) { return v.entry.Until() }
 // Running implements call.Runner.
 func (v *visit) Running() call.Running {
 	r := v.cell.Running()
-	r.ID, r.Attempt, r.Method = objstore.NewID(v.owner, v.entry.Number), int(v.entry.Attempt), bus.LastToken(v.method.name)
+	r.ID, r.Owner, r.Attempt, r.Method = objstore.NewID(v.owner, v.entry.Number), v.owner, int(v.entry.Attempt), bus.LastToken(v.method.name)
 	return r
 }
 

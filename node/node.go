@@ -14,6 +14,7 @@ import (
 	"manta/actor"
 	"manta/bus"
 	"manta/internal/event"
+	"manta/internal/logs"
 	"manta/internal/member"
 	"manta/internal/plain"
 	"manta/objstore"
@@ -85,7 +86,7 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 	if err != nil {
 		return err
 	}
-	log := n.config.Logger.With(zap.Stringer("node", id))
+	log := n.config.Logger.With(logs.Node(id))
 	conn, err := bus.Connect(ctx, bus.Config{
 		URL: n.config.URL, Name: "manta " + n.config.Name, Namespace: n.config.Namespace, User: n.config.Caller, Plain: n.config.Caller != "",
 		Options: n.config.Options, Storage: n.config.Storage, Replicas: n.config.Replicas,
@@ -107,7 +108,10 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 	members.Tell(events)
 	n.self = &member.Node{
 		ID: id, Conn: conn, Capacity: member.NewCapacity(total), Members: members, Log: log, Closing: closing, Events: events,
-		Tracer: tracerOf(n.config.TracerProvider),
+		Tracer: tracerOf(n.config.TracerProvider), Logs: n.startLogs(ctx, conn, id, log),
+	}
+	if err := n.showLogs(ctx); err != nil {
+		return err
 	}
 	if n.objects, err = objstore.Open(ctx, n.self, n.config.CacheBytes); err != nil {
 		return err

@@ -99,7 +99,11 @@ func (j *job) Deadline() (time.Time, bool) { return j.entry.Until() }
 
 // Running implements call.Runner.
 func (j *job) Running() call.Running {
-	return call.Running{ID: j.id(), Attempt: int(j.entry.Attempt), Function: j.guest.function}
+	r := call.Running{ID: j.id(), Attempt: int(j.entry.Attempt), Function: j.guest.function}
+	if !r.ID.Durable() {
+		r.Owner = j.guest.owner
+	}
+	return r
 }
 
 // Trace is the one that the task belongs to.

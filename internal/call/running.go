@@ -3,6 +3,8 @@ package call
 import (
 	"context"
 
+	"manta/internal/logs"
+	"manta/internal/member"
 	"manta/objstore"
 )
 
@@ -10,9 +12,22 @@ import (
 type Running struct {
 	ID      objstore.ID // of its result; zero in what an actor does of its own, such as Start
 	Attempt int         // 1 the first time
+	Owner   member.ID   // the node that submitted it; zero if that does not await it
 
 	Function             string // of a task
 	Class, Actor, Method string // of an actor's call
+}
+
+// Log is the call as log lines name it.
+func (r Running) Log() logs.Work {
+	w := logs.Work{Task: r.Function, Attempt: r.Attempt, Class: r.Class, Actor: r.Actor, Method: r.Method}
+	if r.ID != (objstore.ID{}) {
+		w.ID = r.ID.String()
+	}
+	if r.Owner != (member.ID{}) {
+		w.Owner = r.Owner.String()
+	}
+	return w
 }
 
 // Runner is what a ctx belongs to, or carries, in which user code runs.

@@ -10,6 +10,7 @@ import (
 
 	"manta/bus"
 	"manta/internal/event"
+	"manta/internal/logs"
 )
 
 // Node is this process's node, as the layers beneath package node see it.
@@ -23,6 +24,7 @@ type Node struct {
 	Confined bool            // it only calls functions: no other node knows it, or takes its word
 	Tracer   trace.Tracer    // of spans of what the node does; nil if none are wanted
 	Events   *event.Recorder // nil: it tells nothing
+	Logs     *logs.Sender    // of what tasks and actors log; nil: it stays in Log
 
 	parts   [maxParts]any
 	rejects rejects
