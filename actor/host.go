@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"manta/bus"
+	"manta/internal/logs"
 	"manta/internal/member"
 	"manta/task"
 )
@@ -216,7 +217,7 @@ func (h *host) leave(cl *cell, cause error) {
 	h.mu.Unlock()
 	if !cl.moved {
 		if err := h.free(cl, cause.Error()); err != nil {
-			h.node.Log.Warn("an actor's name stays taken", zap.String("actor", cl.id), zap.Error(err))
+			h.node.Log.Warn("an actor's name stays taken", logs.Class(cl.class.name), logs.Actor(cl.id), zap.Error(err))
 		}
 	}
 	h.node.Capacity.Give(cl.creation.Need)

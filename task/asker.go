@@ -12,6 +12,7 @@ import (
 
 	"manta/bus"
 	"manta/internal/call"
+	"manta/internal/logs"
 	"manta/internal/member"
 	"manta/internal/plain"
 	"manta/objstore"
@@ -162,7 +163,7 @@ func (a *asker) ask(q *question, now time.Time) {
 		return
 	}
 	if err != nil { // the connection is away
-		a.node.Log.Debug("a request was not sent", zap.String("task", q.Target.Name), zap.Error(err))
+		a.node.Log.Debug("a request was not sent", logs.Task(q.Target.Name), zap.Error(err))
 		a.resting = append(a.resting, q)
 		return
 	}
@@ -225,7 +226,7 @@ func (a *asker) lost(q *question) {
 func (a *asker) stop(q *question) {
 	delete(a.open, q.number)
 	if err := a.node.Conn.Publish(q.control, "", []byte(plain.StopWord)); err != nil { // the node finds the client gone
-		a.node.Log.Debug("a task was not cancelled", zap.String("task", q.Target.Name), zap.Error(err))
+		a.node.Log.Debug("a task was not cancelled", logs.Task(q.Target.Name), zap.Error(err))
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"manta/bus"
 	"manta/internal/call"
+	"manta/internal/logs"
 	"manta/internal/member"
 	"manta/objstore"
 )
@@ -377,5 +378,5 @@ func (o *owner) close() {
 
 // logUnsent notes that the connection is away: pings find out what did not arrive.
 func (o *owner) logUnsent(l *lane, err error) {
-	o.node.Log.Debug("a frame was not sent", zap.String("task", l.function), zap.Error(err))
+	o.node.Log.Debug("a frame was not sent", logs.Task(l.function), zap.Error(err))
 }

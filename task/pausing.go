@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"manta/internal/event"
+	"manta/internal/logs"
 )
 
 // What an owner does for tasks whose function failed: one timer is all they need while they pause. The owner is locked where it
@@ -36,7 +37,7 @@ func (o *owner) failed(s *submission, err error) bool {
 		o.alarm.Reset(wait)
 	}
 	o.node.Log.Debug("a task failed and is to be tried again",
-		zap.String("task", s.Target.Name), zap.Uint16("attempt", s.Attempt), zap.Duration("after", wait), zap.Error(err))
+		logs.Task(s.Target.Name), logs.ID(s.Object.ID()), logs.Attempt(int(s.Attempt)), zap.Duration("after", wait), zap.Error(err))
 	return true
 }
 

@@ -30,8 +30,8 @@ func Task(function string) zap.Field { return zap.String(taskKey, function) }
 // ID is a task's id, or a call's: that of its result.
 func ID(id fmt.Stringer) zap.Field { return zap.Stringer(idKey, id) }
 
-// Key is the id of a durable task as it is stored.
-func Key(key string) zap.Field { return zap.String(idKey, key) }
+// Key is the name of a durable task where it is stored.
+func Key(key string) zap.Field { return zap.String("key", key) }
 
 // Attempt is a task's attempt, 1 the first time.
 func Attempt(n int) zap.Field { return zap.Int(attemptKey, n) }
