@@ -8,8 +8,6 @@ import (
 	"sync"
 	"weak"
 
-	"go.uber.org/zap"
-
 	"manta/bus"
 	"manta/internal/call"
 	"manta/internal/logs"
