@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"manta/bus"
+	"manta/internal/event"
 	"manta/internal/logs"
 	"manta/internal/member"
 	"manta/task"
@@ -215,7 +216,10 @@ func (h *host) leave(cl *cell, cause error) {
 		delete(h.local, cl.id)
 	}
 	h.mu.Unlock()
-	if !cl.moved {
+	if cl.moved {
+		cl.report(event.Restarting, cause)
+	} else {
+		cl.report(event.Dead, cause)
 		if err := h.free(cl, cause.Error()); err != nil {
 			h.node.Log.Warn("an actor's name stays taken", logs.Class(cl.class.name), logs.Actor(cl.id), zap.Error(err))
 		}

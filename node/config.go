@@ -82,7 +82,7 @@ type Config struct {
 	// can be computed again. The oldest are forgotten first. 0 means 64 MiB, -1 that nothing is remembered.
 	LineageBudget int64
 	// EventRate is of how many tasks and calls a second, that this node submits, everything is told in the stream of events, which command line and
-	// State API read what has ended from; in a burst ten times as many. The others are counted, and told of if they fail. 0 means 1000, -1 that
+	// State API read what has ended from; in a burst five times as many. The others are counted, and told of if they fail. 0 means 1000, -1 that
 	// the node tells nothing.
 	EventRate int
 	// EventBytes and EventAge bound the stream of events of the whole namespace: the oldest go first. The bounds of the node that started last

@@ -41,6 +41,7 @@ type Node struct {
 	record member.Info   // as it joined
 
 	objects *objstore.Store
+	groups  *placement.Engine
 	tasks   *task.Engine
 	actors  *actor.Engine
 	service *plain.Service // nil: it serves nothing
@@ -123,11 +124,10 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 	}
 	n.onClose(quietly(n.leave)) // after tasks and actors have said their last words, before their objects go
 	serve := !n.config.ClientOnly
-	groups, err := placement.Start(ctx, n.self, serve)
-	if err != nil {
+	if n.groups, err = placement.Start(ctx, n.self, serve); err != nil {
 		return err
 	}
-	n.onClose(groups.Close)
+	n.onClose(n.groups.Close)
 	if n.tasks, err = task.Start(ctx, n.self, task.Config{
 		Serve: serve, Registry: n.config.Registry, MaxPending: n.config.MaxPending, PendingTimeout: n.config.PendingTimeout,
 		MaxBatch:        n.config.MaxBatch,
@@ -205,6 +205,11 @@ func (n *Node) join(ctx context.Context) (err error) {
 	n.tell(event.Joined)
 	n.group = member.NewGroup(ctx)
 	n.group.Go(n.lease.Serve)
+	asked, err := n.self.Conn.Subscribe(n.self.Conn.NodeState(n.ID()), "", n.answerState)
+	if err != nil {
+		return err
+	}
+	n.onClose(quietly(func() { _ = asked.Unsubscribe() })) // its one error is that the connection is closed
 	if err := errors.Join(n.tasks.Open(ctx), n.actors.Open()); err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package node_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -96,6 +97,9 @@ func TestWorkersDoAllThatNodesDoWithThePermissionsOfWorkers(t *testing.T) {
 	if err := counter.Stop(ctx); err != nil {
 		t.Errorf("stopping it: %v", err)
 	}
+	if l, err := node.ListTasks(ctx, node.Query{}); err != nil || len(l.Missing) > 0 {
+		t.Errorf("what has become of the tasks: %+v, %v", l.Missing, err)
+	}
 }
 
 // attempt is something that a role tries. It is permitted if do returns no error and the server says nothing.
@@ -172,6 +176,22 @@ func TestARoleMayDoWhatItsTemplateSaysAndNothingElse(t *testing.T) {
 		}
 		return nil
 	}, false}
+	readEvents := attempt{"read the events", func(ctx context.Context, _ *nats.Conn, js jetstream.JetStream) error {
+		for err := error(jetstream.ErrStreamNotFound); errors.Is(err, jetstream.ErrStreamNotFound); { // until the node has told of itself
+			if _, err = js.Stream(ctx, "manta_default_events"); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+				return err
+			}
+		}
+		consumer, err := js.OrderedConsumer(ctx, "manta_default_events", jetstream.OrderedConsumerConfig{})
+		if err != nil {
+			return err
+		}
+		msg, err := consumer.Next()
+		if err == nil && !strings.HasPrefix(msg.Subject(), "manta.default.event.") {
+			err = errors.New("it is no event: " + msg.Subject())
+		}
+		return err
+	}, false}
 	permitted := func(a attempt) attempt { a.may = true; return a }
 
 	mailboxes := []attempt{
@@ -199,11 +219,12 @@ func TestARoleMayDoWhatItsTemplateSaysAndNothingElse(t *testing.T) {
 	for role, attempts := range map[string][][]attempt{
 		"alice": {mailboxes, answers, writes, others, {
 			request("manta.default.task.square", "7", true), subscribe("_INBOX.alice.mine", true), subscribe("manta.default.reply.alice.mine.>", true),
-			readObject, readDirectory, watchNodes, request("$SRV.INFO.manta-default", "", false),
+			readObject, readDirectory, watchNodes, readEvents, request("$SRV.INFO.manta-default", "", false),
 		}},
 		"olive": {mailboxes, answers, writes, others, {
 			request("manta.default.task.square", "7", false), request("$SRV.INFO.manta-default", "", true), request("$SRV.PING", "", true),
-			permitted(watchNodes), readObject, readDirectory,
+			permitted(watchNodes), readObject, readDirectory, permitted(readEvents), request("manta.default.node."+n.ID()+".state", `{"kind":"task"}`, true),
+			publish("manta.default.event.task.x", false), request("manta.default.node."+n.ID()+".why", "", false),
 		}},
 		"ada": {{
 			request("manta.default.task.square", "7", true), request("manta.default.actor.visits.Add", "1", true), request("$SRV.STATS.manta-default", "", true),

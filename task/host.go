@@ -54,6 +54,7 @@ type host struct {
 	ticking atomic.Bool   // serve looks at the clock by itself
 	breath  *breath
 	ran     atomic.Int64
+	text    string // the node's id
 
 	mu   sync.Mutex
 	desk *desk
@@ -63,7 +64,7 @@ type host struct {
 func startHost(ctx context.Context, node *member.Node, o *owner, cfg Config) (*host, error) {
 	h := &host{
 		node: node, store: objstore.StoreOf(node), served: cfg.Registry, owner: o, group: member.NewGroup(ctx), origin: time.Now(),
-		mail: make(chan *bus.Msg, mailRoom), shut: make(chan struct{}), woken: make(chan struct{}, 1),
+		text: node.ID.String(), mail: make(chan *bus.Msg, mailRoom), shut: make(chan struct{}), woken: make(chan struct{}, 1),
 	}
 	h.desk = newDesk(node.ID, node.Capacity, cfg.MaxBatch)
 	h.desk.lookup, h.desk.publish, h.desk.rouse, h.desk.alarm = h.served.handler, h.publish, h.rouse, h.alarm

@@ -40,6 +40,7 @@ type owner struct {
 	lineages *lineages
 	origin   time.Time
 	maxBatch int
+	text     string // the node's id
 
 	infeasibleAfter time.Duration // negative: for ever
 
@@ -84,7 +85,7 @@ type laneKey struct{ function, need, place string }
 func startOwner(ctx context.Context, node *member.Node, cfg Config) (*owner, error) {
 	o := &owner{
 		node: node, store: objstore.StoreOf(node), group: member.NewGroup(ctx), watches: call.NewWatches(node.Closing),
-		origin: time.Now(), maxBatch: cfg.MaxBatch, infeasibleAfter: cmp.Or(cfg.InfeasibleAfter, infeasibleAfter),
+		origin: time.Now(), maxBatch: cfg.MaxBatch, text: node.ID.String(), infeasibleAfter: cmp.Or(cfg.InfeasibleAfter, infeasibleAfter),
 		wake: make(chan struct{}, 1), looking: make(chan struct{}, 1), alarm: time.NewTimer(0),
 		lanes: make(map[laneKey]*lane), bounds: make(map[string]*bound), servers: make(map[member.ID]server), waiting: make(map[*submission]struct{}),
 		departed: make(map[member.ID]bool), lostAt: make(map[*submission]member.ID),

@@ -20,6 +20,9 @@ func (o *owner) tellOf(ctx context.Context, s *submission) {
 	}
 	t := o.fact(s, event.Waiting)
 	t.Submitted = event.Now()
+	if s.Ready() {
+		t.State, t.Ready = event.Queued, t.Submitted
+	}
 	if parent, ok := call.WorkOf(ctx); ok {
 		t.Parent = parent.String()
 	}
@@ -50,12 +53,12 @@ func (o *owner) fact(s *submission, state event.State) event.Task {
 			id = keep.ID
 		}
 	}
-	return event.Task{ID: id.String(), Attempt: int(s.Attempt), Func: s.Target.Name, Owner: o.node.ID.String(), State: state, Durable: durable}
+	return event.Task{ID: id.String(), Attempt: int(s.Attempt), Func: s.Target.Name, Owner: o.text, State: state, Durable: durable}
 }
 
 // tellQueued tells that a task has its arguments.
 func (o *owner) tellQueued(s *submission) {
-	if s.Told {
+	if s.Told && (s.Attempt > 1 || !s.Ready()) {
 		t := o.fact(s, event.Queued)
 		t.Ready = event.Now()
 		o.node.Events.Task(t)
@@ -111,7 +114,7 @@ func outcomeOf(out *objstore.Outcome) event.State {
 // tell tells what the node that runs a task knows of it.
 func (h *host) tell(j *job, state event.State, more func(*event.Task)) {
 	t := event.Task{
-		ID: j.id().String(), Attempt: int(j.entry.Attempt), Func: j.guest.function, Node: h.node.ID.String(), State: state,
+		ID: j.id().String(), Attempt: int(j.entry.Attempt), Func: j.guest.function, Node: h.text, State: state,
 	}
 	more(&t)
 	h.node.Events.Task(t)

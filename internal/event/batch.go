@@ -16,20 +16,20 @@ const (
 	Actors  Kind = "actor"
 	Objects Kind = "object"
 	Nodes   Kind = "node"
+	Groups  Kind = "group"
 )
 
-// Kinds are all kinds.
-var Kinds = []Kind{Tasks, Actors, Objects, Nodes}
-
-// batch is the message: facts of one kind from one node.
-type batch struct {
+// Batch is what a node says at once: facts of one kind in the stream of events, or the answer to a question about what it has.
+type Batch struct {
 	Node    string `json:"node"`
 	LeftOut int64  `json:"left_out,omitempty"` // tasks of which nothing is told, since the node's last message
+	More    int    `json:"more,omitempty"`     // things that the node has at this moment beside those that follow
 
 	Tasks   []*Task   `json:"tasks,omitempty"`
 	Actors  []*Actor  `json:"actors,omitempty"`
 	Objects []*Object `json:"objects,omitempty"`
 	Nodes   []*Node   `json:"nodes,omitempty"`
+	Groups  []*Group  `json:"groups,omitempty"`
 }
 
 // mostFacts is how many facts a message has at most: some 300 bytes each, and at most mostWords more.
@@ -44,10 +44,10 @@ type message struct {
 }
 
 // append appends batches of facts, as many as it takes, to messages.
-func appendBatches[F any](to []message, kind Kind, node string, left int64, all []F, put func(*batch, []F)) []message {
+func appendBatches[F any](to []message, kind Kind, node string, left int64, all []F, put func(*Batch, []F)) []message {
 	for len(all) > 0 || left > 0 {
 		n := min(len(all), mostFacts)
-		b := batch{Node: node, LeftOut: left}
+		b := Batch{Node: node, LeftOut: left}
 		put(&b, all[:n])
 		data, err := json.Marshal(b)
 		if err != nil { // facts are strings and numbers
@@ -59,10 +59,10 @@ func appendBatches[F any](to []message, kind Kind, node string, left int64, all 
 	return to
 }
 
-// readBatch reads a message of the stream.
-func readBatch(data []byte) (b batch, err error) {
+// ReadBatch reads a message of the stream, or an answer.
+func ReadBatch(data []byte) (b Batch, err error) {
 	if err := json.Unmarshal(data, &b); err != nil {
-		return batch{}, fmt.Errorf("%w: events: %w", bus.ErrMalformed, err)
+		return Batch{}, fmt.Errorf("%w: events: %w", bus.ErrMalformed, err)
 	}
 	return b, nil
 }

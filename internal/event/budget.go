@@ -17,7 +17,7 @@ type Budget struct {
 }
 
 // burstFor is how many seconds' worth of a budget a burst may take.
-const burstFor = 10
+const burstFor = 5
 
 func newBudget(rate int, now time.Time) *Budget {
 	b := &Budget{rate: float64(rate), burst: burstFor * int64(rate), filled: now}

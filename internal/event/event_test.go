@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -31,17 +32,13 @@ func TestInWhichOrderFactsComeMakesNoDifference(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		told := rapid.Permutation(story).Draw(t, "order")
 		split := rapid.IntRange(0, len(told)).Draw(t, "split")
-		var r reader
+		var r History
 		for _, part := range [][]Task{told[:split], told[split:], told[:split]} { // a message may come twice
-			var gathered facts[Task, *Task]
-			for _, f := range part {
-				gathered.add(f, 0)
-			}
-			for _, m := range appendBatches(nil, Tasks, "o", 0, gathered.take(), func(b *batch, some []*Task) { b.Tasks = some }) {
+			for _, m := range appendBatches(nil, Tasks, "o", 0, merge(slices.Clone(part)), func(b *Batch, some []*Task) { b.Tasks = some }) {
 				r.read(m.data)
 			}
 		}
-		got := r.end().Tasks
+		got := slices.Clone(r.Tasks())
 		if len(got) == 2 && got[0].Attempt == 2 {
 			got[0], got[1] = got[1], got[0]
 		}
@@ -66,7 +63,7 @@ func TestABudgetGivesABurstAndThenItsRate(t *testing.T) {
 		after time.Duration
 		want  int64
 	}{
-		{0, 1000}, {0, 0}, {time.Second, 100}, {10 * time.Millisecond, 1}, {time.Millisecond, 0}, {9 * time.Millisecond, 1}, {time.Hour, 1000},
+		{0, 500}, {0, 0}, {time.Second, 100}, {10 * time.Millisecond, 1}, {time.Millisecond, 0}, {9 * time.Millisecond, 1}, {time.Hour, 500},
 	} {
 		now = now.Add(step.after)
 		b.refill(now)
@@ -82,14 +79,14 @@ func TestABudgetGivesABurstAndThenItsRate(t *testing.T) {
 func TestNothingMoreIsGatheredThanThereIsRoomFor(t *testing.T) {
 	var f facts[Task, *Task]
 	for i := range 10 {
-		if ok := f.add(Task{ID: string(rune('a' + i))}, 5); ok != (i < 5) {
+		if ok := f.add(&Task{ID: string(rune('a' + i))}, 5); ok != (i < 5) {
 			t.Errorf("fact %d: %v", i, ok)
 		}
 	}
-	if !f.add(Task{ID: "a", State: Running}, 5) {
+	if !f.add(&Task{ID: "a", State: Running}, 5) {
 		t.Error("one more fact about something that is known is refused")
 	}
-	if all := f.take(); len(all) != 5 || all[0].State != Running || f.take() != nil {
+	if all := f.order; len(all) != 5 || all[0].State != Running {
 		t.Errorf("gathered %v", all)
 	}
 }
@@ -109,11 +106,11 @@ func FuzzBatch(f *testing.F) {
 	f.Add([]byte(`{"tasks":[{"id":"a","attempt":-1,"state":"unheard of"}],"objects":[{}],"actors":[{"epoch":18446744073709551615}]}`))
 	f.Add([]byte(`[`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		var r reader
+		var r History
 		r.read(data)
 		r.read(data)
-		h := r.end()
-		if told := len(h.Tasks) + len(h.Actors) + len(h.Objects) + len(h.Nodes); told > len(data) || h.Garbage == 2 && told > 0 {
+		h := &r
+		if told := len(h.Tasks()) + len(h.Actors()) + len(h.Objects()) + len(h.Nodes()); told > len(data) || h.Garbage == 2 && told > 0 {
 			t.Errorf("%d facts in %d bytes, %d of garbage", told, len(data), h.Garbage)
 		}
 	})

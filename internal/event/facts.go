@@ -20,10 +20,10 @@ type facts[T any, F fact[T]] struct {
 }
 
 // add merges a fact with what is there. With as many things as most (0 is without bound) another one is refused.
-func (f *facts[T, F]) add(t T, most int) bool {
-	k := F(&t).key()
+func (f *facts[T, F]) add(t F, most int) bool {
+	k := t.key()
 	if known := f.of[k]; known != nil {
-		known.merge(&t)
+		known.merge(t)
 		return true
 	}
 	if most > 0 && len(f.order) >= most {
@@ -32,14 +32,16 @@ func (f *facts[T, F]) add(t T, most int) bool {
 	if f.of == nil {
 		f.of = make(map[key]F)
 	}
-	f.of[k] = &t
-	f.order = append(f.order, &t)
+	f.of[k] = t
+	f.order = append(f.order, t)
 	return true
 }
 
-// take returns all facts, and forgets them.
-func (f *facts[T, F]) take() []F {
-	all := f.order
-	f.of, f.order = nil, nil
-	return all
+// merge makes one fact a thing of those that were told.
+func merge[T any, F fact[T]](told []T) []F {
+	f := facts[T, F]{of: make(map[key]F, len(told)/2)}
+	for i := range told {
+		f.add(&told[i], 0)
+	}
+	return f.order
 }

@@ -7,12 +7,12 @@ import (
 	"manta/bus"
 )
 
-// History is what the stream of events tells.
+// History is what the stream of events tells, and what is added to that.
 type History struct {
-	Tasks   []*Task // an attempt each, in the order in which they were first spoken of; so are the others
-	Actors  []*Actor
-	Objects []*Object
-	Nodes   []*Node
+	tasks   facts[Task, *Task]
+	actors  facts[Actor, *Actor]
+	objects facts[Object, *Object]
+	nodes   facts[Node, *Node]
 
 	LeftOut int64 // tasks of which nothing is told
 	Garbage int   // messages that cannot be read
@@ -24,10 +24,10 @@ const mostRead = 200_000
 
 // Read returns what was told of some kinds since a moment, nothing if nobody has told anything yet.
 func Read(ctx context.Context, conn *bus.Conn, since time.Time, kinds ...Kind) (*History, error) {
-	var r reader
+	h := &History{}
 	journal, err := conn.FindJournal(ctx, conn.Events())
 	if journal == nil {
-		return &r.History, err
+		return h, err
 	}
 	subjects := make([]string, len(kinds))
 	for i, kind := range kinds {
@@ -37,45 +37,48 @@ func Read(ctx context.Context, conn *bus.Conn, since time.Time, kinds ...Kind) (
 		if err != nil {
 			return nil, err
 		}
-		r.read(msg.Data)
+		h.read(msg.Data)
 	}
-	return r.end(), nil
+	return h, nil
 }
 
-// reader merges messages.
-type reader struct {
-	History
-	tasks   facts[Task, *Task]
-	actors  facts[Actor, *Actor]
-	objects facts[Object, *Object]
-	nodes   facts[Node, *Node]
-}
-
-func (r *reader) read(data []byte) {
-	b, err := readBatch(data)
+func (h *History) read(data []byte) {
+	b, err := ReadBatch(data)
 	if err != nil {
-		r.Garbage++
+		h.Garbage++
 		return
 	}
-	r.LeftOut += b.LeftOut
-	ok := merged(&r.tasks, b.Tasks)
-	ok = merged(&r.actors, b.Actors) && ok
-	ok = merged(&r.objects, b.Objects) && ok
-	ok = merged(&r.nodes, b.Nodes) && ok
-	r.Cut = r.Cut || !ok
+	h.LeftOut += b.LeftOut
+	h.Add(&b)
+}
+
+// Add adds facts to the history.
+func (h *History) Add(b *Batch) {
+	ok := merged(&h.tasks, b.Tasks)
+	ok = merged(&h.actors, b.Actors) && ok
+	ok = merged(&h.objects, b.Objects) && ok
+	ok = merged(&h.nodes, b.Nodes) && ok
+	h.Cut = h.Cut || !ok
 }
 
 func merged[T any, F fact[T]](to *facts[T, F], all []F) bool {
 	ok := true
 	for _, f := range all {
 		if f != nil {
-			ok = to.add(*f, mostRead) && ok
+			ok = to.add(f, mostRead) && ok
 		}
 	}
 	return ok
 }
 
-func (r *reader) end() *History {
-	r.Tasks, r.Actors, r.Objects, r.Nodes = r.tasks.take(), r.actors.take(), r.objects.take(), r.nodes.take()
-	return &r.History
-}
+// Tasks returns an attempt each, in the order in which they were first spoken of. So do the others.
+func (h *History) Tasks() []*Task { return h.tasks.order }
+
+// Actors returns an epoch each.
+func (h *History) Actors() []*Actor { return h.actors.order }
+
+// Objects returns the objects.
+func (h *History) Objects() []*Object { return h.objects.order }
+
+// Nodes returns the nodes.
+func (h *History) Nodes() []*Node { return h.nodes.order }

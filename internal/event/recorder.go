@@ -17,8 +17,8 @@ const (
 	gatherFor = 250 * time.Millisecond
 	// failureShare is by how much fewer failures are told beside the budget.
 	failureShare = 10
-	// mostGathered bounds the things of a kind that are spoken of in that time.
-	mostGathered = 1 << 15
+	// mostGathered bounds the facts of a kind that are told in that time.
+	mostGathered = 1 << 17
 	// mostWaiting bounds the messages that wait for a connection.
 	mostWaiting = 256
 	// storeFor bounds the storing of a message, and againAfter is when a message that could not be stored is tried again.
@@ -50,10 +50,10 @@ type Recorder struct {
 	ended sync.WaitGroup
 
 	mu      sync.Mutex
-	tasks   facts[Task, *Task]
-	actors  facts[Actor, *Actor]
-	objects facts[Object, *Object]
-	nodes   facts[Node, *Node]
+	tasks   []Task // as they were told: serve merges them
+	actors  []Actor
+	objects []Object
+	nodes   []Node
 
 	waiting []message // serve's alone
 	failing bool      // serve's alone: the last message was not stored, and the log told so
@@ -81,37 +81,44 @@ func (r *Recorder) TakeFailure() bool { return r != nil && r.failures.Retake() }
 
 // Task tells of a task's attempt.
 func (r *Recorder) Task(t Task) {
-	record(r, t, func(r *Recorder) *facts[Task, *Task] { return &r.tasks })
+	if r != nil {
+		tell(r, &r.tasks, t)
+	}
 }
 
 // Actor tells of an actor.
 func (r *Recorder) Actor(a Actor) {
-	record(r, a, func(r *Recorder) *facts[Actor, *Actor] { return &r.actors })
+	if r != nil {
+		tell(r, &r.actors, a)
+	}
 }
 
 // Object tells of an object.
 func (r *Recorder) Object(o Object) {
-	record(r, o, func(r *Recorder) *facts[Object, *Object] { return &r.objects })
+	if r != nil {
+		tell(r, &r.objects, o)
+	}
 }
 
 // Node tells of a node.
 func (r *Recorder) Node(n Node) {
-	record(r, n, func(r *Recorder) *facts[Node, *Node] { return &r.nodes })
+	if r != nil {
+		tell(r, &r.nodes, n)
+	}
 }
 
-func record[T any, F fact[T]](r *Recorder, t T, of func(*Recorder) *facts[T, F]) {
-	if r == nil {
-		return
-	}
+func tell[T any](r *Recorder, to *[]T, t T) {
 	r.mu.Lock()
-	ok := of(r).add(t, mostGathered)
+	first, room := len(*to) == 0, len(*to) < mostGathered
+	if room {
+		*to = append(*to, t)
+	}
 	r.mu.Unlock()
-	if !ok {
+	if !room {
 		r.left.Add(1)
 	}
-	select {
-	case r.woken <- struct{}{}:
-	default:
+	if first {
+		r.wake()
 	}
 }
 
@@ -210,12 +217,13 @@ func (r *Recorder) gather() {
 	left += r.unsaid
 	r.unsaid = 0
 	r.mu.Lock()
-	tasks, actors, objects, nodes := r.tasks.take(), r.actors.take(), r.objects.take(), r.nodes.take()
+	tasks, actors, objects, nodes := r.tasks, r.actors, r.objects, r.nodes
+	r.tasks, r.actors, r.objects, r.nodes = nil, nil, nil, nil
 	r.mu.Unlock()
-	w := appendBatches(r.waiting, Tasks, node, left, tasks, func(b *batch, some []*Task) { b.Tasks = some })
-	w = appendBatches(w, Actors, node, 0, actors, func(b *batch, some []*Actor) { b.Actors = some })
-	w = appendBatches(w, Objects, node, 0, objects, func(b *batch, some []*Object) { b.Objects = some })
-	w = appendBatches(w, Nodes, node, 0, nodes, func(b *batch, some []*Node) { b.Nodes = some })
+	w := appendBatches(r.waiting, Tasks, node, left, merge(tasks), func(b *Batch, some []*Task) { b.Tasks = some })
+	w = appendBatches(w, Actors, node, 0, merge(actors), func(b *Batch, some []*Actor) { b.Actors = some })
+	w = appendBatches(w, Objects, node, 0, merge(objects), func(b *Batch, some []*Object) { b.Objects = some })
+	w = appendBatches(w, Nodes, node, 0, merge(nodes), func(b *Batch, some []*Node) { b.Nodes = some })
 	for ; len(w) > mostWaiting; w = w[1:] {
 		r.left.Add(w[0].n)
 		r.unsaid += w[0].left

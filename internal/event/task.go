@@ -60,6 +60,7 @@ type Task struct {
 	Node    string   `json:"node,omitempty"`   // where it was sent, or runs
 	Durable bool     `json:"durable,omitempty"`
 	Error   *Failure `json:"error,omitempty"`
+	Reason  string   `json:"reason,omitempty"` // why it has not begun, at the moment of an answer
 
 	Submitted Time `json:"submitted,omitempty"`
 	Ready     Time `json:"ready,omitempty"` // its arguments have values
@@ -81,7 +82,7 @@ func (t *Task) merge(u *Task) {
 	}
 	t.State = later(t.State, u.State)
 	t.Durable = t.Durable || u.Durable
-	t.Error = cmp.Or(u.Error, t.Error)
+	t.Error, t.Reason = cmp.Or(u.Error, t.Error), cmp.Or(u.Reason, t.Reason)
 	t.Submitted, t.Ready, t.Sent = cmp.Or(u.Submitted, t.Submitted), cmp.Or(u.Ready, t.Ready), cmp.Or(u.Sent, t.Sent)
 	t.Arrived, t.Started, t.Fetched = cmp.Or(u.Arrived, t.Arrived), cmp.Or(u.Started, t.Started), cmp.Or(u.Fetched, t.Fetched)
 	t.Returned, t.Stored, t.Ended = cmp.Or(u.Returned, t.Returned), cmp.Or(u.Stored, t.Stored), cmp.Or(u.Ended, t.Ended)
