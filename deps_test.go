@@ -28,6 +28,7 @@ var order = []string{
 	"internal/recorded",
 	"bus",
 	"internal/event",
+	"internal/logs",
 	"internal/member",
 	"objstore",
 	"internal/call",
@@ -72,6 +73,12 @@ var rules = []rule{
 			"node/embedded": "it is the server inside; node/nodetest gets its servers here",
 		}),
 		wrong: folder{path: "node/nodetest", imports: []string{"github.com/nats-io/nats-server/v2/server"}},
+	},
+	{
+		name:   "OpenTelemetry's SDK is the program's to choose",
+		why:    "the library speaks its API alone: where spans go, and what comes with that, is paid for by who wants them",
+		broken: only("go.opentelemetry.io/otel/sdk", nil),
+		wrong:  folder{path: "internal/call", imports: []string{"go.opentelemetry.io/otel/sdk/trace"}},
 	},
 	{
 		name:   "the library does not draw: gonum",

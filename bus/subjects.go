@@ -125,6 +125,15 @@ func (s Subjects) EventPrefix() string { return s.prefix + "event." }
 // Events names the stream of what nodes tell.
 func (s Subjects) Events() string { return s.bucket("events") }
 
+// Log is where a node sends what its tasks and actors log.
+func (s Subjects) Log(node string) string { return s.LogPrefix() + node }
+
+// LogPrefix begins every Log.
+func (s Subjects) LogPrefix() string { return s.prefix + "log." }
+
+// Logs names the stream of what tasks and actors log.
+func (s Subjects) Logs() string { return s.bucket("logs") }
+
 // NodeState answers questions about what is at a node at this moment.
 func (s Subjects) NodeState(node string) string { return s.prefix + "node." + node + ".state" }
 

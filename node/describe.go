@@ -141,12 +141,3 @@ type Bundle struct {
 	Node      string    `json:"node,omitempty"`
 	NodeName  string    `json:"node_name,omitempty"`
 }
-
-// Summary counts what a query found by one of its names: tasks by function, actors by class, objects by owner.
-type Summary struct {
-	Name    string         `json:"name"`
-	States  map[string]int `json:"states"`
-	Total   int            `json:"total"`
-	Bytes   int64          `json:"bytes,omitempty"`   // of objects
-	Running float64        `json:"running,omitempty"` // of tasks: the median of how long they ran, in seconds
-}

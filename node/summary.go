@@ -6,41 +6,40 @@ import (
 	"slices"
 )
 
-// SummarizeTasks counts tasks by function and state; Limit and Page are of the summaries.
+// Summary counts what a query found under one name: tasks by function, actors by class, objects by owner.
+type Summary struct {
+	Name   string         `json:"name"`
+	States map[string]int `json:"states"`
+	Total  int            `json:"total"`
+	Bytes  int64          `json:"bytes,omitempty"` // of objects
+	// Running is, of tasks that ran, the median of how long they did, in seconds.
+	Running float64 `json:"running,omitempty"`
+
+	ran []float64
+}
+
+// SummarizeTasks counts tasks by function and state, those that match the query's filters; Limit and Page are of the summaries.
 func SummarizeTasks(ctx context.Context, q Query) (List[Summary], error) {
-	running := make(map[string][]float64)
-	l, err := summarize(ctx, q, tasksOf, func(t *TaskState, s *Summary) string {
-		if s != nil && t.Durations.Running > 0 {
-			running[t.Func] = append(running[t.Func], t.Durations.Running)
+	return summarize(ctx, q, tasksOf, func(t *TaskState) (name, state string) { return t.Func, t.State }, func(t *TaskState, s *Summary) {
+		if t.Durations.Running > 0 {
+			s.ran = append(s.ran, t.Durations.Running)
 		}
-		return t.Func
-	}, func(t *TaskState) string { return t.State })
-	for i, s := range l.Items {
-		if all := running[s.Name]; len(all) > 0 {
-			slices.Sort(all)
-			l.Items[i].Running = all[len(all)/2]
-		}
-	}
-	return l, err
+	})
 }
 
 // SummarizeActors counts actors by class and state.
 func SummarizeActors(ctx context.Context, q Query) (List[Summary], error) {
-	return summarize(ctx, q, actorsOf, func(a *ActorState, _ *Summary) string { return a.Class }, func(a *ActorState) string { return a.State })
+	return summarize(ctx, q, actorsOf, func(a *ActorState) (name, state string) { return a.Class, a.State }, func(*ActorState, *Summary) {})
 }
 
 // SummarizeObjects counts objects, and their bytes, by owner and state.
 func SummarizeObjects(ctx context.Context, q Query) (List[Summary], error) {
-	return summarize(ctx, q, objectsOf, func(o *ObjectState, s *Summary) string {
-		if s != nil {
-			s.Bytes += o.Size
-		}
-		return cmp.Or(o.OwnerName, o.Owner)
-	}, func(o *ObjectState) string { return o.State })
+	return summarize(ctx, q, objectsOf, func(o *ObjectState) (name, state string) { return cmp.Or(o.OwnerName, o.Owner), o.State },
+		func(o *ObjectState, s *Summary) { s.Bytes += o.Size })
 }
 
-// summarize counts what a query finds. name says under which name a thing counts; it is called once more, with the summary, to add to that.
-func summarize[T any](ctx context.Context, q Query, k kindOf[T], name func(*T, *Summary) string, state func(*T) string) (l List[Summary], err error) {
+// summarize counts what a query finds: of says as what a thing counts, add adds what else is of interest.
+func summarize[T any](ctx context.Context, q Query, k kindOf[T], of func(*T) (name, state string), add func(*T, *Summary)) (l List[Summary], err error) {
 	all := q
 	all.Limit, all.Page = 1<<30, 1
 	found, err := list(ctx, all, k)
@@ -49,23 +48,27 @@ func summarize[T any](ctx context.Context, q Query, k kindOf[T], name func(*T, *
 	}
 	by := make(map[string]*Summary)
 	for i := range found.Items {
-		t := &found.Items[i]
-		s := by[name(t, nil)]
+		name, state := of(&found.Items[i])
+		s := by[name]
 		if s == nil {
-			s = &Summary{Name: name(t, nil), States: make(map[string]int)}
-			by[s.Name] = s
+			s = &Summary{Name: name, States: make(map[string]int)}
+			by[name] = s
 		}
-		s.States[state(t)]++
+		s.States[state]++
 		s.Total++
-		name(t, s)
+		add(&found.Items[i], s)
 	}
 	summaries := make([]Summary, 0, len(by))
 	for _, s := range by {
+		if n := len(s.ran); n > 0 {
+			slices.Sort(s.ran)
+			s.Running, s.ran = s.ran[n/2], nil
+		}
 		summaries = append(summaries, *s)
 	}
 	slices.SortFunc(summaries, func(a, b Summary) int { return cmp.Or(cmp.Compare(b.Total, a.Total), cmp.Compare(a.Name, b.Name)) })
 	l.LeftOut, l.Missing = found.LeftOut, found.Missing
-	q.Filters = nil
+	q.Filters = nil // they were of the things
 	l.Items, l.Total, err = choose(summaries, q.withDefaults())
 	return l, err
 }
