@@ -67,18 +67,20 @@ func (cs *callers) inbox(number uint64, kind string) string {
 }
 
 // submit makes a call of an actor's method.
-func (cs *callers) submit(ctx context.Context, h *handle, method string, c *call.Call) *objstore.Object {
+func (cs *callers) submit(ctx context.Context, h *handle, m *method, t *call.Target, args call.Args, plain bool) *objstore.Object {
 	if h.err != nil {
 		return objstore.FailedObject(h.err)
 	}
-	out := &outgoing{call: c, callers: cs, caller: h.at(cs, member.ID{}), method: method}
-	out.lane = out.caller.lanes[h.class.methods[method].group]
-	c.Object.PromisedBy(out)
+	out := &outgoing{caller: h.at(cs, member.ID{}), method: m}
+	out.Init(objstore.StoreOf(cs.node), t, args)
+	out.Plain = plain
+	out.lane = out.caller.lanes[m.group]
+	out.Object.PromisedBy(out)
 	cs.underway.Add()
 	cs.watches.Bind(ctx, out) // before others know the call, and could end it
 	cs.enter(out)
-	if !c.Ready() {
-		c.WhenReady(func(err error) {
+	if !out.Ready() {
+		out.WhenReady(func(err error) {
 			if err != nil {
 				cs.cancel(out, err)
 			} else {
@@ -86,7 +88,7 @@ func (cs *callers) submit(ctx context.Context, h *handle, method string, c *call
 			}
 		})
 	}
-	return c.Object
+	return out.Object
 }
 
 // enter notes a call, or ends one that cannot be made.
@@ -108,7 +110,7 @@ func (cs *callers) enter(out *outgoing) {
 		return
 	}
 	c.calls++
-	out.entered, out.ready = true, out.call.Ready()
+	out.entered, out.ready = true, out.Ready()
 	cs.waiting[c.number] = c
 	if l := out.lane; l.ordered || out.ready { // its place is where it was made; without an order it is where it became ready
 		l.push(out)
@@ -126,7 +128,7 @@ func (cs *callers) enter(out *outgoing) {
 
 // refuse ends a call that was not sent.
 func (cs *callers) refuse(out *outgoing, err error) {
-	cs.end(out, objstore.Outcome{Err: fmt.Errorf("%s: %w", out.call.Target.Name, err)})
+	cs.end(out, objstore.Outcome{Err: fmt.Errorf("%s: %w", out.Target.Name, err)})
 }
 
 // makeReady notes that a call's arguments have values.
@@ -174,7 +176,7 @@ func (cs *callers) endWith(out *outgoing, o *objstore.Outcome) {
 	}
 	cs.rest(out.caller)
 	cs.underway.Done()
-	cs.finished.Add(out.call, o)
+	cs.finished.Add(&out.Call, o)
 }
 
 // rest lets go of a caller that awaits nothing.
@@ -220,7 +222,7 @@ func (cs *callers) sayCancelled(out *outgoing) bool {
 	frame := appendCancel(nil, sender{cs.node.ID, out.caller.number}, out.lane.number, out.place)
 	err := cs.node.Conn.Publish(cs.node.Conn.Actor(out.caller.id, controlCancel), "", frame)
 	if err != nil {
-		cs.node.Log.Info("a cancellation was not sent", zap.String("call", out.call.Target.Name), zap.Error(err))
+		cs.node.Log.Info("a cancellation was not sent", zap.String("call", out.Target.Name), zap.Error(err))
 	}
 	return err == nil
 }

@@ -107,7 +107,7 @@ func (h *handle) at(cs *callers, node member.ID) *caller {
 	defer h.mu.Unlock()
 	c := h.callers[cs]
 	if c == nil {
-		c = newCaller(objstore.StoreOf(cs.node).NextID().Number(), h.id, h.class, h.birth)
+		c = newCaller(cs, objstore.StoreOf(cs.node).NextID().Number(), h.id, h.class, h.birth)
 		c.node = node
 		h.set(cs, c)
 		if h.life != nil { // it may have come by a way that does not say who holds it

@@ -32,8 +32,8 @@ func (h *host) find(id string) *cell {
 // hand puts a call into the queue of a cell on this node.
 func (cs *callers) hand(out *outgoing) {
 	c := out.caller
-	v := &visit{entry: out.call.Entry(), owner: cs.node.ID, local: out, cell: c.cell}
-	v.name(v.cell.class, []byte(out.method))
+	v := &visit{entry: out.Entry(), owner: cs.node.ID, local: out, cell: c.cell}
+	v.name(v.cell.class, []byte(out.method.word))
 	out.lane.give(out)
 	v.place = out.place
 	err := v.cell.take(v, visitorKey{sender{cs.node.ID, c.number}, out.lane.number}, c.birth)
@@ -93,7 +93,7 @@ func (c *cell) unlock() {
 	c.returned = nil
 	c.mu.Unlock()
 	for i := range returned {
-		returned[i].visit.local.callers.returned(&returned[i])
+		returned[i].visit.local.caller.callers.returned(&returned[i])
 	}
 }
 
@@ -115,7 +115,7 @@ func (cs *callers) returned(r *returned) {
 		out.caller.starting = false
 	}
 	if out.ended || out.visit != r.visit { // it was settled when the actor had moved
-		objstore.StoreOf(cs.node).Discard(out.call.Object.ID(), o)
+		objstore.StoreOf(cs.node).Discard(out.Object.ID(), o)
 		return
 	}
 	switch {

@@ -97,7 +97,7 @@ func (cs *callers) send(c *caller, l *lane, out *outgoing) {
 	n := 0
 	for ; out != nil && n < batchCalls; out = l.next() {
 		size := len(frame)
-		frame = appendCall(frame, out.method, out.call)
+		frame = appendCall(frame, out.method.word, &out.Call)
 		if len(frame) > min(limit, batchBytes) && n > 0 {
 			frame = frame[:size]
 			break

@@ -43,8 +43,8 @@ func (cs *callers) settle(c *caller, lost error) {
 			case out.cancelled != nil:
 				cs.end(out, objstore.Outcome{Err: lost})
 			case out.moved, out.unserved():
-			case int(out.call.Attempt) <= out.call.Target.Options.Retries:
-				out.call.Attempt++
+			case int(out.Attempt) <= out.Target.Options.Retries:
+				out.Attempt++
 			default:
 				cs.end(out, objstore.Outcome{Err: lost})
 			}
