@@ -22,16 +22,17 @@ type visitor struct {
 	inbox string // where its answers go
 	epoch uint64 // of the actor
 
-	stream   uint64   // the latest
-	taken    uint64   // the last place of which the call was taken
-	reported uint64   // what taken was when the caller was last told of a hole
-	visits   []*visit // that were taken and have no answer, in order, and some that have one
-	answered int      // of visits
+	stream   uint64       // the latest
+	taken    uint64       // the last place of which the call was taken
+	reported uint64       // what taken was when the caller was last told of a hole
+	visits   fifo[*visit] // that were taken and have no answer, in order, and some that have one
+	answered int          // of visits
 
 	frame []byte // the next message of answers
-	count int    // of them
+	usual int    // how long the one before was
+	count int    // of answers in it
 	dirty bool   // somebody will send it
-	kept  []kept
+	kept  fifo[kept]
 	bytes int // of kept
 }
 
@@ -61,59 +62,55 @@ func (v *visitor) enter(h *mailHeader) (ok, hole bool) {
 
 // settle lets go of answers up to a place.
 func (v *visitor) settle(place uint64) {
-	n := 0
-	for n < len(v.kept) && v.kept[n].place <= place {
-		v.bytes -= len(v.kept[n].answer)
-		n++
+	for v.kept.len() > 0 && v.kept.first().place <= place {
+		v.bytes -= len(v.kept.pop().answer)
 	}
-	v.kept = slices.Delete(v.kept, 0, n)
 }
 
 // idle says whether the visitor has everything.
-func (v *visitor) idle() bool { return len(v.visits) == 0 && len(v.kept) == 0 && v.count == 0 }
+func (v *visitor) idle() bool { return v.visits.len() == 0 && v.kept.len() == 0 && v.count == 0 }
 
 // take notes a call.
 func (v *visitor) take(call *visit) {
 	v.taken = call.place
-	v.visits = append(v.visits, call)
+	v.visits.push(call)
 }
 
 // let notes that a call, which is marked so, has its answer.
 func (v *visitor) let() {
 	v.answered++
-	for len(v.visits) > 0 && v.visits[0].answered {
-		v.visits[0] = nil
-		v.visits = v.visits[1:]
+	for v.visits.len() > 0 && v.visits.first().answered {
+		v.visits.pop()
 		v.answered--
 	}
-	if 2*v.answered > len(v.visits) {
-		v.visits = slices.DeleteFunc(v.visits, func(call *visit) bool { return call.answered })
+	if 2*v.answered > v.visits.len() {
+		v.visits.prune(func(call *visit) bool { return call.answered })
 		v.answered = 0
 	}
 }
 
 // at returns the call that was taken with a place and has no answer, else nil.
 func (v *visitor) at(place uint64) *visit {
-	i, ok := slices.BinarySearchFunc(v.visits, place, func(call *visit, place uint64) int { return cmp.Compare(call.place, place) })
-	if !ok || v.visits[i].answered {
+	visits := v.visits.all()
+	i, ok := slices.BinarySearchFunc(visits, place, func(call *visit, place uint64) int { return cmp.Compare(call.place, place) })
+	if !ok || visits[i].answered {
 		return nil
 	}
-	return v.visits[i]
+	return visits[i]
 }
 
 // answer puts an outcome into the next message. It returns true if that is to be sent at once.
 func (v *visitor) answer(host member.ID, place, number uint64, out *objstore.Outcome) (full bool) {
 	if v.count == 0 {
-		v.frame = appendAnswers(make([]byte, 0, 64), host, v.epoch, v.lane)
+		v.frame = appendAnswers(make([]byte, 0, max(64, min(v.usual, answersBytes))), host, v.epoch, v.lane)
 	}
 	begin := len(v.frame)
 	v.frame = appendAnswer(v.frame, place, number, out)
 	v.count++
-	v.kept = append(v.kept, kept{place, v.frame[begin:]})
+	v.kept.push(kept{place, v.frame[begin:]})
 	v.bytes += len(v.frame) - begin
-	for v.bytes > keptBytes && len(v.kept) > 1 {
-		v.bytes -= len(v.kept[0].answer)
-		v.kept = v.kept[1:]
+	for v.bytes > keptBytes && v.kept.len() > 1 {
+		v.bytes -= len(v.kept.pop().answer)
 	}
 	return v.count >= batchCalls || len(v.frame) >= answersBytes
 }
@@ -125,7 +122,7 @@ func (v *visitor) next() []byte {
 	}
 	frame := v.frame
 	frame[answersHead-1] = byte(v.count)
-	v.frame, v.count, v.dirty = nil, 0, false
+	v.frame, v.usual, v.count, v.dirty = nil, len(frame), 0, false
 	return frame
 }
 
@@ -135,8 +132,8 @@ func (v *visitor) repeat(host member.ID, asked []uint64, send func(frame []byte)
 	if len(asked) == 0 {
 		return nil
 	}
-	answers := make(map[uint64][]byte, len(v.kept))
-	for _, k := range v.kept {
+	answers := make(map[uint64][]byte, v.kept.len())
+	for _, k := range v.kept.all() {
 		answers[k.place] = k.answer
 	}
 	for _, place := range asked {

@@ -37,9 +37,11 @@ func (w *workers) run(j job) bool {
 }
 
 func (w *workers) work(ctx context.Context, j job) {
+	h := newHand()
 	for {
-		j.cell.work(j.line)
+		j.cell.work(h, j.line)
 		j = job{} // what has ended is not kept
+		h.rest()
 		if w.idle.Add(1) > idleWorkers {
 			w.idle.Add(-1)
 			return
