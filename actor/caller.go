@@ -66,19 +66,21 @@ type outgoing struct {
 	caller *caller
 	method *method
 
-	lane      *lane
 	entered   bool // it is one of the caller's calls
 	ready     bool // its arguments have values
 	queued    bool
 	sent      bool
+	moved     bool // it was sent, and did not run because the actor has moved
+	ended     bool
 	place     uint64 // in its lane
 	frame     uint64 // the message in which it was sent
 	visit     *visit // of one that was sent to a cell on this node
-	moved     bool   // it was sent, and did not run because the actor has moved
 	cancelled error  // the outcome, once the cell or its silence has confirmed that it is not wanted
 	patience  *time.Timer
-	ended     bool
 }
+
+// lane is where the call stands.
+func (out *outgoing) lane() *lane { return out.caller.lanes[out.method.group] }
 
 // Ended implements call.Bound.
 func (out *outgoing) Ended(err error) { out.caller.callers.cancel(out, err) }

@@ -74,7 +74,6 @@ func (cs *callers) submit(ctx context.Context, h *handle, m *method, t *call.Tar
 	out := &outgoing{caller: h.at(cs, member.ID{}), method: m}
 	out.Init(objstore.StoreOf(cs.node), t, args)
 	out.Plain = plain
-	out.lane = out.caller.lanes[m.group]
 	out.Object.PromisedBy(out)
 	cs.underway.Add()
 	cs.watches.Bind(ctx, out) // before others know the call, and could end it
@@ -112,7 +111,7 @@ func (cs *callers) enter(out *outgoing) {
 	c.calls++
 	out.entered, out.ready = true, out.Ready()
 	cs.waiting[c.number] = c
-	if l := out.lane; l.ordered || out.ready { // its place is where it was made; without an order it is where it became ready
+	if l := out.lane(); l.ordered || out.ready { // its place is where it was made; without an order it is where it became ready
 		l.push(out)
 	} else {
 		if l.unready == nil {
@@ -139,19 +138,19 @@ func (cs *callers) makeReady(out *outgoing) {
 		return
 	}
 	out.ready = true
-	if !out.queued {
-		delete(out.lane.unready, out)
-		out.lane.push(out)
+	if l := out.lane(); !out.queued {
+		delete(l.unready, out)
+		l.push(out)
 	}
 	cs.pumpOrWait(out)
 }
 
 // pumpOrWait sends a call that has become ready, unless it is to travel with others.
 func (cs *callers) pumpOrWait(out *outgoing) {
-	if c := out.caller; c.cell == nil && out.lane.unanswered() >= promptCalls {
-		cs.pumpSoon(c, out.lane)
+	if c, l := out.caller, out.lane(); c.cell == nil && l.unanswered() >= promptCalls {
+		cs.pumpSoon(c, l)
 	} else {
-		cs.pump(c, out.lane)
+		cs.pump(c, l)
 	}
 }
 
@@ -172,7 +171,7 @@ func (cs *callers) endWith(out *outgoing, o *objstore.Outcome) {
 	}
 	if out.entered {
 		out.caller.calls--
-		out.lane.forget(out)
+		out.lane().forget(out)
 	}
 	cs.rest(out.caller)
 	cs.underway.Done()
@@ -214,12 +213,12 @@ func (cs *callers) cancel(out *outgoing, err error) {
 		return
 	}
 	cs.end(out, objstore.Outcome{Err: err})
-	cs.pump(out.caller, out.lane)
+	cs.pump(out.caller, out.lane())
 }
 
 // sayCancelled tells the cell.
 func (cs *callers) sayCancelled(out *outgoing) bool {
-	frame := appendCancel(nil, sender{cs.node.ID, out.caller.number}, out.lane.number, out.place)
+	frame := appendCancel(nil, sender{cs.node.ID, out.caller.number}, out.method.group, out.place)
 	err := cs.node.Conn.Publish(cs.node.Conn.Actor(out.caller.id, controlCancel), "", frame)
 	if err != nil {
 		cs.node.Log.Info("a cancellation was not sent", zap.String("call", out.Target.Name), zap.Error(err))

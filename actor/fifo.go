@@ -11,7 +11,12 @@ type fifo[T any] struct {
 // spareRoom is how many things an empty queue keeps room for.
 const spareRoom = 16
 
-func (q *fifo[T]) push(v T) { q.memory = append(q.memory, v) }
+func (q *fifo[T]) push(v T) {
+	if n := len(q.memory); n == cap(q.memory) {
+		q.memory = slices.Grow(q.memory, n) // append alone would copy a long queue four times
+	}
+	q.memory = append(q.memory, v)
+}
 
 func (q *fifo[T]) len() int { return len(q.memory) - q.gone }
 

@@ -32,7 +32,7 @@ type letters struct {
 func (c *correspondence) submit(ready bool) {
 	n := uint64(len(c.calls) + 1)
 	var store *objstore.Store // of another process
-	out := &outgoing{lane: c.lane, ready: ready, Call: call.Call{Object: store.PromiseAgain(objstore.NewID(member.ID{1}, n))}}
+	out := &outgoing{ready: ready, Call: call.Call{Object: store.PromiseAgain(objstore.NewID(member.ID{1}, n))}}
 	c.calls = append(c.calls, out)
 	if c.lane.ordered || ready {
 		c.lane.push(out)

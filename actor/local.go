@@ -50,9 +50,9 @@ func (cs *callers) hand(out *outgoing) {
 	if c.cell.class != c.class { // another type of that name
 		v.method = c.cell.method([]byte(out.method.word))
 	}
-	out.lane.give(out)
+	out.lane().give(out)
 	v.place = out.place
-	err := v.cell.take(v, visitorKey{sender{cs.node.ID, c.number}, out.lane.number}, c.birth)
+	err := v.cell.take(v, visitorKey{sender{cs.node.ID, c.number}, out.method.group}, c.birth)
 	if errors.Is(err, errMoved) {
 		cs.moved(out)
 		cs.seekMoved(c)

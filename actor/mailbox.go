@@ -75,9 +75,10 @@ func (c *cell) called(msg *bus.Msg) {
 // takeAll takes the calls behind a header, but those that were taken before, up to the first that is malformed.
 func (c *cell) takeAll(v *visitor, h *mailHeader, r bus.Reader) error {
 	var room []visit
+	var m *method
 	for place := h.first; r.Left() > 0; place++ {
 		before := r.Left()
-		method, entry := readCall(&r)
+		name, entry := readCall(&r)
 		if r.Err() != nil {
 			return r.Err()
 		}
@@ -87,9 +88,12 @@ func (c *cell) takeAll(v *visitor, h *mailHeader, r bus.Reader) error {
 		if len(room) == 0 { // for what comes behind too, if that is of the same size: it ends soon after
 			room = make([]visit, min(1+r.Left()/(before-r.Left()), batchCalls))
 		}
+		if m == nil || m.word != string(name) {
+			m = c.method(name)
+		}
 		call := &room[0]
 		room = room[1:]
-		call.entry, call.method, call.visitor, call.place, call.cell = entry, c.method(method), v, place, c
+		call.entry, call.method, call.visitor, call.place, call.cell = entry, m, v, place, c
 		v.take(call)
 		if err := c.admit(call, h.birth); err != nil {
 			c.refuse(call, err)

@@ -8,12 +8,8 @@ import (
 	"manta/objstore"
 )
 
-const (
-	// answersBytes is the size at which a message of answers is sent at the latest.
-	answersBytes = 16 << 10
-	// keptBytes bounds the answers to one visitor that are kept until it has them, to be sent again if they got lost.
-	keptBytes = 16 << 20
-)
+// keptBytes bounds the answers to one visitor that are kept until it has them, to be sent again if they got lost.
+const keptBytes = 16 << 20
 
 // visitor is a caller's lane at the cell: how many of its calls were taken, and answers on their way to it. One that has everything is
 // forgotten.
@@ -28,23 +24,16 @@ type visitor struct {
 	visits   fifo[*visit] // that were taken and have no answer, in order, and some that have one
 	answered int          // of visits
 
-	frame []byte // the next message of answers
-	usual int    // how long the one before was
-	count int    // of answers in it
-	dirty bool   // somebody will send it
-	kept  fifo[kept]
+	open  answers // the next message of answers
+	usual int     // how long the one before was
+	dirty bool    // somebody will send it
+	kept  fifo[answers]
 	bytes int // of kept
 }
 
 type visitorKey struct {
 	sender
 	lane int
-}
-
-// kept is an answer that may have got lost.
-type kept struct {
-	place  uint64
-	answer []byte
 }
 
 // enter brings a visitor up to date with what stands before calls. It returns false if they are late, or hole if others are missing before them.
@@ -62,13 +51,13 @@ func (v *visitor) enter(h *mailHeader) (ok, hole bool) {
 
 // settle lets go of answers up to a place.
 func (v *visitor) settle(place uint64) {
-	for v.kept.len() > 0 && v.kept.first().place <= place {
-		v.bytes -= len(v.kept.pop().answer)
+	for v.kept.len() > 0 && v.kept.first().most <= place {
+		v.bytes -= len(v.kept.pop().frame)
 	}
 }
 
 // idle says whether the visitor has everything.
-func (v *visitor) idle() bool { return v.visits.len() == 0 && v.kept.len() == 0 && v.count == 0 }
+func (v *visitor) idle() bool { return v.visits.len() == 0 && v.kept.len() == 0 && v.open.count == 0 }
 
 // take notes a call.
 func (v *visitor) take(call *visit) {
@@ -101,58 +90,58 @@ func (v *visitor) at(place uint64) *visit {
 
 // answer puts an outcome into the next message. It returns true if that is to be sent at once.
 func (v *visitor) answer(host member.ID, place, number uint64, out *objstore.Outcome) (full bool) {
-	if v.count == 0 {
-		v.frame = appendAnswers(make([]byte, 0, max(64, min(v.usual, answersBytes))), host, v.epoch, v.lane)
+	if v.open.count == 0 {
+		v.open = newAnswers(host, v.epoch, v.lane, v.usual)
 	}
-	begin := len(v.frame)
-	v.frame = appendAnswer(v.frame, place, number, out)
-	v.count++
-	v.kept.push(kept{place, v.frame[begin:]})
-	v.bytes += len(v.frame) - begin
-	for v.bytes > keptBytes && v.kept.len() > 1 {
-		v.bytes -= len(v.kept.pop().answer)
-	}
-	return v.count >= batchCalls || len(v.frame) >= answersBytes
+	v.open.add(place, number, out)
+	return v.open.full()
 }
 
-// next takes the next message, nil if there is none.
+// next takes the next message, nil if there is none, and keeps it.
 func (v *visitor) next() []byte {
-	if v.count == 0 {
+	if v.open.count == 0 {
 		return nil
 	}
-	frame := v.frame
-	frame[answersHead-1] = byte(v.count)
-	v.frame, v.usual, v.count, v.dirty = nil, len(frame), 0, false
+	frame := v.open.seal()
+	v.kept.push(v.open)
+	v.bytes += len(frame)
+	for v.bytes > keptBytes && v.kept.len() > 1 {
+		v.bytes -= len(v.kept.pop().frame)
+	}
+	v.open, v.usual, v.dirty = answers{}, len(frame), false
 	return frame
 }
 
-// repeat puts kept answers to the given calls into the next messages, which send is given once they are full, and returns the calls that are
-// neither kept nor here.
+// repeat gives send messages with the kept answers to the given calls, and returns the calls that are neither kept nor here.
 func (v *visitor) repeat(host member.ID, asked []uint64, send func(frame []byte)) (gone []uint64) {
 	if len(asked) == 0 {
 		return nil
 	}
-	answers := make(map[uint64][]byte, v.kept.len())
+	found := make(map[uint64][]byte)
 	for _, k := range v.kept.all() {
-		answers[k.place] = k.answer
+		for place, answer := range k.each {
+			found[place] = answer
+		}
 	}
+	for place := range v.open.each { // these are about to be sent
+		found[place] = nil
+	}
+	again := newAnswers(host, v.epoch, v.lane, 0)
 	for _, place := range asked {
-		answer, ok := answers[place]
+		answer, ok := found[place]
 		switch {
 		case !ok && v.at(place) == nil:
 			gone = append(gone, place)
-		case ok:
-			if v.count == 0 {
-				v.frame = appendAnswers(nil, host, v.epoch, v.lane)
-			}
-			v.frame = append(v.frame, answer...)
-			if v.count++; v.count >= batchCalls || len(v.frame) >= answersBytes {
-				send(v.next())
+		case answer != nil:
+			again.append(answer)
+			if again.full() {
+				send(again.seal())
+				again = newAnswers(host, v.epoch, v.lane, 0)
 			}
 		}
 	}
-	if v.count > 0 {
-		send(v.next())
+	if again.count > 0 {
+		send(again.seal())
 	}
 	return gone
 }
