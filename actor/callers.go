@@ -71,7 +71,7 @@ func (cs *callers) submit(ctx context.Context, h *handle, m *method, t *call.Tar
 	if h.err != nil {
 		return objstore.FailedObject(h.err)
 	}
-	out := &outgoing{caller: h.at(cs, member.ID{}), method: m}
+	out := &outgoing{caller: h.at(cs), method: m}
 	out.Init(objstore.StoreOf(cs.node), t, args)
 	out.Plain = plain
 	out.Object.PromisedBy(out)
@@ -108,9 +108,10 @@ func (cs *callers) enter(out *outgoing) {
 		cs.refuse(out, fmt.Errorf("%w: %d calls of actor %s have no result yet", task.ErrOverload, c.calls, c.id))
 		return
 	}
-	c.calls++
+	if c.calls++; c.calls == 1 {
+		cs.waiting[c.number] = c
+	}
 	out.entered, out.ready = true, out.Ready()
-	cs.waiting[c.number] = c
 	if l := out.lane(); l.ordered || out.ready { // its place is where it was made; without an order it is where it became ready
 		l.push(out)
 	} else {
