@@ -27,6 +27,7 @@ var order = []string{
 	"internal/freeport",
 	"internal/recorded",
 	"bus",
+	"internal/event",
 	"internal/member",
 	"objstore",
 	"internal/call",

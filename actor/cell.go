@@ -13,6 +13,7 @@ import (
 
 	"manta/bus"
 	"manta/internal/call"
+	"manta/internal/event"
 	"manta/internal/member"
 	"manta/objstore"
 )
@@ -52,6 +53,7 @@ type cell struct {
 	state    sync.RWMutex // held for writing while a snapshot is taken, for reading by methods of which none runs beside it
 	idle     *time.Timer
 	awake    sync.RWMutex // held while a method runs, and by what takes the instance away or brings it back
+	began    event.Time   // when it was told that it lives
 	asleep   bool         // there is no instance; written under mu, awake and state
 	deferred bool         // when starting: it is to move once it has
 
@@ -60,6 +62,7 @@ type cell struct {
 	flushing bool       // the host will send them
 
 	returned homecoming // to callers on this node, once mu is unlocked
+	counts   counts
 }
 
 type phase int
@@ -90,6 +93,7 @@ func (c *cell) begin() {
 			c.kill(nil, err)
 			return
 		}
+		c.report(event.Alive, nil)
 		c.mu.Lock()
 		if c.phase == starting {
 			c.phase = serving
@@ -108,6 +112,7 @@ func (c *cell) start(ctx context.Context) error {
 	if !c.class.start {
 		return nil
 	}
+	c.class.starting.Set()
 	return c.protect(func() error { return c.instance.Interface().(interface{ Start(context.Context) error }).Start(ctx) })
 }
 

@@ -91,5 +91,8 @@ func (v *visit) Value(key any) any {
 	case any(epochKey{}):
 		return v.cell.epoch
 	}
+	if found := v.method.labels.Value(key); found != nil {
+		return found
+	}
 	return v.context().Value(key)
 }

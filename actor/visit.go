@@ -193,6 +193,7 @@ func (c *cell) call(h *hand, l *line, v *visit) (objstore.Outcome, *objstore.Arr
 		c.state.RLock()
 		defer c.state.RUnlock()
 	}
+	v.method.labels.Set()
 	return h.call(v)
 }
 
@@ -234,6 +235,7 @@ func (c *cell) answerLate(l *line, v *visit, out objstore.Outcome) {
 // answer replies to a visit, unless it was answered already. What it returned may lie in the memory of the goroutine that ran it.
 func (c *cell) answer(l *line, v *visit, out *objstore.Outcome) {
 	l.running--
+	c.counts.note(out.Err)
 	if v.answered {
 		objstore.StoreOf(c.host.node).Discard(objstore.NewID(v.visitor.owner, v.entry.Number), *out)
 		return

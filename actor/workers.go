@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"manta/internal/call"
 	"manta/internal/member"
 )
 
@@ -45,6 +46,7 @@ func (w *workers) work(j job) {
 	h, more := newHand(), make(chan job, 1)
 	for there := true; there; j, there = <-more {
 		j.cell.work(h, j.line)
+		call.Unlabel()
 		h.rest()
 		j = job{} // what has ended is not kept
 		if !w.rest(more) {

@@ -78,6 +78,9 @@ func (s Subjects) NodeObjectChunk(node string) string { return s.NodeObject(node
 // NodeWhy answers, in words, why a task that the node owns has no result yet.
 func (s Subjects) NodeWhy(node string) string { return s.prefix + "node." + node + ".why" }
 
+// NodeProfile answers with profiles of a node's process.
+func (s Subjects) NodeProfile(node string) string { return s.prefix + "node." + node + ".profile" }
+
 // NodeActors answers questions about the actors that a node has asked for.
 func (s Subjects) NodeActors(node string) string { return s.prefix + "node." + node + ".actor" }
 
@@ -106,6 +109,18 @@ func (s Subjects) Create(class string) string { return s.prefix + "create." + cl
 
 // Object is the door for plain NATS clients to an object: queue group [Workers].
 func (s Subjects) Object(id string) string { return s.prefix + "object." + id }
+
+// Event is where a node tells what happens to something of a kind: its tasks, actors, objects, or itself.
+func (s Subjects) Event(kind, node string) string { return s.EventPrefix() + kind + "." + node }
+
+// EventPrefix begins every Event.
+func (s Subjects) EventPrefix() string { return s.prefix + "event." }
+
+// Events names the stream of what nodes tell.
+func (s Subjects) Events() string { return s.bucket("events") }
+
+// NodeState answers questions about what is at a node at this moment.
+func (s Subjects) NodeState(node string) string { return s.prefix + "node." + node + ".state" }
 
 // Reply is the root of one process's reply subjects.
 func (s Subjects) Reply(user, random string) string { return s.prefix + "reply." + user + "." + random }

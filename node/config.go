@@ -76,6 +76,14 @@ type Config struct {
 	// LineageBudget is how many bytes this node takes to remember how the large results of its tasks came about, so that those that are lost
 	// can be computed again. The oldest are forgotten first. 0 means 64 MiB, -1 that nothing is remembered.
 	LineageBudget int64
+	// EventRate is of how many tasks and calls a second, that this node submits, everything is told in the stream of events, which command line and
+	// State API read what has ended from; in a burst five times as many. The others are counted, and told of if they fail. 0 means 1000, -1 that
+	// the node tells nothing.
+	EventRate int
+	// EventBytes and EventAge bound the stream of events of the whole namespace: the oldest go first. The bounds of the node that started last
+	// count, and 0 leaves them as they are: 64 MiB, some 150,000 tasks, and 24 hours at first.
+	EventBytes int64
+	EventAge   time.Duration
 	// Storage of large objects when this node is the first to make their bucket: jetstream.FileStorage, the default, or
 	// jetstream.MemoryStorage.
 	Storage jetstream.StorageType
@@ -101,6 +109,12 @@ const (
 	sharingOff       = "off"
 	defaultSharedDir = "/dev/shm"
 )
+
+// minEventBytes is the smallest Config.EventBytes: a few messages of events of the largest size.
+const minEventBytes = 1 << 20
+
+// defaultEventRate fills the stream of events in its default size within two and a half minutes if so many tasks come all the time.
+const defaultEventRate = 1000
 
 // minUploadWindow is the smallest Config.UploadWindow: chunks are not larger than it, and smaller ones would be slow.
 const minUploadWindow = 64 << 10
@@ -137,6 +151,9 @@ func (c Config) withDefaults(id member.ID) Config {
 	if c.RefTTL == 0 {
 		c.RefTTL = objstore.DefaultRefTTL
 	}
+	if c.EventRate == 0 {
+		c.EventRate = defaultEventRate
+	}
 	if c.UploadWindow == 0 {
 		c.UploadWindow = 64 << 20
 	}
@@ -172,6 +189,12 @@ func (c Config) validate() error {
 		return fmt.Errorf("Config.ObjectQuota is %d: want a number of bytes, or 0 to leave it as it is", c.ObjectQuota)
 	case c.LineageBudget < -1:
 		return fmt.Errorf("Config.LineageBudget is %d: want bytes, 0 for 64 MiB or -1 for none", c.LineageBudget)
+	case c.EventRate < -1:
+		return fmt.Errorf("Config.EventRate is %d: want tasks a second, 0 for 1000 or -1 for no events", c.EventRate)
+	case c.EventBytes != 0 && c.EventBytes < minEventBytes:
+		return fmt.Errorf("Config.EventBytes is %d: want at least %d, or 0 to leave it as it is", c.EventBytes, minEventBytes)
+	case c.EventAge != 0 && c.EventAge < time.Second:
+		return fmt.Errorf("Config.EventAge is %v: want at least 1 s, or 0 to leave it as it is", c.EventAge)
 	case c.UploadWindow != 0 && c.UploadWindow < minUploadWindow:
 		return fmt.Errorf("Config.UploadWindow is %d bytes: want at least %d, or 0 for 64 MiB", c.UploadWindow, minUploadWindow)
 	case c.Replicas < 0 || c.Replicas > 5:

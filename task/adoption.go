@@ -167,6 +167,7 @@ func (o *owner) adopt(ctx context.Context, t *call.Target, args call.WireArgs, a
 	s.Attempt, s.Plain = attempt, plain
 	s.Object.PromisedBy(s)
 	o.watches.Bind(ctx, s)
+	s.Told = o.node.Events.Take()
 	o.enqueue(s)
 	return s
 }

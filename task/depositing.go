@@ -52,6 +52,7 @@ func (d *durables) submit(ctx context.Context, t *call.Target, args call.Args) *
 		return objstore.FailedObject(err)
 	}
 	d.store.Expect(o)
+	d.tell(ctx, p.id, t.Name)
 	if t.Options.Timeout > 0 {
 		d.results.expireAt(p.id, t, time.Unix(0, p.deposit.deadline))
 	}

@@ -40,7 +40,7 @@ type job struct {
 	host  *host
 	guest *guest
 	entry call.Entry
-	since moment // of its queueing
+	since moment // it came
 
 	before, after *job // of the same guest
 
@@ -116,6 +116,12 @@ func (j *job) Value(key any) any {
 			m.scope = member.Scope{Node: j.host.node, Work: j}
 		}
 		return &m.scope
+	}
+	if call.IsWorkKey(key) {
+		return j.id()
+	}
+	if v := j.guest.runs.labels.Value(key); v != nil {
+		return v
 	}
 	return j.context().Value(key)
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"manta/internal/event"
 )
 
 // What an owner does for tasks whose function failed: one timer is all they need while they pause. The owner is locked where it
@@ -26,8 +28,12 @@ func (o *owner) failed(s *submission, err error) bool {
 		return false
 	}
 	wait = min(max(wait, 0), longestPause)
+	o.tellOver(s, event.Failed, err)
 	s.Attempt++
 	s.failed = true
+	s.lane.counts.RetriedFailed++
+	s.lane.counts.Pausing++
+	o.tellQueued(s)
 	if o.pauses.add(s, o.now()+wait, failure) {
 		o.alarm.Reset(wait)
 	}
@@ -44,6 +50,7 @@ func (o *owner) resume() {
 	var due []*submission
 	for s := o.pauses.due(now); s != nil; s = o.pauses.due(now) {
 		due = append(due, s)
+		s.lane.counts.Pausing--
 	}
 	for i := len(due) - 1; i >= 0; i-- { // the last one first: each goes to the front
 		due[i].lane.backlog.pushFront(due[i])

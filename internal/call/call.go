@@ -48,6 +48,7 @@ type Call struct {
 
 	Attempt uint16 // how often it was sent, and lost before the last time
 	Plain   bool   // the result is wanted as JSON
+	Told    bool   // what happens to it is an event
 }
 
 // awaited is the arguments of a call some of which are, or were, objects, or hold refs.
@@ -193,6 +194,9 @@ func (c *Call) seal(f func(error)) {
 	w.mu.Unlock()
 	f(nil)
 }
+
+// Wire returns the arguments as they travel; they must be ready.
+func (c *Call) Wire() WireArgs { return WireArgs(c.wire) }
 
 // Size is about how many bytes the call takes on the wire.
 func (c *Call) Size() int { return len(c.wire) + entryOverhead }

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"manta/bus"
+	"manta/internal/event"
 )
 
 // claimTimeout bounds what is done at once for a claim.
@@ -55,6 +56,7 @@ func (t *Table) claim(ctx context.Context, a guardAction) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.guard.claimed(a.id, revision, time.Now())
+	t.events.Node(event.Node{ID: a.id.String(), State: event.Dead, Ended: event.Now()})
 	return nil
 }
 

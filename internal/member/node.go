@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"manta/bus"
+	"manta/internal/event"
 )
 
 // Node is this process's node, as the layers beneath package node see it.
@@ -19,6 +20,7 @@ type Node struct {
 	Log      *zap.Logger
 	Closing  <-chan struct{} // closed when Close begins: the Done of the ctx that Start returned
 	Confined bool            // it only calls functions: no other node knows it, or takes its word
+	Events   *event.Recorder // nil: it tells nothing
 
 	parts   [maxParts]any
 	rejects rejects
