@@ -15,6 +15,7 @@ import (
 
 	"manta/bus"
 	"manta/internal/event"
+	"manta/internal/logs"
 	"manta/internal/member"
 	"manta/task"
 )
@@ -76,7 +77,7 @@ type host struct {
 func newHost(ctx context.Context, node *member.Node, d *directory, classes *task.Registry) *host {
 	fence, group := newFence(node), member.NewGroup(ctx)
 	return &host{
-		node: node, directory: d, classes: classes, group: group, workers: newWorkers(group),
+		node: node, directory: d, classes: classes, group: group, workers: &workers{group: group},
 		mail: make(chan *bus.Msg, mailRoom), cells: make(map[*bus.Subscription]*cell), local: make(map[string]*cell), past: make(map[string]*Residents),
 		fence: fence, scope: &member.Scope{Node: node}, budget: mailBudget, generations: make(member.Generations), origin: time.Now(),
 		births: newBirths(), flushes: flushes{fence: fence, some: make(chan struct{}, 1)},
@@ -219,7 +220,7 @@ func (h *host) leave(cl *cell, cause error) {
 	} else {
 		cl.report(event.Dead, cause)
 		if err := h.free(cl, cause.Error()); err != nil {
-			h.node.Log.Warn("an actor's name stays taken", zap.String("actor", cl.id), zap.Error(err))
+			h.node.Log.Warn("an actor's name stays taken", logs.Class(cl.class.name), logs.Actor(cl.id), zap.Error(err))
 		}
 	}
 	h.node.Capacity.Give(cl.creation.Need)
@@ -274,6 +275,7 @@ func (h *host) close() error {
 		_ = h.questions.Unsubscribe() // its one error is that the connection is closed
 	}
 	h.group.Stop(bus.ErrClosed)
+	h.workers.dismiss()
 	if !h.group.WaitFor(member.UserGrace) {
 		return errors.New("an actor's method is still running although its ctx has ended")
 	}

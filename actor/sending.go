@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"manta/internal/logs"
 	"manta/objstore"
 )
 
@@ -97,7 +98,10 @@ func (cs *callers) send(c *caller, l *lane, out *outgoing) {
 	n := 0
 	for ; out != nil && n < batchCalls; out = l.next() {
 		size := len(frame)
-		frame = appendCall(frame, out.method, out.call)
+		if out.Tells(cs.node.Events) {
+			out.TellSent(cs.node.Events, cs.text, c.node.String())
+		}
+		frame = appendCall(frame, out.method.word, &out.Call)
 		if len(frame) > min(limit, batchBytes) && n > 0 {
 			frame = frame[:size]
 			break
@@ -131,7 +135,7 @@ func (cs *callers) mailHeader(c *caller, l *lane) mailHeader {
 // publishMail sends a message. What is not sent is found missing by the next ping that is.
 func (cs *callers) publishMail(c *caller, reply string, frame []byte) {
 	if err := cs.node.Conn.Publish(cs.node.Conn.Actor(c.id, wordOfMail), reply, frame); err != nil {
-		cs.node.Log.Info("calls of an actor were not sent, and will be sent again", zap.String("actor", c.id), zap.Error(err))
+		cs.node.Log.Info("calls of an actor were not sent, and will be sent again", logs.Class(c.class.name), logs.Actor(c.id), zap.Error(err))
 	}
 }
 
