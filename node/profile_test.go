@@ -35,12 +35,16 @@ func spin(g *gate) {
 }
 
 func burn(g *gate) {
-	for {
-		select {
-		case <-g.opened:
-			return
-		default:
-		}
+	for !g.isOpen() {
+	}
+}
+
+func (g *gate) isOpen() bool {
+	select {
+	case <-g.opened:
+		return true
+	default:
+		return false
 	}
 }
 
