@@ -105,6 +105,10 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 	n.self = &member.Node{
 		ID: id, Conn: conn, Capacity: member.NewCapacity(total), Members: members, Log: log, Closing: closing,
 	}
+	conn.OnReject(n.self.Reject)
+	if err := member.ServeGeneration(n.self); err != nil {
+		return err
+	}
 	if n.objects, err = objstore.Open(ctx, n.self, n.config.CacheBytes); err != nil {
 		return err
 	}

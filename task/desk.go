@@ -36,19 +36,19 @@ type desk struct {
 
 	host        *host // of the jobs; nil in tests
 	guests      map[guestKey]*guest
-	generations member.Generations // of the owners' connections
-	starting    []*job             // to be run
-	dirty       []*guest           // with results to send
-	untold      []*job             // that knocked and whose owners do not know where they are
-	epoch       uint64             // of the newest guest's replies
-	held        int                // jobs that are here
-	emptied     chan struct{}      // closed when held is 0; nil unless somebody waits for that
+	generations *member.Generations // of the owners' connections
+	starting    []*job              // to be run
+	dirty       []*guest            // with results to send
+	untold      []*job              // that knocked and whose owners do not know where they are
+	epoch       uint64              // of the newest guest's replies
+	held        int                 // jobs that are here
+	emptied     chan struct{}       // closed when held is 0; nil unless somebody waits for that
 	swept       moment
 	refused     atomic.Int64
 }
 
 func newDesk(id member.ID, capacity *member.Capacity, maxBatch int) *desk {
-	d := &desk{id: id, maxBatch: maxBatch, maxGuests: maxGuests, guests: make(map[guestKey]*guest), generations: make(member.Generations)}
+	d := &desk{id: id, maxBatch: maxBatch, maxGuests: maxGuests, guests: make(map[guestKey]*guest), generations: &member.Generations{}}
 	d.slots = newSlots(capacity, d)
 	return d
 }
@@ -78,8 +78,8 @@ func (d *desk) handleTasks(function, reply string, direct bool, r bus.Reader, no
 	if err != nil {
 		return err
 	}
-	if d.late(m.laneHeader, now) {
-		return nil
+	if late, err := d.late(m.laneHeader, now); late || err != nil {
+		return err
 	}
 	g, err := d.guestOf(&m, function, reply, now)
 	if g == nil || err != nil {
@@ -120,7 +120,7 @@ func (d *desk) take(j *job, knocked bool, now moment) {
 }
 
 // late says whether a frame was sent before its owner's connection broke.
-func (d *desk) late(head laneHeader, now moment) bool {
+func (d *desk) late(head laneHeader, now moment) (bool, error) {
 	return d.generations.Late(head.owner, head.generation, now)
 }
 
@@ -132,12 +132,15 @@ func (d *desk) guestOf(m *tasksMessage, function, reply string, now moment) (*gu
 	if g == nil && reply == "" {
 		return nil, nil
 	}
+	if g != nil && g.function != function {
+		return nil, errOtherFunction
+	}
 	if g == nil {
-		r := bus.ReadFields(m.need)
-		g = &guest{guestKey: key, function: function, own: m.owner == d.id, need: call.ReadNeed(&r)}
-		if r.Err() != nil {
-			return nil, r.Err()
+		need, err := readMarked(m.need, function, m.lane)
+		if err != nil {
+			return nil, err
 		}
+		g = &guest{guestKey: key, function: function, own: m.owner == d.id, need: need}
 		if len(d.guests) >= d.maxGuests && now-d.swept > sweepAgain {
 			d.sweep(now)
 		}
@@ -154,6 +157,9 @@ func (d *desk) guestOf(m *tasksMessage, function, reply string, now moment) (*gu
 	}
 	return g, nil
 }
+
+// errOtherFunction is the error of a frame about a lane that came to the subject of another function.
+var errOtherFunction = fmt.Errorf("%w: the lane is of another task", bus.ErrMalformed)
 
 // answer puts a task's result into its owner's next reply.
 func (d *desk) answer(j *job, status call.Status, out *objstore.Outcome) {
@@ -310,9 +316,9 @@ func (d *desk) sweep(now moment) {
 	none := func(_ string, n int64) bool { return n == 0 } // of bundles that are not here any more
 	maps.DeleteFunc(d.slots.taken, none)
 	maps.DeleteFunc(d.slots.kept, none)
-	for owner := range d.generations {
+	for owner := range d.generations.Owners() {
 		if !owners[owner] {
-			delete(d.generations, owner)
+			d.generations.Forget(owner)
 		}
 	}
 }

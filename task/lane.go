@@ -42,7 +42,7 @@ type lane struct {
 	function string
 	number   uint64
 	need     member.Amounts
-	needWire []byte // as it travels
+	needWire []byte // as it travels, marked
 	placing  call.Placing
 	streams  bool // its function is a streaming one
 	do       laneActions
@@ -87,7 +87,7 @@ type laneActions interface {
 
 func newLane(function string, number uint64, need member.Amounts, do laneActions, maxBatch int) *lane {
 	return &lane{
-		function: function, number: number, need: need, needWire: call.AppendNeed(nil, need), do: do, maxBatch: maxBatch, peers: make(map[member.ID]*peer),
+		function: function, number: number, need: need, needWire: markedNeed(need, function, number), do: do, maxBatch: maxBatch, peers: make(map[member.ID]*peer),
 		silent: make(map[member.ID]moment),
 	}
 }
