@@ -187,22 +187,29 @@ func (c *Conn) Server() string {
 // Publish sends data to a subject; reply, if not empty, is where an answer goes. At-most-once.
 func (c *Conn) Publish(subject, reply string, data []byte) error {
 	if reply == "" {
-		return wordFor(c.nc.Publish(subject, data))
+		return c.wordFor(c.nc.Publish(subject, data))
 	}
-	return wordFor(c.nc.PublishRequest(subject, reply, data))
+	return c.wordFor(c.nc.PublishRequest(subject, reply, data))
 }
 
 // PublishMsg sends a message with headers. At-most-once.
 func (c *Conn) PublishMsg(msg *Msg) error {
-	return wordFor(c.nc.PublishMsg(msg))
+	return c.wordFor(c.nc.PublishMsg(msg))
 }
 
-// wordFor gives an error of nats.go this project's word.
-func wordFor(err error) error {
-	if errors.Is(err, nats.ErrConnectionClosed) {
-		return ErrClosed
+// wordFor gives an error of nats.go this project's word. A server that takes the credentials no more has nats.go close the connection for good, and
+// that is said too.
+func (c *Conn) wordFor(err error) error {
+	if !errors.Is(err, nats.ErrConnectionClosed) {
+		return err
 	}
-	return err
+	last := c.nc.LastError()
+	for _, refusal := range []error{nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired} {
+		if errors.Is(last, refusal) {
+			return fmt.Errorf("%w: %w", ErrClosed, refusal)
+		}
+	}
+	return ErrClosed
 }
 
 // Subscribe calls handle for every message on subject, one at a time, in order; handle must not block. With a queue each
@@ -269,10 +276,8 @@ func (c *Conn) Request(ctx context.Context, subject string, data []byte) (*Msg, 
 		return nil, cause
 	case errors.Is(err, nats.ErrNoResponders):
 		return nil, fmt.Errorf("%s: %w", subject, ErrNoResponders)
-	case errors.Is(err, nats.ErrConnectionClosed):
-		return nil, ErrClosed
 	case err != nil:
-		return nil, err
+		return nil, c.wordFor(err)
 	}
 	if err := RefusalOf(msg); err != nil {
 		return nil, err
@@ -299,7 +304,7 @@ func (c *Conn) nextMsg(ctx context.Context, sub *Subscription, generation uint64
 		case errors.Is(err, nats.ErrNoResponders):
 			return nil, errUnserved
 		case !late:
-			return nil, wordFor(err)
+			return nil, c.wordFor(err)
 		case c.Generation() != generation:
 			return nil, errInterrupted
 		case time.Since(begun) >= silence:

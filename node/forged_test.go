@@ -69,7 +69,7 @@ func TestForgedAnswersHarmNobody(t *testing.T) {
 	before := runtime.NumGoroutine()
 	counted := s.rejected()
 	var forged [][]byte
-	for _, host := range []string{"stranger", "\x00\x00\x00\x00\x00\x00\x00\x00", s.id} {
+	for _, host := range []string{"stranger", "\x00\x00\x00\x00\x00\x00\x00\x00", string(s.idBytes())} {
 		for _, kind := range []byte("rmolg?") {
 			for _, lane := range []uint64{0, 1, 2, 1 << 40, math.MaxUint64} {
 				forged = append(forged,

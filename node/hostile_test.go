@@ -141,6 +141,15 @@ func TestWhatCannotBeAnsweredIsDroppedAndCounted(t *testing.T) {
 		"a group without a reply":          {"node." + s.id + ".group", "", string(append(bus.AppendFrame(nil, 'q'), make([]byte, 17)...))},
 		"a ping without a reply":           {"node." + s.id + ".task.echo", "", string(laneFrame('p', "stranger", 1, 0, 1, 0))},
 		"garbage without a reply":          {"work.echo", "", "\xc1\x01"},
+		"an object to JetStream":           {"node." + s.id + ".object", "$JS.API.STREAM.DELETE.KV_manta_default_nodes", question},
+		"a chunk to a node":                {"node." + s.id + ".object.chunk", "manta.default.node." + s.id + ".task.echo", question},
+		"bundles to a bucket":              {"node." + s.id + ".bundle", "$KV.manta_default_nodes.stranger", string(bus.AppendFrame(nil, 'r'))},
+		"a group to a function":            {"node." + s.id + ".group", "manta.default.task.number", string(append(bus.AppendFrame(nil, 'q'), make([]byte, 17)...))},
+		"a birth to another namespace":     {"node." + s.id + ".birth", "manta.other.reply.x.y", string(bus.AppendFrame(nil, 'i'))},
+		"a ping to JetStream":              {"node." + s.id + ".task.echo", "$JS.API.INFO", string(laneFrame('p', "stranger", 1, 0, 1, 0))},
+		"tasks to JetStream":               {"work.echo", "$JS.API.INFO", string(laneFrame('t', "stranger", 1, 0, 0, 0, 0))},
+		"a generation to a node":           {"node." + s.id + ".generation", "manta.default.node." + s.id + ".why", ""},
+		"a generation without a reply":     {"node." + s.id + ".generation", "", ""},
 	} {
 		counted := s.rejected()
 		msg := &nats.Msg{Subject: "manta.default." + test.subject, Reply: test.reply, Data: []byte(test.payload)}

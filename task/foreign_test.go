@@ -80,6 +80,24 @@ func TestAnOlderPongDeniesRepliesToo(t *testing.T) {
 	}
 }
 
+func TestAnOfferOfANodeThatHasLeftIsDeclined(t *testing.T) {
+	w := newWorld(1)
+	w.addHost(cpus(1))
+	o := w.addOwner()
+	l := o.lane(needs(1))
+	l.refusals = 2 // nothing knocks
+	p := l.order[0]
+	o.hearOf(l, p, leftFrame, 0)
+	o.submit(l, time.Millisecond, 0)
+	for range 2 {
+		p.told = true
+		o.hearOf(l, p, offerFrame, 0)
+		if p.told || l.inflight > 0 {
+			t.Error("it is asked for more, which it would offer for ever")
+		}
+	}
+}
+
 func TestAFrameIsOfTheLaneThatItsOwnerMade(t *testing.T) {
 	head := laneHeader{owner: member.ID{2}, generation: 1, lane: 3}
 	need := markedNeed(needs(1), "f", 3)

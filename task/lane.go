@@ -292,7 +292,8 @@ func (l *lane) settle(p *peer, r *result) bool {
 	return true
 }
 
-// offered takes in the word that a node has room. If there is nothing to send it is told so, and keeps the slot for nobody.
+// offered takes in the word that a node has room. If there is nothing to send, or it has said that it takes no more, it is told so, and keeps the slot
+// for nobody.
 func (l *lane) offered(p *peer, m *guestMessage, now moment) {
 	l.closed = 0
 	p.window = max(int(m.window), len(p.flight)+1)
@@ -302,7 +303,7 @@ func (l *lane) offered(p *peer, m *guestMessage, now moment) {
 	}
 	l.pump(now)
 	if len(p.flight) == before {
-		l.tell(p, nil, !l.backlog.empty(), now)
+		l.tell(p, nil, !l.backlog.empty() && p.there(), now)
 	}
 }
 

@@ -119,7 +119,7 @@ func (l *lane) unserved(p *peer, ping bool, now moment) {
 
 // emptied takes in a peer's last word. If all its replies have come, what is still under way there got there too late.
 func (l *lane) emptied(p *peer, m *guestMessage, now moment) {
-	p.retired, p.spoke = true, 0
+	p.retired, p.quit, p.spoke = true, now, 0
 	if p.receipts.sent(m.epoch, m.seq) {
 		l.takeBack(p, func(*submission) bool { return true }, false)
 		l.pump(now)
