@@ -12,6 +12,7 @@ import (
 
 	"manta/bus"
 	"manta/internal/call"
+	"manta/internal/logs"
 	"manta/internal/member"
 	"manta/objstore"
 	"manta/task"
@@ -35,6 +36,7 @@ type callers struct {
 	mu       sync.Mutex
 	closed   bool
 	waiting  map[uint64]*caller // those that await something, by number
+	counts   member.Named[Calls]
 	lazy     []*caller
 	dirty    []outlet      // lanes that the sender looks at
 	tick     int64         // of tend's clock
@@ -94,6 +96,7 @@ func (cs *callers) enter(out *outgoing) {
 	cs.mu.Lock()
 	defer cs.unlock()
 	c := out.caller
+	cs.countsOf(c).Made++
 	switch {
 	case out.ended: // its ctx has
 		return
@@ -168,6 +171,7 @@ func (cs *callers) endWith(out *outgoing, o *objstore.Outcome) {
 	if o.Err != nil && out.cancelled != nil {
 		o.Err = out.cancelled
 	}
+	cs.countsOf(out.caller).end(o.Err)
 	if out.entered {
 		out.caller.calls--
 		out.lane.forget(out)
@@ -220,7 +224,7 @@ func (cs *callers) sayCancelled(out *outgoing) bool {
 	frame := appendCancel(nil, sender{cs.node.ID, out.caller.number}, out.lane.number, out.place)
 	err := cs.node.Conn.Publish(cs.node.Conn.Actor(out.caller.id, controlCancel), "", frame)
 	if err != nil {
-		cs.node.Log.Info("a cancellation was not sent", zap.String("call", out.call.Target.Name), zap.Error(err))
+		cs.node.Log.Info("a cancellation was not sent", logs.Class(out.caller.class.name), logs.Actor(out.caller.id), logs.Method(out.method), zap.Error(err))
 	}
 	return err == nil
 }

@@ -13,6 +13,8 @@ import (
 
 	"manta/bus"
 	"manta/internal/call"
+	"manta/internal/event"
+	"manta/internal/logs"
 	"manta/internal/member"
 	"manta/objstore"
 )
@@ -52,6 +54,7 @@ type cell struct {
 	state    sync.RWMutex // held for writing while a snapshot is taken, for reading by methods of which none runs beside it
 	idle     *time.Timer
 	awake    sync.RWMutex // held while a method runs, and by what takes the instance away or brings it back
+	began    event.Time   // when it was told that it lives
 	asleep   bool         // there is no instance; written under mu, awake and state
 	deferred bool         // when starting: it is to move once it has
 
@@ -60,6 +63,7 @@ type cell struct {
 	flushing bool       // the host will send them
 
 	returned []returned // to callers on this node, once mu is unlocked
+	counts   counts
 }
 
 type phase int
@@ -90,6 +94,7 @@ func (c *cell) begin() {
 			c.kill(nil, err)
 			return
 		}
+		c.report(event.Alive, nil)
 		c.mu.Lock()
 		if c.phase == starting {
 			c.phase = serving
@@ -108,12 +113,13 @@ func (c *cell) start(ctx context.Context) error {
 	if !c.class.start {
 		return nil
 	}
+	c.class.starting.Set()
 	return c.protect(func() error { return c.instance.Interface().(interface{ Start(context.Context) error }).Start(ctx) })
 }
 
 // context makes the ctx that Start gets, and what keeps the actor's state.
 func (c *cell) context(ctx context.Context) context.Context {
-	return context.WithValue(withEpoch(member.NewContext(ctx, c.host.scope), c.epoch), selfKey{}, c)
+	return context.WithValue(withEpoch(call.WithRunner(member.NewContext(ctx, c.host.scope), c), c.epoch), selfKey{}, c)
 }
 
 // protect turns a panic of user code into an error.
@@ -145,7 +151,7 @@ func (c *cell) meant(birth objstore.ID) bool { return birth == (objstore.ID{}) |
 // send publishes what a cell says.
 func (c *cell) send(subject string, frame []byte) {
 	if err := c.host.node.Conn.Publish(subject, "", frame); err != nil {
-		c.host.node.Log.Info("a word to a caller was not sent", zap.String("actor", c.id), zap.Error(err))
+		c.host.node.Log.Info("a word to a caller was not sent", logs.Class(c.class.name), logs.Actor(c.id), zap.Error(err))
 	}
 }
 
@@ -208,7 +214,7 @@ func (c *cell) finish() {
 func (c *cell) close() {
 	if c.class.close && !c.asleep {
 		if err := c.protect(c.instance.Interface().(interface{ Close() error }).Close); err != nil {
-			c.host.node.Log.Warn("an actor's Close failed", zap.String("actor", c.id), zap.String("class", c.class.name), zap.Error(err))
+			c.host.node.Log.Warn("an actor's Close failed", logs.Class(c.class.name), logs.Actor(c.id), zap.Error(err))
 		}
 	}
 }
@@ -264,7 +270,7 @@ func (c *cell) say(words []*bus.Msg) {
 			continue
 		}
 		if err := c.host.node.Conn.Publish(word.Reply, "", nil); err != nil {
-			c.host.node.Log.Warn("a stop was not confirmed", zap.String("actor", c.id), zap.Error(err))
+			c.host.node.Log.Warn("a stop was not confirmed", logs.Class(c.class.name), logs.Actor(c.id), zap.Error(err))
 		}
 	}
 }

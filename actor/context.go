@@ -4,8 +4,10 @@ import (
 	"context"
 	"time"
 
+	"manta/bus"
 	"manta/internal/call"
 	"manta/internal/member"
+	"manta/objstore"
 )
 
 // A visit is the ctx that the method gets. Most methods return before anybody asks it for anything, so the ctx behind it is made when it is
@@ -44,6 +46,16 @@ func (v *visit) returned() { v.cancel(call.ErrReturned) }
 // Deadline implements context.Context.
 func (v *visit) Deadline() (time.Time, bool) { return v.entry.Until() }
 
+// Running implements call.Runner.
+func (v *visit) Running() call.Running {
+	r := v.cell.Running()
+	r.ID, r.Owner, r.Attempt, r.Method = objstore.NewID(v.owner, v.entry.Number), v.owner, int(v.entry.Attempt), bus.LastToken(v.method.name)
+	return r
+}
+
+// Running implements call.Runner for what the actor does of its own.
+func (c *cell) Running() call.Running { return call.Running{Class: c.class.name, Actor: c.id} }
+
 // Trace is the one that the call belongs to.
 func (v *visit) Trace() call.Trace { return v.entry.Trace() }
 
@@ -63,6 +75,12 @@ func (v *visit) Value(key any) any {
 		return v.cell
 	case any(epochKey{}):
 		return v.cell.epoch
+	}
+	if found := v.method.labels.Value(key); found != nil {
+		return found
+	}
+	if call.IsRunningKey(key) {
+		return v
 	}
 	return v.context().Value(key)
 }

@@ -14,6 +14,8 @@ import (
 	"go.uber.org/zap"
 
 	"manta/bus"
+	"manta/internal/event"
+	"manta/internal/logs"
 	"manta/internal/member"
 	"manta/task"
 )
@@ -62,6 +64,7 @@ type host struct {
 	draining bool
 	cells    map[*bus.Subscription]*cell // by mailbox: for a moment, a name can have two
 	local    map[string]*cell            // by id, for callers on this node: the latest of a name, until it has ended
+	past     map[string]*Residents       // by class: what was counted of cells that are gone
 
 	origin      time.Time
 	generations *member.Generations // of the callers' connections
@@ -75,7 +78,7 @@ func newHost(ctx context.Context, node *member.Node, d *directory, classes *task
 	fence, group := newFence(node), member.NewGroup(ctx)
 	h := &host{
 		node: node, directory: d, classes: classes, group: group, workers: newWorkers(group),
-		mail: make(chan *bus.Msg, mailRoom), cells: make(map[*bus.Subscription]*cell), local: make(map[string]*cell),
+		mail: make(chan *bus.Msg, mailRoom), cells: make(map[*bus.Subscription]*cell), local: make(map[string]*cell), past: make(map[string]*Residents),
 		fence: fence, scope: &member.Scope{Node: node}, budget: mailBudget, origin: time.Now(),
 		births: newBirths(), flushes: flushes{fence: fence, some: make(chan struct{}, 1)},
 	}
@@ -177,13 +180,11 @@ func (h *host) deliver(ctx context.Context) {
 func (h *host) sort(msg *bus.Msg) {
 	h.mu.Lock()
 	c := h.cells[msg.Sub]
-	if msg.Subject == "" { // the last one of this mailbox: see leave
-		delete(h.cells, msg.Sub)
-		c = nil
-		h.leaving.Done()
-	}
 	h.mu.Unlock()
-	if c != nil {
+	if msg.Subject == "" { // the last one of this mailbox: see leave
+		h.forget(c)
+		h.leaving.Done()
+	} else if c != nil {
 		c.deliver(msg, bus.LastToken(msg.Subject))
 	}
 }
@@ -216,9 +217,12 @@ func (h *host) leave(cl *cell, cause error) {
 		delete(h.local, cl.id)
 	}
 	h.mu.Unlock()
-	if !cl.moved {
+	if cl.moved {
+		cl.report(event.Restarting, cause)
+	} else {
+		cl.report(event.Dead, cause)
 		if err := h.free(cl, cause.Error()); err != nil {
-			h.node.Log.Warn("an actor's name stays taken", zap.String("actor", cl.id), zap.Error(err))
+			h.node.Log.Warn("an actor's name stays taken", logs.Class(cl.class.name), logs.Actor(cl.id), zap.Error(err))
 		}
 	}
 	h.node.Capacity.Give(cl.creation.Need)

@@ -100,7 +100,11 @@ func (d *plainDoor) call(msg *bus.Msg, c *class, id, method string) {
 		return
 	}
 	r.Once(func() {
-		made := call.New(d.engine.node, &call.Target{Name: m.name}, call.ArgsOf(r.Arguments(values)...).Traced(call.TraceOf(r.Context())))
+		target, args := &call.Target{Name: m.name, Actor: id}, call.ArgsOf(r.Arguments(values)...).Traced(call.TraceOf(r.Context()))
+		if d.engine.node.Tracer != nil {
+			args.Begin(r.Context(), d.engine.node, target)
+		}
+		made := call.New(d.engine.node, target, args)
 		made.Plain = plain.Format(msg) == bus.JSON
 		whoever := &handle{id: id, class: c} // has the name
 		r.AnswerWhenDone(d.engine.callers.submit(r.Context(), whoever, method, made))

@@ -44,7 +44,7 @@ func (cs *callers) settle(c *caller, lost error) {
 				cs.end(out, objstore.Outcome{Err: lost})
 			case out.moved, out.unserved():
 			case int(out.call.Attempt) <= out.call.Target.Options.Retries:
-				out.call.Attempt++
+				out.call.Retry(lost)
 			default:
 				cs.end(out, objstore.Outcome{Err: lost})
 			}

@@ -83,6 +83,15 @@ func (s Subjects) NodeObjectChunk(node string) string { return s.NodeObject(node
 // NodeWhy answers, in words, why a task that the node owns has no result yet.
 func (s Subjects) NodeWhy(node string) string { return s.prefix + "node." + node + ".why" }
 
+// NodeClock answers what time it is at a node.
+func (s Subjects) NodeClock(node string) string { return s.prefix + "node." + node + ".clock" }
+
+// NodeDrain has a node drain and leave.
+func (s Subjects) NodeDrain(node string) string { return s.prefix + "node." + node + ".drain" }
+
+// NodeProfile answers with profiles of a node's process.
+func (s Subjects) NodeProfile(node string) string { return s.prefix + "node." + node + ".profile" }
+
 // NodeActors answers questions about the actors that a node has asked for.
 func (s Subjects) NodeActors(node string) string { return s.prefix + "node." + node + ".actor" }
 
@@ -111,6 +120,27 @@ func (s Subjects) Create(class string) string { return s.prefix + "create." + cl
 
 // Object is the door for plain NATS clients to an object: queue group [Workers].
 func (s Subjects) Object(id string) string { return s.prefix + "object." + id }
+
+// Event is where a node tells what happens to something of a kind: its tasks, actors, objects, or itself.
+func (s Subjects) Event(kind, node string) string { return s.EventPrefix() + kind + "." + node }
+
+// EventPrefix begins every Event.
+func (s Subjects) EventPrefix() string { return s.prefix + "event." }
+
+// Events names the stream of what nodes tell.
+func (s Subjects) Events() string { return s.bucket("events") }
+
+// Log is where a node sends what its tasks and actors log.
+func (s Subjects) Log(node string) string { return s.LogPrefix() + node }
+
+// LogPrefix begins every Log.
+func (s Subjects) LogPrefix() string { return s.prefix + "log." }
+
+// Logs names the stream of what tasks and actors log.
+func (s Subjects) Logs() string { return s.bucket("logs") }
+
+// NodeState answers questions about what is at a node at this moment.
+func (s Subjects) NodeState(node string) string { return s.prefix + "node." + node + ".state" }
 
 // Reply is the root of one process's reply subjects.
 func (s Subjects) Reply(user, random string) string { return s.prefix + "reply." + user + "." + random }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"manta/bus"
@@ -47,6 +48,10 @@ type Config struct {
 	Registry *task.Registry
 	// Logger hears of what goes wrong behind the scenes. Default: silence.
 	Logger *zap.Logger
+	// TracerProvider makes OpenTelemetry spans of the tasks and actor calls that this node submits and runs, and of the large objects that they
+	// fetch. nil means OpenTelemetry's global one, if the program has set one before it starts the node; with none, and with package noop's, there are no
+	// spans, and the trace of a ctx still goes with its tasks and calls.
+	TracerProvider trace.TracerProvider
 	// MaxPending is how many requests of plain NATS clients may wait at this node, for tasks and for actors each; more are refused with an
 	// overload error. Default 1000.
 	MaxPending int
@@ -76,6 +81,16 @@ type Config struct {
 	// LineageBudget is how many bytes this node takes to remember how the large results of its tasks came about, so that those that are lost
 	// can be computed again. The oldest are forgotten first. 0 means 64 MiB, -1 that nothing is remembered.
 	LineageBudget int64
+	// EventRate is of how many tasks and calls a second, that this node submits, everything is told in the stream of events, which command line and
+	// State API read what has ended from; in a burst five times as many. The others are counted, and told of if they fail. 0 means 1000, -1 that
+	// the node tells nothing.
+	EventRate int
+	// EventBytes and EventAge bound the stream of events of the whole namespace: the oldest go first. The bounds of the node that started last
+	// count, and 0 leaves them as they are: 64 MiB, some 150,000 tasks, and 24 hours at first.
+	EventBytes int64
+	EventAge   time.Duration
+	// TaskLogs says what becomes of what tasks and actors log with task.Logger, beside that it is in the Logger of the node where they run.
+	TaskLogs TaskLogs
 	// Storage of large objects when this node is the first to make their bucket: jetstream.FileStorage, the default, or
 	// jetstream.MemoryStorage.
 	Storage jetstream.StorageType
@@ -96,11 +111,34 @@ type Config struct {
 	OnClosed func()
 }
 
+// TaskLogs says what becomes of what tasks and actors log. The zero TaskLogs is what most want: lines are kept in the stream of logs, which [Logs] and
+// the command line read, and those of the tasks and calls that this node submits are shown in its Logger, wherever they run: what many tasks log
+// alike within five seconds once, with a count.
+type TaskLogs struct {
+	// Local lines stay in the Logger of the node where they are logged.
+	Local bool
+	// A Quiet node does not show what its tasks log on other nodes.
+	Quiet bool
+	// MaxBytes and MaxAge bound the stream of logs of the whole namespace: the oldest go first. The bounds of the node that began to log last count,
+	// and 0 leaves them as they are: 16 MiB and 24 hours at first.
+	MaxBytes int64
+	MaxAge   time.Duration
+}
+
+// minLogBytes is the smallest TaskLogs.MaxBytes: some messages of the largest size.
+const minLogBytes = 1 << 20
+
 // sharingOff is the Config.SharedDir of a node that shares no memory; defaultSharedDir is where the others do.
 const (
 	sharingOff       = "off"
 	defaultSharedDir = "/dev/shm"
 )
+
+// minEventBytes is the smallest Config.EventBytes: a few messages of events of the largest size.
+const minEventBytes = 1 << 20
+
+// defaultEventRate fills the stream of events in its default size within two and a half minutes if so many tasks come all the time.
+const defaultEventRate = 1000
 
 // minUploadWindow is the smallest Config.UploadWindow: chunks are not larger than it, and smaller ones would be slow.
 const minUploadWindow = 64 << 10
@@ -137,6 +175,9 @@ func (c Config) withDefaults(id member.ID) Config {
 	if c.RefTTL == 0 {
 		c.RefTTL = objstore.DefaultRefTTL
 	}
+	if c.EventRate == 0 {
+		c.EventRate = defaultEventRate
+	}
 	if c.UploadWindow == 0 {
 		c.UploadWindow = 64 << 20
 	}
@@ -172,6 +213,16 @@ func (c Config) validate() error {
 		return fmt.Errorf("Config.ObjectQuota is %d: want a number of bytes, or 0 to leave it as it is", c.ObjectQuota)
 	case c.LineageBudget < -1:
 		return fmt.Errorf("Config.LineageBudget is %d: want bytes, 0 for 64 MiB or -1 for none", c.LineageBudget)
+	case c.EventRate < -1:
+		return fmt.Errorf("Config.EventRate is %d: want tasks a second, 0 for 1000 or -1 for no events", c.EventRate)
+	case c.EventBytes != 0 && c.EventBytes < minEventBytes:
+		return fmt.Errorf("Config.EventBytes is %d: want at least %d, or 0 to leave it as it is", c.EventBytes, minEventBytes)
+	case c.EventAge != 0 && c.EventAge < time.Second:
+		return fmt.Errorf("Config.EventAge is %v: want at least 1 s, or 0 to leave it as it is", c.EventAge)
+	case c.TaskLogs.MaxBytes != 0 && c.TaskLogs.MaxBytes < minLogBytes:
+		return fmt.Errorf("Config.TaskLogs.MaxBytes is %d: want at least %d, or 0 to leave it as it is", c.TaskLogs.MaxBytes, minLogBytes)
+	case c.TaskLogs.MaxAge != 0 && c.TaskLogs.MaxAge < time.Second:
+		return fmt.Errorf("Config.TaskLogs.MaxAge is %v: want at least 1 s, or 0 to leave it as it is", c.TaskLogs.MaxAge)
 	case c.UploadWindow != 0 && c.UploadWindow < minUploadWindow:
 		return fmt.Errorf("Config.UploadWindow is %d bytes: want at least %d, or 0 for 64 MiB", c.UploadWindow, minUploadWindow)
 	case c.Replicas < 0 || c.Replicas > 5:

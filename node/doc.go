@@ -19,6 +19,13 @@
 // The library installs no signal handler unless it is asked to. In a process whose work is the node, [Node.RunUntilSignal] is main's last
 // call: the first SIGTERM or interrupt drains, a second one cancels, and [ExitCode] tells the process's supervisor how it went.
 //
+// # What there is
+//
+// [ListTasks], [ListActors], [ListObjects], [ListNodes] and [ListGroups] tell what the cluster has at this moment and what it had, also on nodes that died; their
+// Get and Summarize forms find one thing, and count. They read the stream of events, which every node tells its share of, and ask every node that is there. A list says which nodes did not answer
+// (List.Missing), and of how many tasks nothing was told because there were too many (List.LeftOut, Config.EventRate). Times are those of the machine on which
+// something happened. [Node.Why] explains one task.
+//
 // # Needs
 //
 // The NATS server must have JetStream; Start refuses one that does not.

@@ -7,12 +7,15 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
 
 	"manta/actor"
 	"manta/bus"
+	"manta/internal/event"
+	"manta/internal/logs"
 	"manta/internal/member"
 	"manta/internal/plain"
 	"manta/objstore"
@@ -39,11 +42,16 @@ type Node struct {
 	record member.Info   // as it joined
 
 	objects *objstore.Store
+	groups  *placement.Engine
 	tasks   *task.Engine
 	actors  *actor.Engine
 	service *plain.Service // nil: it serves nothing
 	plain   *plain.Objects // nil as service is
 	undo    []func() error // what Close does, the last one first
+
+	departure atomic.Pointer[departure] // nil unless DrainNode has asked for one
+	started   time.Time
+	draining  atomic.Bool
 
 	closing  sync.Once
 	closed   chan struct{}
@@ -60,7 +68,7 @@ func Start(ctx context.Context, cfg Config) (*Node, context.Context, error) {
 	id := member.NewID()
 	cfg = cfg.withDefaults(id)
 	running, end := context.WithCancelCause(context.WithoutCancel(ctx))
-	n := &Node{config: cfg, end: end, closed: make(chan struct{})}
+	n := &Node{config: cfg, end: end, started: time.Now(), closed: make(chan struct{})}
 	if err := n.start(ctx, id, running.Done()); err != nil {
 		n.giveUp()
 		return nil, nil, fmt.Errorf("cannot start a node: %w", err)
@@ -84,7 +92,7 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 	if err != nil {
 		return err
 	}
-	log := n.config.Logger.With(zap.Stringer("node", id))
+	log := n.config.Logger.With(logs.Node(id))
 	conn, err := bus.Connect(ctx, bus.Config{
 		URL: n.config.URL, Name: "manta " + n.config.Name, Namespace: n.config.Namespace, User: n.config.Caller, Plain: n.config.Caller != "",
 		Options: n.config.Options, Storage: n.config.Storage, Replicas: n.config.Replicas,
@@ -102,8 +110,14 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 		return err
 	}
 	n.onClose(quietly(members.Close))
+	events := n.startEvents(ctx, conn, id, log)
+	members.Tell(events)
 	n.self = &member.Node{
-		ID: id, Conn: conn, Capacity: member.NewCapacity(total), Members: members, Log: log, Closing: closing,
+		ID: id, Conn: conn, Capacity: member.NewCapacity(total), Members: members, Log: log, Closing: closing, Events: events,
+		Tracer: tracerOf(n.config.TracerProvider), Logs: n.startLogs(ctx, conn, id, log),
+	}
+	if err := n.showLogs(ctx); err != nil {
+		return err
 	}
 	conn.OnReject(n.self.Reject)
 	if err := member.ServeGeneration(n.self); err != nil {
@@ -119,11 +133,10 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 	}
 	n.onClose(quietly(n.leave)) // after tasks and actors have said their last words, before their objects go
 	serve := !n.config.ClientOnly
-	groups, err := placement.Start(ctx, n.self, serve)
-	if err != nil {
+	if n.groups, err = placement.Start(ctx, n.self, serve); err != nil {
 		return err
 	}
-	n.onClose(groups.Close)
+	n.onClose(n.groups.Close)
 	if n.tasks, err = task.Start(ctx, n.self, task.Config{
 		Serve: serve, Registry: n.config.Registry, MaxPending: n.config.MaxPending, PendingTimeout: n.config.PendingTimeout,
 		MaxBatch:        n.config.MaxBatch,
@@ -139,6 +152,34 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 	}
 	n.onClose(n.actors.Close)
 	return n.join(ctx)
+}
+
+// startEvents has the node tell what happens to what it has, if it is to.
+func (n *Node) startEvents(ctx context.Context, conn *bus.Conn, id member.ID, log *zap.Logger) *event.Recorder {
+	if n.config.EventRate < 0 {
+		return nil
+	}
+	r := event.Start(ctx, conn, event.Config{
+		Node: id.String(), Rate: n.config.EventRate, Log: log, Limits: bus.JournalLimits{Bytes: n.config.EventBytes, Age: n.config.EventAge},
+	})
+	n.onClose(quietly(r.Close))
+	return r
+}
+
+// tell tells of the node itself.
+func (n *Node) tell(state event.State) {
+	now, fact := event.Now(), event.Node{ID: n.ID(), State: state}
+	switch state {
+	case event.Joined:
+		r := n.record
+		fact.Name, fact.Version, fact.Resources, fact.Labels = r.Name, r.Version, r.Resources, r.Labels
+		fact.Functions, fact.Classes, fact.Joined = r.Functions, r.Classes, now
+	case event.Draining:
+		fact.Draining = now
+	default:
+		fact.Ended = now
+	}
+	n.self.Events.Node(fact)
 }
 
 // share lets the node share memory with its neighbours. That a machine has no memory for it is no error, unless the user named a directory.
@@ -164,14 +205,23 @@ func (n *Node) join(ctx context.Context) (err error) {
 	}
 	n.record = member.Info{
 		ID: n.self.ID, Name: n.config.Name, Resources: n.self.Capacity.Total().Own().Quantities(), Labels: n.config.Labels,
-		Functions: n.tasks.Functions(), Classes: n.actors.Classes(), Version: Version, Started: time.Now(),
+		Functions: n.tasks.Functions(), Classes: n.actors.Classes(), Version: Version, Started: n.started,
 	}
 	n.lease, err = n.self.Members.Join(ctx, n.record)
 	if err != nil {
 		return err
 	}
+	n.tell(event.Joined)
 	n.group = member.NewGroup(ctx)
 	n.group.Go(n.lease.Serve)
+	for subject, handle := range map[string]func(*bus.Msg){
+		n.self.Conn.NodeState(n.ID()): n.answerState, n.self.Conn.NodeProfile(n.ID()): n.profileAsked,
+		n.self.Conn.NodeClock(n.ID()): n.tellTime, n.self.Conn.NodeDrain(n.ID()): n.askedToDrain,
+	} {
+		if err := n.answers(subject, handle); err != nil {
+			return err
+		}
+	}
 	if err := errors.Join(n.tasks.Open(ctx), n.actors.Open()); err != nil {
 		return err
 	}
@@ -194,6 +244,15 @@ func (n *Node) join(ctx context.Context) (err error) {
 	})
 }
 
+// answers has others' questions on a subject answered until the node closes.
+func (n *Node) answers(subject string, handle func(*bus.Msg)) error {
+	asked, err := n.self.Conn.Subscribe(subject, "", handle)
+	if err == nil {
+		n.onClose(quietly(func() { _ = asked.Unsubscribe() })) // its one error is that the connection is closed
+	}
+	return err
+}
+
 // leave says goodbye: the owners of tasks that Close has cut short send them elsewhere.
 func (n *Node) leave() {
 	if n.group == nil { // it never joined
@@ -205,7 +264,9 @@ func (n *Node) leave() {
 	defer cancel()
 	if err := n.lease.Leave(ctx); err != nil {
 		n.self.Log.Warn("the cluster will learn of the node's leave by its silence", zap.Error(err))
+		return
 	}
+	n.tell(event.Left)
 }
 
 func (n *Node) onClose(f func() error) { n.undo = append(n.undo, f) }
@@ -238,6 +299,7 @@ func (n *Node) Drain(ctx context.Context) error {
 		return nil
 	default:
 	}
+	n.draining.Store(true)
 	steps := []func(context.Context) error{n.tasks.Drain}
 	if !n.self.Confined {
 		steps = []func(context.Context) error{n.tasks.Retire, n.retire, n.tasks.Drain, n.actors.Drain, n.objects.Drain}
@@ -258,6 +320,7 @@ func (n *Node) retire(ctx context.Context) error {
 			return err
 		}
 	}
+	n.tell(event.Draining)
 	record := n.record
 	record.Functions, record.Classes, record.Draining = nil, nil, true
 	if err := n.lease.Announce(ctx, record); err != nil { // others learn it from what the node answers

@@ -3,6 +3,7 @@ package node_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -70,6 +71,9 @@ func TestWorkersDoAllThatNodesDoWithThePermissionsOfWorkers(t *testing.T) {
 	if v, err := ledger.Call(ctx, 1); v != 2 || err != nil {
 		t.Errorf("a durable task: %d, %v", v, err)
 	}
+	if profile, err := node.Profile(ctx, second.ID(), "heap", 0); len(profile) == 0 || err != nil {
+		t.Errorf("a profile: %d bytes, %v", len(profile), err)
+	}
 	if _, err := task.Declare[int, int]("nobody").Call(ctx, 1); !errors.Is(err, task.ErrNotRegistered) { // workers that are no nodes were asked for
 		t.Errorf("what nobody serves: %v", err)
 	}
@@ -95,6 +99,9 @@ func TestWorkersDoAllThatNodesDoWithThePermissionsOfWorkers(t *testing.T) {
 	}
 	if err := counter.Stop(ctx); err != nil {
 		t.Errorf("stopping it: %v", err)
+	}
+	if l, err := node.ListTasks(ctx, node.Query{}); err != nil || len(l.Missing) > 0 {
+		t.Errorf("what has become of the tasks: %+v, %v", l.Missing, err)
 	}
 }
 
@@ -172,6 +179,22 @@ func TestARoleMayDoWhatItsTemplateSaysAndNothingElse(t *testing.T) {
 		}
 		return nil
 	}, false}
+	readEvents := attempt{"read the events", func(ctx context.Context, _ *nats.Conn, js jetstream.JetStream) error {
+		for err := error(jetstream.ErrStreamNotFound); errors.Is(err, jetstream.ErrStreamNotFound); { // until the node has told of itself
+			if _, err = js.Stream(ctx, "manta_default_events"); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+				return err
+			}
+		}
+		consumer, err := js.OrderedConsumer(ctx, "manta_default_events", jetstream.OrderedConsumerConfig{})
+		if err != nil {
+			return err
+		}
+		msg, err := consumer.Next()
+		if err == nil && !strings.HasPrefix(msg.Subject(), "manta.default.event.") {
+			err = errors.New("it is no event: " + msg.Subject())
+		}
+		return err
+	}, false}
 	permitted := func(a attempt) attempt { a.may = true; return a }
 
 	mailboxes := []attempt{
@@ -193,17 +216,19 @@ func TestARoleMayDoWhatItsTemplateSaysAndNothingElse(t *testing.T) {
 	others := []attempt{
 		request("manta.default.task.secret", "", false), request("manta.default.actor.visits.Add", "1", false), request("manta.default.actor.visits.kill", "", false),
 		request("manta.default.call.tally.visits.Add", "1", false), request("manta.default.create.tally", "", false),
-		publish("manta.default.work.square", false), publish("manta.default.node."+n.ID()+".task.square", false), publish("manta.default.freed", false),
+		publish("manta.default.work.square", false), publish("manta.default.node."+n.ID()+".task.square", false), publish("manta.default.node."+n.ID()+".profile", false),
+		publish("manta.default.freed", false), request("manta.default.node."+n.ID()+".drain", "", false),
 		publish("manta.other.task.square", false), request("manta.default.object."+object.ID().String(), "", false),
 	}
 	for role, attempts := range map[string][][]attempt{
 		"alice": {mailboxes, answers, writes, others, {
 			request("manta.default.task.square", "7", true), subscribe("_INBOX.alice.mine", true), subscribe("manta.default.reply.alice.mine.>", true),
-			readObject, readDirectory, watchNodes, request("$SRV.INFO.manta-default", "", false),
+			readObject, readDirectory, watchNodes, readEvents, request("$SRV.INFO.manta-default", "", false),
 		}},
 		"olive": {mailboxes, answers, writes, others, {
 			request("manta.default.task.square", "7", false), request("$SRV.INFO.manta-default", "", true), request("$SRV.PING", "", true),
-			permitted(watchNodes), readObject, readDirectory,
+			permitted(watchNodes), readObject, readDirectory, permitted(readEvents), request("manta.default.node."+n.ID()+".state", `{"kind":"task"}`, true),
+			publish("manta.default.event.task.x", false), request("manta.default.node."+n.ID()+".why", "", false),
 		}},
 		"ada": {{
 			request("manta.default.task.square", "7", true), request("manta.default.actor.visits.Add", "1", true), request("$SRV.STATS.manta-default", "", true),

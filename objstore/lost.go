@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"manta/bus"
+	"manta/internal/event"
 	"manta/internal/member"
 )
 
@@ -155,6 +156,7 @@ func (s *Store) examine(ctx context.Context, o *Object, lost StoredBlob) {
 		o.settle(&Outcome{Blob: &lost})
 		return
 	}
+	s.tell(o.id, event.Lost, lost.Blob.Size)
 	s.node.Log.Warn("an object is lost", zap.Stringer("object", o.id), zap.String("blob", lost.Blob.ID), zap.Error(err))
 	if why := s.recompute(ctx, o, lost); why != nil {
 		o.settle(&Outcome{Err: fmt.Errorf("%w: %w: %w", ErrLost, why, err)})

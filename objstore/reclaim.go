@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"manta/bus"
+	"manta/internal/event"
 	"manta/internal/member"
 )
 
@@ -26,14 +27,14 @@ type collected struct {
 
 // own remembers a blob as this node's to delete: when the last ref in this process is collected and nobody else wants the object,
 // when it is freed, or when the store closes.
-func (s *Store) own(o *Object, blob string, madeBy member.ID) {
-	if nobodys(blob) {
+func (s *Store) own(o *Object, blob bus.Blob, madeBy member.ID) {
+	if nobodys(blob.ID) {
 		return
 	}
 	s.mu.Lock()
-	s.blobs[blob] = o.id
+	s.blobs[blob.ID] = owned{o.id, blob.Size}
 	s.mu.Unlock()
-	gone := collected{store: s, id: o.id, blob: blob}
+	gone := collected{store: s, id: o.id, blob: blob.ID}
 	if madeBy != (member.ID{}) {
 		gone.copies = []member.ID{madeBy}
 	}
@@ -57,8 +58,8 @@ func (s *Store) Discard(id ID, out Outcome) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, owned := s.blobs[out.Blob.Blob.ID]; !owned {
-		s.blobs[out.Blob.Blob.ID] = id
+	if _, ours := s.blobs[out.Blob.Blob.ID]; !ours {
+		s.blobs[out.Blob.Blob.ID] = owned{id, out.Blob.Blob.Size}
 		s.collect(id, out.Blob.Blob.ID)
 	}
 }
@@ -118,19 +119,20 @@ func (s *Store) takeCollected() []collected {
 
 func (s *Store) deleteBlob(ctx context.Context, id ID, blob string) error {
 	s.mu.Lock()
-	_, owned := s.blobs[blob]
+	was, ours := s.blobs[blob]
 	delete(s.blobs, blob)
 	s.mu.Unlock()
-	if !owned { // freed meanwhile
+	if !ours { // freed meanwhile
 		return nil
 	}
 	s.cache.drop(bus.Blob{ID: blob})
 	err := s.bucket.Delete(ctx, id.String(), bus.Blob{ID: blob})
 	if err != nil {
 		s.mu.Lock()
-		s.blobs[blob] = id // for Close to try again
+		s.blobs[blob] = was // for Close to try again
 		s.mu.Unlock()
 	}
+	s.tell(id, event.Freed, was.size)
 	return err
 }
 

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"manta/bus"
+	"manta/internal/event"
 	"manta/internal/member"
 )
 
@@ -43,7 +44,7 @@ type Store struct {
 	mu        sync.Mutex
 	entries   map[ID]*entry       // of this node's objects that have left it, or are pinned
 	uploads   map[*upload]*Object // under way; what goes up is not collected meanwhile
-	blobs     map[string]ID       // the blobs of objects that this node owns
+	blobs     map[string]owned    // the blobs of objects that this node owns
 	collected []collected         // objects that nobody has any more
 	given     map[ID]*entry       // of the entries: those whose names were given away
 	refTTL    time.Duration       // how long such a name is good
@@ -98,7 +99,7 @@ func OpenConfined(ctx context.Context, node *member.Node) *Store {
 func newStore(ctx context.Context, node *member.Node, cacheBytes int64) *Store {
 	return &Store{
 		node: node, group: member.NewGroup(ctx), cache: newCache(cacheBytes),
-		entries: make(map[ID]*entry), uploads: make(map[*upload]*Object), blobs: make(map[string]ID),
+		entries: make(map[ID]*entry), uploads: make(map[*upload]*Object), blobs: make(map[string]owned),
 		given: make(map[ID]*entry), refTTL: DefaultRefTTL, holds: make(map[ID]*hold), loans: make(map[uint64]*loan),
 		posts: make(map[member.ID]*post), copies: make(copies), absent: make(map[member.ID]time.Time),
 	}
@@ -145,7 +146,8 @@ func (o *Object) ID() ID {
 func (s *Store) Settle(o *Object, out *Outcome) {
 	s.Arrive(out.Refs())
 	if out.Blob != nil {
-		s.own(o, out.Blob.Blob.ID, out.Blob.From)
+		s.own(o, out.Blob.Blob, out.Blob.From)
+		s.tell(o.id, event.Stored, out.Blob.Blob.Size)
 	}
 	if out.Err != nil {
 		s.watchUnread(o, out)
@@ -223,10 +225,10 @@ func (s *Store) Close() {
 	defer cancel()
 	s.mu.Lock()
 	blobs := s.blobs
-	s.blobs = make(map[string]ID)
+	s.blobs = make(map[string]owned)
 	s.mu.Unlock()
-	for blob, id := range blobs {
-		if err := s.bucket.Delete(ctx, id.String(), bus.Blob{ID: blob}); err != nil {
+	for blob, was := range blobs {
+		if err := s.bucket.Delete(ctx, was.id.String(), bus.Blob{ID: blob}); err != nil {
 			s.node.Log.Warn("blobs of this node stay in the bucket", zap.Int("blobs", len(blobs)), zap.Error(err))
 			return
 		}

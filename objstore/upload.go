@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"manta/bus"
+	"manta/internal/event"
 	"manta/internal/member"
 )
 
@@ -41,7 +42,7 @@ func (s *Store) startUpload(o *Object, value bus.Value) {
 	s.mu.Lock()
 	s.uploads[u] = o
 	s.mu.Unlock()
-	s.own(o, u.blob.ID, member.ID{})
+	s.own(o, u.blob, member.ID{})
 	s.offer(o.id, u.blob, value)
 	started := s.group.Go(func(context.Context) {
 		defer s.endUpload(u)
@@ -76,6 +77,9 @@ func (s *Store) endUpload(u *upload) {
 func (s *Store) store(ctx context.Context, id ID, blob bus.Blob, value bus.Value, readable func()) error {
 	if err := s.bucket.Write(ctx, blob, value.Data); err != nil {
 		return err
+	}
+	if id.Owner() == s.node.ID {
+		s.tell(id, event.Stored, blob.Size)
 	}
 	s.stats.uploads.Add(1)
 	s.stats.uploadedBytes.Add(blob.Size)

@@ -12,6 +12,7 @@ import (
 
 	"manta/bus"
 	"manta/internal/call"
+	"manta/internal/logs"
 	"manta/internal/member"
 	"manta/internal/plain"
 	"manta/objstore"
@@ -39,15 +40,15 @@ type asker struct {
 	answers  *bus.Subscription
 	underway member.Tally
 
-	mu        sync.Mutex
-	closed    bool
-	submitted int64
-	last      uint64 // number of the newest question
-	waiting   map[*question]struct{}
-	queue     []*question
-	resting   []*question // that did not run, and are asked again at the next tick
-	open      map[uint64]*question
-	finished  call.Finished // outcomes to hand out once unlocked
+	mu       sync.Mutex
+	closed   bool
+	counts   member.Named[Submissions]
+	last     uint64 // number of the newest question
+	waiting  map[*question]struct{}
+	queue    []*question
+	resting  []*question // that did not run, and are asked again at the next tick
+	open     map[uint64]*question
+	finished call.Finished // outcomes to hand out once unlocked
 }
 
 // question is one task that is asked for.
@@ -80,12 +81,15 @@ func (a *asker) submit(ctx context.Context, t *call.Target, args call.Args) *obj
 	if t.Options.Durable {
 		return objstore.FailedObject(fmt.Errorf("durable task %q: %w", t.Name, bus.ErrConfined))
 	}
+	if a.node.Tracer != nil {
+		args.Begin(ctx, a.node, t)
+	}
 	q := &question{asker: a}
 	q.Init(a.store, t, args)
 	q.Object.PromisedBy(q)
 	a.mu.Lock()
 	a.underway.Add()
-	a.submitted++
+	a.counts.Of(t.Name).enter(false)
 	a.waiting[q] = struct{}{}
 	a.mu.Unlock()
 	a.watches.Bind(ctx, q)
@@ -151,13 +155,15 @@ func (a *asker) ask(q *question, now time.Time) {
 		a.end(q, objstore.Outcome{Err: fmt.Errorf("%s: %w", q.Target.Name, err)})
 		return
 	}
+	e := q.Entry()
+	e.Trace().Put(msg)
 	err = a.node.Conn.PublishMsg(msg)
 	if errors.Is(err, bus.ErrClosed) { // for good: the server takes the credentials no more, say
 		a.end(q, objstore.Outcome{Err: fmt.Errorf("%s: %w", q.Target.Name, err)})
 		return
 	}
 	if err != nil { // the connection is away
-		a.node.Log.Debug("a request was not sent", zap.String("task", q.Target.Name), zap.Error(err))
+		a.node.Log.Debug("a request was not sent", logs.Task(q.Target.Name), zap.Error(err))
 		a.resting = append(a.resting, q)
 		return
 	}
@@ -212,7 +218,8 @@ func (a *asker) conclude(q *question, msg *bus.Msg) {
 // lost has a task asked for again that may have run, or fails it; the asker is locked.
 func (a *asker) lost(q *question) {
 	if _, retry := again(&q.Target.Options, int(q.Attempt), nil, 0); retry && !q.ended {
-		q.Attempt++
+		q.Retry(ErrWorkerLost)
+		a.counts.Of(q.Target.Name).RetriedLost++
 		a.queue = append(a.queue, q)
 		return
 	}
@@ -223,7 +230,7 @@ func (a *asker) lost(q *question) {
 func (a *asker) stop(q *question) {
 	delete(a.open, q.number)
 	if err := a.node.Conn.Publish(q.control, "", []byte(plain.StopWord)); err != nil { // the node finds the client gone
-		a.node.Log.Debug("a task was not cancelled", zap.String("task", q.Target.Name), zap.Error(err))
+		a.node.Log.Debug("a task was not cancelled", logs.Task(q.Target.Name), zap.Error(err))
 	}
 }
 
@@ -231,6 +238,7 @@ func (a *asker) stop(q *question) {
 func (a *asker) end(q *question, out objstore.Outcome) {
 	if !q.ended {
 		q.ended = true
+		a.counts.Of(q.Target.Name).end(out.Err, false)
 		a.underway.Done()
 		a.finished.Add(&q.Call, &out)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"manta/bus"
 	"manta/internal/call"
+	"manta/internal/logs"
 	"manta/internal/member"
 	"manta/objstore"
 	"manta/placement"
@@ -52,7 +53,7 @@ type host struct {
 	woken   chan struct{} // holds one token when serve is to look after the desk
 	ticking atomic.Bool   // serve looks at the clock by itself
 	breath  *breath
-	ran     atomic.Int64
+	text    string // the node's id
 
 	mu   sync.Mutex
 	desk *desk
@@ -62,7 +63,7 @@ type host struct {
 func startHost(ctx context.Context, node *member.Node, o *owner, cfg Config) (*host, error) {
 	h := &host{
 		node: node, store: objstore.StoreOf(node), served: cfg.Registry, owner: o, group: member.NewGroup(ctx), origin: time.Now(),
-		mail: make(chan *bus.Msg, mailRoom), shut: make(chan struct{}), woken: make(chan struct{}, 1),
+		text: node.ID.String(), mail: make(chan *bus.Msg, mailRoom), shut: make(chan struct{}), woken: make(chan struct{}, 1),
 	}
 	h.desk = newDesk(node.ID, node.Capacity, cfg.MaxBatch)
 	h.desk.lookup, h.desk.publish, h.desk.rouse, h.desk.alarm = h.served.handler, h.publish, h.rouse, h.alarm
@@ -171,9 +172,17 @@ func (h *host) handle(msg *bus.Msg) error {
 func (h *host) work(w *call.Work, j *job) {
 	yielded := h.now()
 	for begun := yielded; j != nil; {
+		j.guest.runs.labels.Set()
 		w.Function, w.Handler, w.Entry = j.guest.function, j.guest.handler, &j.entry
+		if j.entry.Told {
+			w.Fetched = time.Time{}
+			h.tellStarted(j, begun)
+		}
 		value, err := w.Run(j, h.store)
 		ended := h.now()
+		if j.entry.Told {
+			h.tellReturned(j, w.Fetched, ended)
+		}
 		j = h.returned(j, value, err, w.Arrival, ended-begun, ended)
 		w.Arrival = nil
 		if begun = ended; begun-yielded > yieldEvery {
@@ -183,13 +192,13 @@ func (h *host) work(w *call.Work, j *job) {
 			yielded = begun
 		}
 	}
+	call.Unlabel()
 	*w = call.Work{Room: w.Room} // an idle goroutine holds no arguments
 }
 
 // returned answers a task that has returned, and gives its slot to the next one.
 func (h *host) returned(j *job, value bus.Value, err error, a *objstore.Arrival, took time.Duration, now moment) (next *job) {
 	held := j.end()
-	h.ran.Add(1)
 	later := err == nil && len(value.Data) > objstore.InlineLimit || a.Pending()
 	switch {
 	case err != nil && h.group.Context().Err() != nil: // cut short by Close: that is no outcome, its owner sends it elsewhere
@@ -203,6 +212,7 @@ func (h *host) returned(j *job, value bus.Value, err error, a *objstore.Arrival,
 	}
 	h.mu.Lock()
 	defer h.unlock()
+	j.guest.runs.note(took, err != nil)
 	next = h.desk.finished(j, held, took, len(value.Data), now)
 	if !later {
 		h.desk.answerSoon(j, &out, next == nil, now)
@@ -227,6 +237,9 @@ func (h *host) answerLater(ctx context.Context, j *job, out objstore.Outcome, a 
 		} else {
 			out = h.store.Seal(ctx, j.id(), out.Value)
 		}
+		if j.entry.Told {
+			h.tellStored(j)
+		}
 	}
 	select {
 	case <-a.Done():
@@ -244,7 +257,7 @@ func (h *host) answerLater(ctx context.Context, j *job, out objstore.Outcome, a 
 
 func (h *host) publish(g *guest, frame []byte) {
 	if err := h.node.Conn.Publish(g.reply, "", frame); err != nil { // its owner will ask for it
-		h.node.Log.Debug("a reply was not sent", zap.String("task", g.function), zap.Error(err))
+		h.node.Log.Debug("a reply was not sent", logs.Task(g.function), zap.Error(err))
 	}
 }
 

@@ -40,7 +40,7 @@ type job struct {
 	host  *host
 	guest *guest
 	entry call.Entry
-	since moment // of its queueing
+	since moment // it came
 
 	before, after *job // of the same guest
 
@@ -97,6 +97,15 @@ func (j *job) context() context.Context {
 // Deadline implements context.Context.
 func (j *job) Deadline() (time.Time, bool) { return j.entry.Until() }
 
+// Running implements call.Runner.
+func (j *job) Running() call.Running {
+	r := call.Running{ID: j.id(), Attempt: int(j.entry.Attempt), Function: j.guest.function}
+	if !r.ID.Durable() {
+		r.Owner = j.guest.owner
+	}
+	return r
+}
+
 // Trace is the one that the task belongs to.
 func (j *job) Trace() call.Trace { return j.entry.Trace() }
 
@@ -116,6 +125,12 @@ func (j *job) Value(key any) any {
 			m.scope = member.Scope{Node: j.host.node, Work: j}
 		}
 		return &m.scope
+	}
+	if call.IsRunningKey(key) {
+		return j
+	}
+	if v := j.guest.runs.labels.Value(key); v != nil {
+		return v
 	}
 	return j.context().Value(key)
 }

@@ -12,6 +12,7 @@ import (
 
 	"manta/bus"
 	"manta/internal/call"
+	"manta/internal/logs"
 	"manta/internal/member"
 	"manta/objstore"
 )
@@ -39,6 +40,7 @@ type owner struct {
 	lineages *lineages
 	origin   time.Time
 	maxBatch int
+	text     string // the node's id
 
 	infeasibleAfter time.Duration // negative: for ever
 
@@ -52,7 +54,7 @@ type owner struct {
 
 	mu          sync.Mutex
 	closed      bool
-	submitted   int64
+	counts      member.Named[Submissions]
 	lanes       map[laneKey]*lane
 	numbered    []*lane           // nil for one that is forgotten
 	bounds      map[string]*bound // the placement groups to which lanes are bound
@@ -83,7 +85,7 @@ type laneKey struct{ function, need, place string }
 func startOwner(ctx context.Context, node *member.Node, cfg Config) (*owner, error) {
 	o := &owner{
 		node: node, store: objstore.StoreOf(node), group: member.NewGroup(ctx), watches: call.NewWatches(node.Closing),
-		origin: time.Now(), maxBatch: cfg.MaxBatch, infeasibleAfter: cmp.Or(cfg.InfeasibleAfter, infeasibleAfter),
+		origin: time.Now(), maxBatch: cfg.MaxBatch, text: node.ID.String(), infeasibleAfter: cmp.Or(cfg.InfeasibleAfter, infeasibleAfter),
 		wake: make(chan struct{}, 1), looking: make(chan struct{}, 1), alarm: time.NewTimer(0),
 		lanes: make(map[laneKey]*lane), bounds: make(map[string]*bound), servers: make(map[member.ID]server), waiting: make(map[*submission]struct{}),
 		departed: make(map[member.ID]bool), lostAt: make(map[*submission]member.ID),
@@ -132,13 +134,16 @@ func submit(ctx context.Context, t *call.Target, args call.Args) *objstore.Objec
 }
 
 func (o *owner) submit(ctx context.Context, t *call.Target, args call.Args, plain bool) *objstore.Object {
-	s := o.submission(t, args, plain)
+	s := o.submission(ctx, t, args, plain)
 	o.launch(ctx, s)
 	return s.Object
 }
 
 // submission makes a task that is still to be launched.
-func (o *owner) submission(t *call.Target, args call.Args, plain bool) *submission {
+func (o *owner) submission(ctx context.Context, t *call.Target, args call.Args, plain bool) *submission {
+	if o.node.Tracer != nil {
+		args.Begin(ctx, o.node, t)
+	}
 	s := &submission{}
 	s.Init(o.store, t, args)
 	s.Plain = plain
@@ -148,6 +153,7 @@ func (o *owner) submission(t *call.Target, args call.Args, plain bool) *submissi
 
 // launch has a task run as soon as its arguments have values, unless ctx ends before.
 func (o *owner) launch(ctx context.Context, s *submission) {
+	s.TellOf(ctx, o.node.Events, o.text)
 	o.watches.Bind(ctx, s)
 	if s.Ready() {
 		o.enqueue(s)
@@ -175,8 +181,10 @@ func (o *owner) await(s *submission) bool {
 	if s.ended {
 		return false
 	}
-	o.count(s)
+	counts := o.counts.Of(s.Target.Name)
+	o.count(s, counts)
 	o.waiting[s] = struct{}{}
+	counts.Waiting++
 	return true
 }
 
@@ -185,7 +193,7 @@ func (o *owner) enqueue(s *submission) {
 	o.mu.Lock()
 	defer o.unlock()
 	if !s.Ready() {
-		delete(o.waiting, s)
+		o.endWait(s)
 	}
 	switch {
 	case s.ended:
@@ -194,9 +202,10 @@ func (o *owner) enqueue(s *submission) {
 		o.end(s, &objstore.Outcome{Err: fmt.Errorf("%s: %w", s.Target.Name, bus.ErrClosed)})
 		return
 	}
-	o.count(s)
 	l := o.laneOf(s.Target)
 	s.lane = l
+	o.count(s, l.counts)
+	o.tellQueued(s)
 	switch {
 	case l.bound != nil && l.bound.denies(l) != nil:
 		o.end(s, &objstore.Outcome{Err: l.bound.denies(l)})
@@ -209,13 +218,19 @@ func (o *owner) enqueue(s *submission) {
 }
 
 // count enters a task among those without an outcome.
-func (o *owner) count(s *submission) {
+func (o *owner) count(s *submission, counts *Submissions) {
 	if !s.counted {
 		s.counted = true
-		if !s.again {
-			o.submitted++
-		}
+		counts.enter(s.again)
 		o.underway.Add()
+	}
+}
+
+// endWait takes a task out of those that wait for arguments, if it is one.
+func (o *owner) endWait(s *submission) {
+	if _, waits := o.waiting[s]; waits {
+		delete(o.waiting, s)
+		o.counts.Of(s.Target.Name).Waiting--
 	}
 }
 
@@ -227,7 +242,7 @@ func (o *owner) laneOf(t *call.Target) *lane {
 	l := o.lanes[key]
 	if l == nil {
 		l = newLane(t.Name, uint64(len(o.numbered)), needOf(&t.Options), o, o.maxBatch)
-		l.placing, l.streams = t.Options.Placing, t.Streams
+		l.placing, l.streams, l.counts = t.Options.Placing, t.Streams, o.counts.Of(t.Name)
 		number := strconv.FormatUint(l.number, 10)
 		l.nodeReply, l.pingReply = o.node.Conn.Inbox(nodeToken+number), o.node.Conn.Inbox(pingToken+number)
 		l.doorSubject, l.doorReply = o.node.Conn.Work(t.Name), o.node.Conn.Inbox(doorToken+number)
@@ -304,8 +319,10 @@ func (o *owner) end(s *submission, out *objstore.Outcome) {
 		out = &objstore.Outcome{Err: o.lineages.failedAgain(s, out.Err)}
 	}
 	if s.counted {
+		o.countsOf(s).end(out.Err, s.again)
 		o.underway.Done()
 	}
+	o.tellOver(s, call.StateOf(out), out.Err)
 	o.finished.Add(&s.Call, out)
 }
 
@@ -321,11 +338,12 @@ func (o *owner) cancel(s *submission, err error) {
 
 // drop is cancel with the owner locked.
 func (o *owner) drop(s *submission, err error) {
-	delete(o.waiting, s)
+	o.endWait(s)
 	if s.ended {
 		return
 	}
 	if p := o.pauses.drop(s); p != nil {
+		s.lane.counts.Pausing--
 		o.end(s, &objstore.Outcome{Err: p.cut(err)})
 		return
 	}
@@ -371,5 +389,5 @@ func (o *owner) close() {
 
 // logUnsent notes that the connection is away: pings find out what did not arrive.
 func (o *owner) logUnsent(l *lane, err error) {
-	o.node.Log.Debug("a frame was not sent", zap.String("task", l.function), zap.Error(err))
+	o.node.Log.Debug("a frame was not sent", logs.Task(l.function), zap.Error(err))
 }

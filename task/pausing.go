@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"manta/internal/event"
+	"manta/internal/logs"
 )
 
 // What an owner does for tasks whose function failed: one timer is all they need while they pause. The owner is locked where it
@@ -26,13 +29,17 @@ func (o *owner) failed(s *submission, err error) bool {
 		return false
 	}
 	wait = min(max(wait, 0), longestPause)
-	s.Attempt++
+	o.tellOver(s, event.Failed, err)
+	s.Retry(err)
 	s.failed = true
+	s.lane.counts.RetriedFailed++
+	s.lane.counts.Pausing++
+	o.tellQueued(s)
 	if o.pauses.add(s, o.now()+wait, failure) {
 		o.alarm.Reset(wait)
 	}
 	o.node.Log.Debug("a task failed and is to be tried again",
-		zap.String("task", s.Target.Name), zap.Uint16("attempt", s.Attempt), zap.Duration("after", wait), zap.Error(err))
+		logs.Task(s.Target.Name), logs.ID(s.Object.ID()), logs.Attempt(int(s.Attempt)), zap.Duration("after", wait), zap.Error(err))
 	return true
 }
 
@@ -44,6 +51,7 @@ func (o *owner) resume() {
 	var due []*submission
 	for s := o.pauses.due(now); s != nil; s = o.pauses.due(now) {
 		due = append(due, s)
+		s.lane.counts.Pausing--
 	}
 	for i := len(due) - 1; i >= 0; i-- { // the last one first: each goes to the front
 		due[i].lane.backlog.pushFront(due[i])

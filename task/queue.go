@@ -1,6 +1,9 @@
 package task
 
-import "slices"
+import (
+	"iter"
+	"slices"
+)
 
 // queue is a backlog: first in, first out, with a way back to the front. Submissions that have ended stay in it until they
 // come to the front, or are most of it.
@@ -41,6 +44,22 @@ func (q *queue) oneEnded() {
 		over := func(s *submission) bool { return s.ended }
 		q.front, q.rest = slices.DeleteFunc(q.front, over), slices.DeleteFunc(q.rest[q.head:], over)
 		q.head, q.ended = 0, 0
+	}
+}
+
+// all returns the submissions in it, in order, those that have ended too.
+func (q *queue) all() iter.Seq[*submission] {
+	return func(yield func(*submission) bool) {
+		for _, s := range slices.Backward(q.front) {
+			if !yield(s) {
+				return
+			}
+		}
+		for _, s := range q.rest[q.head:] {
+			if !yield(s) {
+				return
+			}
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"manta/internal/call"
+	"manta/internal/event"
 	"manta/objstore"
 )
 
@@ -20,6 +21,7 @@ func (o *owner) header(l *lane, p *peer) laneHeader {
 }
 
 func (o *owner) send(l *lane, p *peer, tasks []*submission, more bool) {
+	o.tellSent(tasks, p)
 	if p != nil && p.worker != nil {
 		o.workers.send(l, p, tasks)
 		return
@@ -81,7 +83,10 @@ func (o *owner) stray(number uint64, out *objstore.Outcome) {
 // lost has a task whose node died tried again at once, or ends it.
 func (o *owner) lost(s *submission, p *peer) (retry bool) {
 	if _, retry := again(&s.Target.Options, int(s.Attempt), nil, 0); retry {
-		s.Attempt++
+		o.tellOver(s, event.Lost, ErrWorkerLost)
+		s.Retry(ErrWorkerLost)
+		s.lane.counts.RetriedLost++
+		o.tellQueued(s)
 		o.noteLoss(s, p)
 		return true
 	}

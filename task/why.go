@@ -189,22 +189,12 @@ func (l *lane) crowd() string {
 
 // find returns a submission by its number, and how many are to go before it; nil if it is not in the queue.
 func (q *queue) find(number uint64) (found *submission, ahead int) {
-	look := func(s *submission) bool {
+	for s := range q.all() {
 		if s.Number() == number {
-			found = s
-		} else if !s.ended {
+			return s, ahead
+		}
+		if !s.ended {
 			ahead++
-		}
-		return found != nil
-	}
-	for i := len(q.front) - 1; i >= 0; i-- {
-		if look(q.front[i]) {
-			return found, ahead
-		}
-	}
-	for _, s := range q.rest[q.head:] {
-		if look(s) {
-			return found, ahead
 		}
 	}
 	return nil, ahead

@@ -29,20 +29,20 @@ type world struct {
 	broken []string // what must never be
 }
 
-type event struct {
+type occurrence struct {
 	at    moment
 	order int // of those at the same time
 	do    func()
 }
 
-type eventHeap []event
+type eventHeap []occurrence
 
 func (h eventHeap) Len() int { return len(h) }
 func (h eventHeap) Less(i, j int) bool {
 	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].order < h[j].order
 }
 func (h eventHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h *eventHeap) Push(e any)   { *h = append(*h, e.(event)) }
+func (h *eventHeap) Push(e any)   { *h = append(*h, e.(occurrence)) }
 func (h *eventHeap) Pop() any {
 	old := *h
 	e := old[len(old)-1]
@@ -58,13 +58,13 @@ func newWorld(seed uint64) *world {
 
 func (w *world) after(d time.Duration, do func()) {
 	w.count++
-	heap.Push(&w.events, event{w.now + d, w.count, do})
+	heap.Push(&w.events, occurrence{w.now + d, w.count, do})
 }
 
 // run goes on until nothing is left to do or the time is over.
 func (w *world) run(until moment) {
 	for len(w.events) > 0 && w.events[0].at <= until {
-		e := heap.Pop(&w.events).(event)
+		e := heap.Pop(&w.events).(occurrence)
 		w.now = e.at
 		e.do()
 		for _, h := range w.hosts {

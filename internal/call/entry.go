@@ -14,6 +14,7 @@ type Entry struct {
 	Deadline int64    // in nanoseconds of Unix time; 0 means none
 	Attempt  uint16   // 1 the first time
 	Plain    bool     // the result is wanted as JSON, for a plain client
+	Told     bool     // what happens to it is an event: its owner has decided
 }
 
 // entryOverhead is about how many bytes an entry takes beside its arguments.
@@ -24,6 +25,7 @@ const (
 	flagPlain = 1 << iota
 	flagDeadline
 	flagAgain // the attempt follows; else it is the first
+	flagTold
 )
 
 // Until returns the deadline, and false if there is none.
@@ -72,7 +74,7 @@ func (c *Call) Entry() Entry {
 
 // head returns the call as an entry without its arguments.
 func (c *Call) head() Entry {
-	e := Entry{Number: c.Number(), Attempt: c.Attempt, Plain: c.Plain}
+	e := Entry{Number: c.Number(), Attempt: c.Attempt, Plain: c.Plain, Told: c.Told}
 	if c.watch != nil && !c.watch.deadline.IsZero() {
 		e.Deadline = c.watch.deadline.UnixNano()
 	}
@@ -91,6 +93,9 @@ func (e *Entry) appendHead(b []byte) []byte {
 	if e.Attempt != 1 {
 		flags |= flagAgain
 	}
+	if e.Told {
+		flags |= flagTold
+	}
 	b = append(b, flags)
 	if flags&flagDeadline != 0 {
 		b = bus.AppendInt(b, e.Deadline)
@@ -105,7 +110,7 @@ func (e *Entry) appendHead(b []byte) []byte {
 func ReadEntry(r *bus.Reader) (e Entry) {
 	e.Number, e.Attempt = r.Uint(), 1
 	flags := r.Byte()
-	e.Plain = flags&flagPlain != 0
+	e.Plain, e.Told = flags&flagPlain != 0, flags&flagTold != 0
 	if flags&flagDeadline != 0 {
 		e.Deadline = r.Int()
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strings"
+	"time"
 
 	"manta/bus"
 	"manta/internal/member"
@@ -42,11 +43,19 @@ type Work struct {
 	// Arrival is what the arguments name, on its way to be registered with its owners. Whoever made the call keeps it until the call is
 	// answered, so that has to wait for the arrival.
 	Arrival *objstore.Arrival
+	Fetched time.Time // when the arguments were there, of a call of which is told
 	values  [maxArgs]bus.Value
 }
 
 // Run fetches the arguments that are objects and calls the handler. The value may lie in w.Room; the error is as it travels.
 func (w *Work) Run(ctx context.Context, store *objstore.Store) (bus.Value, error) {
+	if store.Node().Tracer != nil {
+		return w.traced(ctx, store)
+	}
+	return w.serve(ctx, store)
+}
+
+func (w *Work) serve(ctx context.Context, store *objstore.Store) (bus.Value, error) {
 	value, err := w.run(ctx, store)
 	if err != nil {
 		node := store.Node().ID
@@ -79,6 +88,9 @@ func (w *Work) run(ctx context.Context, store *objstore.Store) (value bus.Value,
 	}
 	if nested != nil {
 		w.Arrival = store.Arrive(nested...)
+	}
+	if w.Entry.Told {
+		w.Fetched = time.Now()
 	}
 	defer func() {
 		if r := recover(); r != nil {

@@ -9,6 +9,8 @@ import (
 	"go.uber.org/zap"
 
 	"manta/bus"
+	"manta/internal/event"
+	"manta/internal/logs"
 )
 
 // claimTimeout bounds what is done at once for a claim.
@@ -42,7 +44,7 @@ func (t *Table) act(ctx context.Context, a guardAction) {
 		do = t.removeRecord
 	}
 	if err := do(bounded, a); err != nil && !errors.Is(err, bus.ErrChanged) && ctx.Err() == nil {
-		t.log.Warn("a node whose lease has ended is not removed yet", zap.Stringer("of", a.id), zap.Error(err))
+		t.log.Warn("a node whose lease has ended is not removed yet", logs.Peer(a.id), zap.Error(err))
 	}
 }
 
@@ -51,10 +53,11 @@ func (t *Table) claim(ctx context.Context, a guardAction) error {
 	if err != nil {
 		return err
 	}
-	t.log.Info("a node is gone: its lease has ended", zap.Stringer("of", a.id))
+	t.log.Info("a node is gone: its lease has ended", logs.Peer(a.id))
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.guard.claimed(a.id, revision, time.Now())
+	t.events.Node(event.Node{ID: a.id.String(), State: event.Dead, Ended: event.Now()})
 	return nil
 }
 

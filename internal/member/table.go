@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"manta/bus"
+	"manta/internal/event"
 )
 
 // Info is a node's record.
@@ -44,6 +45,8 @@ type Table struct {
 	pace pace
 	conn *bus.Conn
 	log  *zap.Logger
+
+	events *event.Recorder // of nodes that are found dead
 
 	records *bus.Table
 	leases  *bus.Table
@@ -97,6 +100,13 @@ func OpenTable(ctx context.Context, conn *bus.Conn, self ID, lease time.Duration
 	}
 	t.group.Go(t.serve)
 	return t, nil
+}
+
+// Tell has the table tell of nodes that it finds dead. It must be called before the node joins.
+func (t *Table) Tell(events *event.Recorder) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.events = events
 }
 
 // EmptyTable is the table of a node that is confined: it knows nobody, not even itself.

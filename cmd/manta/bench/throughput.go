@@ -32,6 +32,16 @@ var throughputMeasures = []Measure{
 		Setup: multiClient,
 	},
 	{
+		Name: "tasks_async_untold", Unit: "tasks/s", Baseline: "raw_request_pipelined",
+		About: "tasks_async by nodes that tell no events",
+		Setup: func(ctx context.Context, s *Stage) (Timed, error) { return tasksAsync(ctx, s, 1, withoutEvents) },
+	},
+	{
+		Name: "tasks_async_told", Unit: "tasks/s", Baseline: "tasks_async_untold",
+		About: "tasks_async once more, beside what it is without events",
+		Setup: func(ctx context.Context, s *Stage) (Timed, error) { return tasksAsync(ctx, s, 1) },
+	},
+	{
 		Name: "nested_tasks", Unit: "tasks/s",
 		About: "100 tasks that start 10 children each and read them",
 		Setup: nestedTasks,
@@ -46,6 +56,8 @@ func tasksAsync(ctx context.Context, s *Stage, workers int, tune ...func(*node.C
 	}
 	return tasksBetween(ctx, s, at, repeat(at, workers), tune...)
 }
+
+func withoutEvents(cfg *node.Config) { cfg.EventRate = -1 }
 
 func repeat(at Place, n int) (places []Place) {
 	for range n {
