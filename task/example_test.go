@@ -299,20 +299,20 @@ func ExampleLogger() {
 		log.Fatal(err)
 	}
 	defer n.Close()
-	if _, err := weigh.Call(ctx, "apples"); err != nil {
+	if _, err := stow.Call(ctx, "apples"); err != nil {
 		log.Fatal(err)
 	}
-	for line, err := range node.Logs(ctx, node.LogQuery{Task: "weigh", Follow: true}) {
+	for line, err := range node.Logs(ctx, node.LogQuery{Task: "stow", Follow: true}) {
 		if err != nil {
 			log.Fatal(err)
 		}
 		fmt.Println(line.Task, line.Attempt, line.Level, line.Message, line.Fields)
 		break
 	}
-	// Output: weigh 1 info on the scales map[what:apples]
+	// Output: stow 1 info into the hold map[what:apples]
 }
 
-var weigh = task.Define("weigh", func(ctx context.Context, what string) (int, error) {
-	task.Logger(ctx).Info("on the scales", zap.String("what", what))
+var stow = task.Define("stow", func(ctx context.Context, what string) (int, error) {
+	task.Logger(ctx).Info("into the hold", zap.String("what", what))
 	return len(what), nil
 })
