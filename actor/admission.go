@@ -161,7 +161,7 @@ func (h *host) enter(ctx context.Context, cl *cell, ask *asked, frame []byte) (c
 			return call.Refused, err
 		}
 	}
-	status, err := h.open(cl)
+	status, err := h.open(cl, again)
 	switch {
 	case status == call.Accepted:
 		return status, nil
@@ -199,7 +199,7 @@ func (h *host) register(ctx context.Context, cl *cell, ask *asked, frame []byte)
 }
 
 // open gives a cell its mailbox, unless the node drains.
-func (h *host) open(cl *cell) (call.Status, error) {
+func (h *host) open(cl *cell, again bool) (call.Status, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.draining {
@@ -213,5 +213,9 @@ func (h *host) open(cl *cell) (call.Status, error) {
 	h.cells[sub] = cl
 	h.local[cl.id] = cl
 	h.living.Add()
+	t := h.pastOf(cl.class)
+	if t.Started++; again {
+		t.Restarted++
+	}
 	return call.Accepted, nil
 }

@@ -39,7 +39,8 @@ type caller struct {
 	pause   time.Duration // after a ping that found nobody
 	since   time.Time     // when it was known to have been made, though no ping has found it
 
-	calls  int // without an outcome
+	calls  int    // without an outcome
+	counts *Calls // of its class, and of its node; nil before the first call
 	lanes  []*lane
 	frames uint64 // messages that were sent
 	missed uint64 // of those, the newest ones: they found nobody

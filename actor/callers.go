@@ -36,6 +36,7 @@ type callers struct {
 	mu       sync.Mutex
 	closed   bool
 	waiting  map[uint64]*caller // those that await something, by number
+	counts   member.Named[Calls]
 	lazy     []*caller
 	dirty    []outlet      // lanes that the sender looks at
 	tick     int64         // of tend's clock
@@ -95,6 +96,7 @@ func (cs *callers) enter(out *outgoing) {
 	cs.mu.Lock()
 	defer cs.unlock()
 	c := out.caller
+	cs.countsOf(c).Made++
 	switch {
 	case out.ended: // its ctx has
 		return
@@ -169,6 +171,7 @@ func (cs *callers) endWith(out *outgoing, o *objstore.Outcome) {
 	if o.Err != nil && out.cancelled != nil {
 		o.Err = out.cancelled
 	}
+	cs.countsOf(out.caller).end(o.Err)
 	if out.entered {
 		out.caller.calls--
 		out.lane.forget(out)

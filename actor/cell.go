@@ -63,6 +63,7 @@ type cell struct {
 	flushing bool       // the host will send them
 
 	returned []returned // to callers on this node, once mu is unlocked
+	counts   counts
 }
 
 type phase int
@@ -112,6 +113,7 @@ func (c *cell) start(ctx context.Context) error {
 	if !c.class.start {
 		return nil
 	}
+	c.class.starting.Set()
 	return c.protect(func() error { return c.instance.Interface().(interface{ Start(context.Context) error }).Start(ctx) })
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"manta/bus"
+	"manta/internal/call"
 	"manta/internal/member"
 	"manta/task"
 )
@@ -22,7 +23,8 @@ type class struct {
 	registry *task.Registry
 	typ      reflect.Type // of the struct
 	methods  map[string]*method
-	start    bool    // has Start
+	start    bool // has Start
+	starting *call.Labels
 	close    bool    // has Close
 	groups   []group // the first is of the methods that no other names
 	pending  int     // calls of one process that may have no outcome; 0: any number
@@ -41,6 +43,8 @@ type method struct {
 	args  []reflect.Type
 	calls sync.Pool // of *invocation
 	group int
+
+	labels *call.Labels
 }
 
 // ClassOption changes how actors of a class live.
@@ -131,6 +135,7 @@ var (
 // learnMethods finds the methods that can be called from elsewhere, and checks those that only the cell calls.
 func (c *class) learnMethods() error {
 	pointer := reflect.PointerTo(c.typ)
+	c.starting = c.labels("Start")
 	c.snapshots = pointer.Implements(reflect.TypeFor[Snapshotter]())
 	for i := range pointer.NumMethod() {
 		m := pointer.Method(i)
@@ -152,11 +157,16 @@ func (c *class) learnMethods() error {
 			fallthrough
 		default:
 			if args, ok := callable(m.Type); ok {
-				c.methods[m.Name] = &method{name: c.name + "." + m.Name, fn: m.Func, args: args}
+				c.methods[m.Name] = &method{name: c.name + "." + m.Name, fn: m.Func, args: args, labels: c.labels(m.Name)}
 			}
 		}
 	}
 	return nil
+}
+
+// labels are those of a goroutine that runs a method.
+func (c *class) labels(method string) *call.Labels {
+	return call.NewLabels(call.ActorLabel, c.name, call.MethodLabel, method)
 }
 
 // callable returns the argument types of a method of the form func(*T, context.Context, up to two arguments) (R, error).

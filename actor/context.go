@@ -76,6 +76,9 @@ func (v *visit) Value(key any) any {
 	case any(epochKey{}):
 		return v.cell.epoch
 	}
+	if found := v.method.labels.Value(key); found != nil {
+		return found
+	}
 	if call.IsRunningKey(key) {
 		return v
 	}

@@ -64,6 +64,7 @@ type host struct {
 	draining bool
 	cells    map[*bus.Subscription]*cell // by mailbox: for a moment, a name can have two
 	local    map[string]*cell            // by id, for callers on this node: the latest of a name, until it has ended
+	past     map[string]*Residents       // by class: what was counted of cells that are gone
 
 	origin      time.Time
 	generations member.Generations // of the callers' connections
@@ -77,7 +78,7 @@ func newHost(ctx context.Context, node *member.Node, d *directory, classes *task
 	fence, group := newFence(node), member.NewGroup(ctx)
 	return &host{
 		node: node, directory: d, classes: classes, group: group, workers: newWorkers(group),
-		mail: make(chan *bus.Msg, mailRoom), cells: make(map[*bus.Subscription]*cell), local: make(map[string]*cell),
+		mail: make(chan *bus.Msg, mailRoom), cells: make(map[*bus.Subscription]*cell), local: make(map[string]*cell), past: make(map[string]*Residents),
 		fence: fence, scope: &member.Scope{Node: node}, budget: mailBudget, generations: make(member.Generations), origin: time.Now(),
 		births: newBirths(), flushes: flushes{fence: fence, some: make(chan struct{}, 1)},
 	}
@@ -177,13 +178,11 @@ func (h *host) deliver(ctx context.Context) {
 func (h *host) sort(msg *bus.Msg) {
 	h.mu.Lock()
 	c := h.cells[msg.Sub]
-	if msg.Subject == "" { // the last one of this mailbox: see leave
-		delete(h.cells, msg.Sub)
-		c = nil
-		h.leaving.Done()
-	}
 	h.mu.Unlock()
-	if c != nil {
+	if msg.Subject == "" { // the last one of this mailbox: see leave
+		h.forget(c)
+		h.leaving.Done()
+	} else if c != nil {
 		c.deliver(msg, bus.LastToken(msg.Subject))
 	}
 }

@@ -198,6 +198,7 @@ func (c *cell) call(l *line, v *visit) (objstore.Outcome, *objstore.Arrival) {
 		c.state.RLock()
 		defer c.state.RUnlock()
 	}
+	v.method.labels.Set()
 	return call.Run(v, c.host.node, v.method.name, v.method.handler(c.instance), call.Request{Owner: v.owner, Entry: v.entry})
 }
 
@@ -220,6 +221,7 @@ func (c *cell) answer(l *line, v *visit, out objstore.Outcome) {
 	c.mu.Lock()
 	defer c.unlock()
 	l.running--
+	c.counts.note(out.Err)
 	if v.answered {
 		objstore.StoreOf(c.host.node).Discard(objstore.NewID(v.owner, v.entry.Number), out)
 		return

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 
+	"manta/internal/call"
 	"manta/internal/member"
 )
 
@@ -39,6 +40,7 @@ func (w *workers) run(j job) bool {
 func (w *workers) work(ctx context.Context, j job) {
 	for {
 		j.cell.work(j.line)
+		call.Unlabel()
 		j = job{} // what has ended is not kept
 		if w.idle.Add(1) > idleWorkers {
 			w.idle.Add(-1)

@@ -78,6 +78,15 @@ func (s Subjects) NodeObjectChunk(node string) string { return s.NodeObject(node
 // NodeWhy answers, in words, why a task that the node owns has no result yet.
 func (s Subjects) NodeWhy(node string) string { return s.prefix + "node." + node + ".why" }
 
+// NodeClock answers what time it is at a node.
+func (s Subjects) NodeClock(node string) string { return s.prefix + "node." + node + ".clock" }
+
+// NodeDrain has a node drain and leave.
+func (s Subjects) NodeDrain(node string) string { return s.prefix + "node." + node + ".drain" }
+
+// NodeProfile answers with profiles of a node's process.
+func (s Subjects) NodeProfile(node string) string { return s.prefix + "node." + node + ".profile" }
+
 // NodeActors answers questions about the actors that a node has asked for.
 func (s Subjects) NodeActors(node string) string { return s.prefix + "node." + node + ".actor" }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -48,6 +49,10 @@ type Node struct {
 	plain   *plain.Objects // nil as service is
 	undo    []func() error // what Close does, the last one first
 
+	departure atomic.Pointer[departure] // nil unless DrainNode has asked for one
+	started   time.Time
+	draining  atomic.Bool
+
 	closing  sync.Once
 	closed   chan struct{}
 	closeErr error // valid once closed
@@ -63,7 +68,7 @@ func Start(ctx context.Context, cfg Config) (*Node, context.Context, error) {
 	id := member.NewID()
 	cfg = cfg.withDefaults(id)
 	running, end := context.WithCancelCause(context.WithoutCancel(ctx))
-	n := &Node{config: cfg, end: end, closed: make(chan struct{})}
+	n := &Node{config: cfg, end: end, started: time.Now(), closed: make(chan struct{})}
 	if err := n.start(ctx, id, running.Done()); err != nil {
 		n.giveUp()
 		return nil, nil, fmt.Errorf("cannot start a node: %w", err)
@@ -196,7 +201,7 @@ func (n *Node) join(ctx context.Context) (err error) {
 	}
 	n.record = member.Info{
 		ID: n.self.ID, Name: n.config.Name, Resources: n.self.Capacity.Total().Own().Quantities(), Labels: n.config.Labels,
-		Functions: n.tasks.Functions(), Classes: n.actors.Classes(), Version: Version, Started: time.Now(),
+		Functions: n.tasks.Functions(), Classes: n.actors.Classes(), Version: Version, Started: n.started,
 	}
 	n.lease, err = n.self.Members.Join(ctx, n.record)
 	if err != nil {
@@ -205,11 +210,14 @@ func (n *Node) join(ctx context.Context) (err error) {
 	n.tell(event.Joined)
 	n.group = member.NewGroup(ctx)
 	n.group.Go(n.lease.Serve)
-	asked, err := n.self.Conn.Subscribe(n.self.Conn.NodeState(n.ID()), "", n.answerState)
-	if err != nil {
-		return err
+	for subject, handle := range map[string]func(*bus.Msg){
+		n.self.Conn.NodeState(n.ID()): n.answerState, n.self.Conn.NodeProfile(n.ID()): n.profileAsked,
+		n.self.Conn.NodeClock(n.ID()): n.tellTime, n.self.Conn.NodeDrain(n.ID()): n.askedToDrain,
+	} {
+		if err := n.answers(subject, handle); err != nil {
+			return err
+		}
 	}
-	n.onClose(quietly(func() { _ = asked.Unsubscribe() })) // its one error is that the connection is closed
 	if err := errors.Join(n.tasks.Open(ctx), n.actors.Open()); err != nil {
 		return err
 	}
@@ -230,6 +238,15 @@ func (n *Node) join(ctx context.Context) (err error) {
 	return n.self.Members.Await(ctx, func(members []member.Info) bool {
 		return slices.ContainsFunc(members, func(m member.Info) bool { return m.ID == n.self.ID })
 	})
+}
+
+// answers has others' questions on a subject answered until the node closes.
+func (n *Node) answers(subject string, handle func(*bus.Msg)) error {
+	asked, err := n.self.Conn.Subscribe(subject, "", handle)
+	if err == nil {
+		n.onClose(quietly(func() { _ = asked.Unsubscribe() })) // its one error is that the connection is closed
+	}
+	return err
 }
 
 // leave says goodbye: the owners of tasks that Close has cut short send them elsewhere.
@@ -278,6 +295,7 @@ func (n *Node) Drain(ctx context.Context) error {
 		return nil
 	default:
 	}
+	n.draining.Store(true)
 	steps := []func(context.Context) error{n.tasks.Drain}
 	if !n.self.Confined {
 		steps = []func(context.Context) error{n.tasks.Retire, n.retire, n.tasks.Drain, n.actors.Drain, n.objects.Drain}

@@ -74,6 +74,9 @@ func TestWorkersDoAllThatNodesDoWithThePermissionsOfWorkers(t *testing.T) {
 	if v, err := ledger.Call(ctx, 1); v != 2 || err != nil {
 		t.Errorf("a durable task: %d, %v", v, err)
 	}
+	if profile, err := node.Profile(ctx, second.ID(), "heap", 0); len(profile) == 0 || err != nil {
+		t.Errorf("a profile: %d bytes, %v", len(profile), err)
+	}
 	if _, err := task.Declare[int, int]("nobody").Call(ctx, 1); !errors.Is(err, task.ErrNotRegistered) { // workers that are no nodes were asked for
 		t.Errorf("what nobody serves: %v", err)
 	}
@@ -228,7 +231,8 @@ func TestARoleMayDoWhatItsTemplateSaysAndNothingElse(t *testing.T) {
 	others := []attempt{
 		request("manta.default.task.secret", "", false), request("manta.default.actor.visits.Add", "1", false), request("manta.default.actor.visits.kill", "", false),
 		request("manta.default.call.tally.visits.Add", "1", false), request("manta.default.create.tally", "", false),
-		publish("manta.default.work.square", false), publish("manta.default.node."+n.ID()+".task.square", false), publish("manta.default.freed", false),
+		publish("manta.default.work.square", false), publish("manta.default.node."+n.ID()+".task.square", false), publish("manta.default.node."+n.ID()+".profile", false),
+		publish("manta.default.freed", false), request("manta.default.node."+n.ID()+".drain", "", false),
 		publish("manta.other.task.square", false), request("manta.default.object."+object.ID().String(), "", false),
 	}
 	for role, attempts := range map[string][][]attempt{

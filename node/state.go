@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"manta/actor"
+	"manta/bus"
 	"manta/internal/member"
 	"manta/objstore"
 	"manta/task"
@@ -30,14 +32,24 @@ func (n *Node) Resources() (total, free Resources) {
 type Stats struct {
 	Objects objstore.Stats
 	Tasks   task.Stats
+	Actors  actor.Stats
+	NATS    bus.Stats
 	// Rejected counts the messages that came to this node and cannot be read, are of another version, or ask without naming a subject for
 	// their answer. The log tells of some, at most one a second.
 	Rejected int64
+	// EventsTold are the events of this node in the cluster's stream, EventsLeft those that were left out: beyond what the node may tell in a
+	// second, or because they could not be stored.
+	EventsTold, EventsLeft int64
 }
 
 // Stats returns the node's counters.
 func (n *Node) Stats() Stats {
-	return Stats{Objects: n.objects.Stats(), Tasks: n.tasks.Stats(), Rejected: n.self.Rejected()}
+	s := Stats{Objects: n.objects.Stats(), Tasks: n.tasks.Stats(), NATS: n.self.Conn.Stats(), Rejected: n.self.Rejected()}
+	if n.actors != nil {
+		s.Actors = n.actors.Stats()
+	}
+	s.EventsTold, s.EventsLeft = n.self.Events.Counts()
+	return s
 }
 
 // Why says in words why a task has no result yet, for people to read: the words may change. They are one of

@@ -18,6 +18,8 @@ type cache struct {
 	entries  map[string]*list.Element // by blob id; values are *cached
 	order    *list.List               // most recently used first
 	segments int                      // of the entries
+	hits     int64                    // times that a blob was wanted and was here, or on its way
+	misses   int64
 }
 
 // cached is a blob that is here or on its way.
@@ -35,10 +37,20 @@ func newCache(limit int64) *cache {
 	return &cache{limit: limit, entries: make(map[string]*list.Element), order: list.New()}
 }
 
-// entry returns a blob's entry. A fresh one is the caller's to fill.
-func (c *cache) entry(blob bus.Blob) (e *cached, fresh bool) {
+// want returns the entry of a blob that is to be read. A fresh one is the caller's to fill.
+func (c *cache) want(blob bus.Blob) (e *cached, fresh bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if e, fresh = c.entry(blob); fresh {
+		c.misses++
+	} else {
+		c.hits++
+	}
+	return e, fresh
+}
+
+// entry returns a blob's entry, which may be fresh; the cache is locked.
+func (c *cache) entry(blob bus.Blob) (e *cached, fresh bool) {
 	if el, ok := c.entries[blob.ID]; ok {
 		c.order.MoveToFront(el)
 		return el.Value.(*cached), false
@@ -53,6 +65,11 @@ func (c *cache) entry(blob bus.Blob) (e *cached, fresh bool) {
 func (c *cache) fill(e *cached, value bus.Value, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.complete(e, value, err)
+}
+
+// complete is fill with the cache locked.
+func (c *cache) complete(e *cached, value bus.Value, err error) {
 	e.value, e.err = value, err
 	close(e.done)
 	if err != nil {
@@ -71,9 +88,11 @@ func (c *cache) fill(e *cached, value bus.Value, err error) {
 
 // keep enters a blob whose value is at hand.
 func (c *cache) keep(blob bus.Blob, value bus.Value) *cached {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	e, fresh := c.entry(blob)
 	if fresh {
-		c.fill(e, value, nil)
+		c.complete(e, value, nil)
 	}
 	return e
 }

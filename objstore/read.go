@@ -59,7 +59,7 @@ func (s *Store) open(ctx context.Context, scope *member.Scope, id ID, out *Outco
 	case out.Value.Format != 0:
 		return out.Value, nil
 	}
-	e, fresh := s.cache.entry(out.Blob.Blob)
+	e, fresh := s.cache.want(out.Blob.Blob)
 	if fresh && !s.group.Go(func(ctx context.Context) { s.download(ctx, id, e, *out.Blob) }) {
 		s.cache.fill(e, bus.Value{}, bus.ErrClosed)
 	}

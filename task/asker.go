@@ -40,15 +40,15 @@ type asker struct {
 	answers  *bus.Subscription
 	underway member.Tally
 
-	mu        sync.Mutex
-	closed    bool
-	submitted int64
-	last      uint64 // number of the newest question
-	waiting   map[*question]struct{}
-	queue     []*question
-	resting   []*question // that did not run, and are asked again at the next tick
-	open      map[uint64]*question
-	finished  call.Finished // outcomes to hand out once unlocked
+	mu       sync.Mutex
+	closed   bool
+	counts   member.Named[Submissions]
+	last     uint64 // number of the newest question
+	waiting  map[*question]struct{}
+	queue    []*question
+	resting  []*question // that did not run, and are asked again at the next tick
+	open     map[uint64]*question
+	finished call.Finished // outcomes to hand out once unlocked
 }
 
 // question is one task that is asked for.
@@ -89,7 +89,7 @@ func (a *asker) submit(ctx context.Context, t *call.Target, args call.Args) *obj
 	q.Object.PromisedBy(q)
 	a.mu.Lock()
 	a.underway.Add()
-	a.submitted++
+	a.counts.Of(t.Name).enter(false)
 	a.waiting[q] = struct{}{}
 	a.mu.Unlock()
 	a.watches.Bind(ctx, q)
@@ -216,6 +216,7 @@ func (a *asker) conclude(q *question, msg *bus.Msg) {
 func (a *asker) lost(q *question) {
 	if _, retry := again(&q.Target.Options, int(q.Attempt), nil, 0); retry && !q.ended {
 		q.Retry(ErrWorkerLost)
+		a.counts.Of(q.Target.Name).RetriedLost++
 		a.queue = append(a.queue, q)
 		return
 	}
@@ -234,6 +235,7 @@ func (a *asker) stop(q *question) {
 func (a *asker) end(q *question, out objstore.Outcome) {
 	if !q.ended {
 		q.ended = true
+		a.counts.Of(q.Target.Name).end(out.Err, false)
 		a.underway.Done()
 		a.finished.Add(&q.Call, &out)
 	}

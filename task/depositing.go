@@ -23,6 +23,7 @@ type pending struct {
 	target  *call.Target
 	deposit deposit
 	blobs   []bus.Blob  // of its large arguments
+	plainly *bus.Msg    // what is stored in place of the deposit: the task is submitted as plain clients submit theirs
 	ended   func(error) // ends its span; nil if it has none
 
 	// Under durables.mu.
@@ -239,7 +240,11 @@ func (d *durables) send(p *pending) {
 }
 
 func (d *durables) sendLocked(p *pending) {
-	msg := &bus.Msg{Subject: d.node.Conn.Durable(p.target.Name, keyOf(p.id)), Data: p.deposit.frame()}
+	msg := p.plainly
+	if msg == nil {
+		msg = &bus.Msg{Data: p.deposit.frame()}
+	}
+	msg.Subject = d.node.Conn.Durable(p.target.Name, keyOf(p.id))
 	d.publisher.Publish(msg, func() error { return d.leaves(p) }, func(err error, _ bool) { d.stored(p, err) })
 }
 

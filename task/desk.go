@@ -3,7 +3,6 @@ package task
 import (
 	"fmt"
 	"maps"
-	"sync/atomic"
 	"time"
 
 	"manta/bus"
@@ -36,6 +35,7 @@ type desk struct {
 
 	host        *host // of the jobs; nil in tests
 	guests      map[guestKey]*guest
+	runs        map[string]*runs   // by function, of those that are served here
 	generations member.Generations // of the owners' connections
 	starting    []*job             // to be run
 	dirty       []*guest           // with results to send
@@ -44,11 +44,10 @@ type desk struct {
 	held        int                // jobs that are here
 	emptied     chan struct{}      // closed when held is 0; nil unless somebody waits for that
 	swept       moment
-	refused     atomic.Int64
 }
 
 func newDesk(id member.ID, capacity *member.Capacity, maxBatch int) *desk {
-	d := &desk{id: id, maxBatch: maxBatch, maxGuests: maxGuests, guests: make(map[guestKey]*guest), generations: make(member.Generations)}
+	d := &desk{id: id, maxBatch: maxBatch, maxGuests: maxGuests, guests: make(map[guestKey]*guest), runs: make(map[string]*runs), generations: make(member.Generations)}
 	d.slots = newSlots(capacity, d)
 	return d
 }
@@ -144,7 +143,9 @@ func (d *desk) guestOf(m *tasksMessage, function, reply string, now moment) (*gu
 		if len(d.guests) >= d.maxGuests {
 			return nil, fmt.Errorf("%w: node %s knows %d lanes, and takes no more", call.ErrOverload, d.id, d.maxGuests)
 		}
-		g.handler, _ = d.lookup(function)
+		if g.handler, _ = d.lookup(function); g.handler != nil {
+			g.runs = d.runsOf(function)
+		}
 		d.epoch++
 		g.outbox.epoch = d.epoch
 		d.guests[key] = g
@@ -261,7 +262,7 @@ func (d *desk) run(j *job) {
 
 // back implements slotActions.
 func (d *desk) back(j *job) {
-	d.refused.Add(1)
+	j.guest.runs.refused++
 	d.answer(j, call.Busy, nil)
 	d.sendSoon(j.guest)
 }

@@ -145,26 +145,3 @@ func (e *Engine) Close() (err error) {
 	e.durables.close()
 	return err
 }
-
-// Stats counts tasks since the node started.
-type Stats struct {
-	Submitted int64 // by this node
-	Ran       int64 // on this node, whoever submitted them
-	Refused   int64 // sent to this node when it had no room
-}
-
-// Stats returns the node's counters.
-func (e *Engine) Stats() Stats {
-	if a := e.asker; a != nil {
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		return Stats{Submitted: a.submitted}
-	}
-	e.owner.mu.Lock()
-	s := Stats{Submitted: e.owner.submitted}
-	e.owner.mu.Unlock()
-	if e.host != nil {
-		s.Ran, s.Refused = e.host.ran.Load(), e.host.desk.refused.Load()
-	}
-	return s
-}

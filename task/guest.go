@@ -14,6 +14,7 @@ type guest struct {
 	own      bool // its owner is this node: what runs here may start more, and wait for it
 	need     member.Amounts
 	handler  call.Handler
+	runs     *runs  // what its function's tasks do here, those of other lanes too; nil if it is not served
 	reply    string // subject of its owner
 
 	jobs    jobList  // those that are here and have no reply yet
@@ -32,6 +33,15 @@ type guest struct {
 type guestKey struct {
 	owner member.ID
 	lane  uint64
+}
+
+// begin notes that a slot is a job's.
+func (g *guest) begin(j *job, now moment) {
+	g.running++
+	g.waits = now
+	if g.runs != nil {
+		g.runs.waited.Note(now - j.since)
+	}
 }
 
 // idle says whether nothing of the lane is here.

@@ -53,7 +53,6 @@ type host struct {
 	woken   chan struct{} // holds one token when serve is to look after the desk
 	ticking atomic.Bool   // serve looks at the clock by itself
 	breath  *breath
-	ran     atomic.Int64
 	text    string // the node's id
 
 	mu   sync.Mutex
@@ -169,6 +168,7 @@ func (h *host) handle(msg *bus.Msg) error {
 func (h *host) work(w *call.Work, j *job) {
 	yielded := h.now()
 	for begun := yielded; j != nil; {
+		j.guest.runs.labels.Set()
 		w.Function, w.Handler, w.Entry = j.guest.function, j.guest.handler, &j.entry
 		if j.entry.Told {
 			w.Fetched = time.Time{}
@@ -188,13 +188,13 @@ func (h *host) work(w *call.Work, j *job) {
 			yielded = begun
 		}
 	}
+	call.Unlabel()
 	*w = call.Work{Room: w.Room} // an idle goroutine holds no arguments
 }
 
 // returned answers a task that has returned, and gives its slot to the next one.
 func (h *host) returned(j *job, value bus.Value, err error, a *objstore.Arrival, took time.Duration, now moment) (next *job) {
 	held := j.end()
-	h.ran.Add(1)
 	later := err == nil && len(value.Data) > objstore.InlineLimit || a.Pending()
 	switch {
 	case err != nil && h.group.Context().Err() != nil: // cut short by Close: that is no outcome, its owner sends it elsewhere
@@ -208,6 +208,7 @@ func (h *host) returned(j *job, value bus.Value, err error, a *objstore.Arrival,
 	}
 	h.mu.Lock()
 	defer h.unlock()
+	j.guest.runs.note(took, err != nil)
 	next = h.desk.finished(j, held, took, len(value.Data), now)
 	if !later {
 		h.desk.answerSoon(j, &out, next == nil, now)

@@ -40,7 +40,7 @@ type job struct {
 	host  *host
 	guest *guest
 	entry call.Entry
-	since moment // of its queueing
+	since moment // it came
 
 	before, after *job // of the same guest
 
@@ -128,6 +128,9 @@ func (j *job) Value(key any) any {
 	}
 	if call.IsRunningKey(key) {
 		return j
+	}
+	if v := j.guest.runs.labels.Value(key); v != nil {
+		return v
 	}
 	return j.context().Value(key)
 }

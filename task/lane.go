@@ -47,6 +47,7 @@ type lane struct {
 	streams  bool // its function is a streaming one
 	do       laneActions
 	maxBatch int
+	counts   *Submissions // of its function, and of its owner
 
 	backlog  queue
 	peers    map[member.ID]*peer

@@ -54,7 +54,7 @@ type owner struct {
 
 	mu          sync.Mutex
 	closed      bool
-	submitted   int64
+	counts      member.Named[Submissions]
 	lanes       map[laneKey]*lane
 	numbered    []*lane           // nil for one that is forgotten
 	bounds      map[string]*bound // the placement groups to which lanes are bound
@@ -153,7 +153,7 @@ func (o *owner) submission(ctx context.Context, t *call.Target, args call.Args, 
 
 // launch has a task run as soon as its arguments have values, unless ctx ends before.
 func (o *owner) launch(ctx context.Context, s *submission) {
-	o.tellOf(ctx, s)
+	s.TellOf(ctx, o.node.Events, o.text)
 	o.watches.Bind(ctx, s)
 	if s.Ready() {
 		o.enqueue(s)
@@ -181,8 +181,10 @@ func (o *owner) await(s *submission) bool {
 	if s.ended {
 		return false
 	}
-	o.count(s)
+	counts := o.counts.Of(s.Target.Name)
+	o.count(s, counts)
 	o.waiting[s] = struct{}{}
+	counts.Waiting++
 	return true
 }
 
@@ -191,7 +193,7 @@ func (o *owner) enqueue(s *submission) {
 	o.mu.Lock()
 	defer o.unlock()
 	if !s.Ready() {
-		delete(o.waiting, s)
+		o.endWait(s)
 	}
 	switch {
 	case s.ended:
@@ -200,9 +202,9 @@ func (o *owner) enqueue(s *submission) {
 		o.end(s, &objstore.Outcome{Err: fmt.Errorf("%s: %w", s.Target.Name, bus.ErrClosed)})
 		return
 	}
-	o.count(s)
 	l := o.laneOf(s.Target)
 	s.lane = l
+	o.count(s, l.counts)
 	o.tellQueued(s)
 	switch {
 	case l.bound != nil && l.bound.denies(l) != nil:
@@ -216,13 +218,19 @@ func (o *owner) enqueue(s *submission) {
 }
 
 // count enters a task among those without an outcome.
-func (o *owner) count(s *submission) {
+func (o *owner) count(s *submission, counts *Submissions) {
 	if !s.counted {
 		s.counted = true
-		if !s.again {
-			o.submitted++
-		}
+		counts.enter(s.again)
 		o.underway.Add()
+	}
+}
+
+// endWait takes a task out of those that wait for arguments, if it is one.
+func (o *owner) endWait(s *submission) {
+	if _, waits := o.waiting[s]; waits {
+		delete(o.waiting, s)
+		o.counts.Of(s.Target.Name).Waiting--
 	}
 }
 
@@ -234,7 +242,7 @@ func (o *owner) laneOf(t *call.Target) *lane {
 	l := o.lanes[key]
 	if l == nil {
 		l = newLane(t.Name, uint64(len(o.numbered)), needOf(&t.Options), o, o.maxBatch)
-		l.placing, l.streams = t.Options.Placing, t.Streams
+		l.placing, l.streams, l.counts = t.Options.Placing, t.Streams, o.counts.Of(t.Name)
 		number := strconv.FormatUint(l.number, 10)
 		l.nodeReply, l.pingReply = o.node.Conn.Inbox(nodeToken+number), o.node.Conn.Inbox(pingToken+number)
 		l.doorSubject, l.doorReply = o.node.Conn.Work(t.Name), o.node.Conn.Inbox(doorToken+number)
@@ -311,9 +319,10 @@ func (o *owner) end(s *submission, out *objstore.Outcome) {
 		out = &objstore.Outcome{Err: o.lineages.failedAgain(s, out.Err)}
 	}
 	if s.counted {
+		o.countsOf(s).end(out.Err, s.again)
 		o.underway.Done()
 	}
-	o.tellOver(s, outcomeOf(out), out.Err)
+	o.tellOver(s, call.StateOf(out), out.Err)
 	o.finished.Add(&s.Call, out)
 }
 
@@ -329,11 +338,12 @@ func (o *owner) cancel(s *submission, err error) {
 
 // drop is cancel with the owner locked.
 func (o *owner) drop(s *submission, err error) {
-	delete(o.waiting, s)
+	o.endWait(s)
 	if s.ended {
 		return
 	}
 	if p := o.pauses.drop(s); p != nil {
+		s.lane.counts.Pausing--
 		o.end(s, &objstore.Outcome{Err: p.cut(err)})
 		return
 	}

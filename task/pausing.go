@@ -32,6 +32,8 @@ func (o *owner) failed(s *submission, err error) bool {
 	o.tellOver(s, event.Failed, err)
 	s.Retry(err)
 	s.failed = true
+	s.lane.counts.RetriedFailed++
+	s.lane.counts.Pausing++
 	o.tellQueued(s)
 	if o.pauses.add(s, o.now()+wait, failure) {
 		o.alarm.Reset(wait)
@@ -49,6 +51,7 @@ func (o *owner) resume() {
 	var due []*submission
 	for s := o.pauses.due(now); s != nil; s = o.pauses.due(now) {
 		due = append(due, s)
+		s.lane.counts.Pausing--
 	}
 	for i := len(due) - 1; i >= 0; i-- { // the last one first: each goes to the front
 		due[i].lane.backlog.pushFront(due[i])

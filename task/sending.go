@@ -85,6 +85,7 @@ func (o *owner) lost(s *submission, p *peer) (retry bool) {
 	if _, retry := again(&s.Target.Options, int(s.Attempt), nil, 0); retry {
 		o.tellOver(s, event.Lost, ErrWorkerLost)
 		s.Retry(ErrWorkerLost)
+		s.lane.counts.RetriedLost++
 		o.tellQueued(s)
 		o.noteLoss(s, p)
 		return true

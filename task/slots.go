@@ -49,6 +49,7 @@ type slotActions interface {
 // came takes in a task.
 func (s *slots) came(j *job, now moment) {
 	g := j.guest
+	j.since = now
 	s.endOffer(g)
 	switch {
 	case s.closed && !g.own:
@@ -56,22 +57,20 @@ func (s *slots) came(j *job, now moment) {
 	case g.queue.len() == 0 && !s.isKeptFrom(g, now) && s.capacity.Take(g.need):
 		s.start(j, now)
 	case g.pace.takes(g.queue.len(), g.running):
-		s.enqueue(j, now)
+		s.enqueue(j)
 	default:
 		s.do.back(j)
 	}
 }
 
 func (s *slots) start(j *job, now moment) {
-	j.guest.running++
-	j.guest.waits = now
+	j.guest.begin(j, now)
 	count(s.taken, j.guest.need, 1)
 	s.do.run(j)
 }
 
-func (s *slots) enqueue(j *job, now moment) {
+func (s *slots) enqueue(j *job) {
 	g := j.guest
-	j.since = now
 	if g.queue.len() == 0 {
 		s.queued = append(s.queued, g)
 	}
@@ -100,9 +99,9 @@ func (s *slots) finished(g *guest, held member.Amounts, now moment) (next *job) 
 	g.running--
 	if len(held) == len(g.need) && len(s.line)+len(s.open) == 0 && len(s.queued) > 0 && !s.capacity.Contended() {
 		if q := s.queued[0]; q == g || q.need.Equal(g.need) { // the common case: the slot goes on as it is
-			q.running++
-			q.waits = now
-			return s.take(0)
+			next = s.take(0)
+			q.begin(next, now)
+			return next
 		}
 	}
 	s.capacity.Give(held)

@@ -27,6 +27,7 @@ type Lease struct {
 	hasty  chan struct{}
 
 	standing atomic.Pointer[standing]
+	answer   atomic.Pointer[Answer]
 	mu       sync.Mutex
 	renewed  chan struct{} // closed at the next renewal
 }
@@ -124,8 +125,32 @@ func (l *Lease) notePause() {
 	l.paused = !l.paused
 }
 
-// step does what is next, and tells tenure how it went. The error is for people.
+// Answer is how JetStream answered when the lease was last renewed, taken or looked at.
+type Answer struct {
+	At   time.Time     // it came, or was waited for until then
+	Took time.Duration // there and back
+	Err  error         // what went wrong; nil if it answered
+}
+
+// Answered returns the last answer; the zero Answer of a nil Lease.
+func (l *Lease) Answered() Answer {
+	if l == nil {
+		return Answer{}
+	}
+	return *l.answer.Load()
+}
+
+// step does what is next. The error is for people.
 func (l *Lease) step(ctx context.Context) error {
+	begun := time.Now()
+	err := l.do(ctx)
+	now := time.Now()
+	l.answer.Store(&Answer{At: now, Took: now.Sub(begun), Err: err})
+	return err
+}
+
+// do does what is next, and tells tenure how it went.
+func (l *Lease) do(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, l.tenure.pace.renewal())
 	defer cancel()
 	action := l.tenure.next(time.Now())

@@ -49,7 +49,7 @@ func Alive(msg *bus.Msg) bool { return msg.Header.Get("Status") == SignStatus }
 // Answered reads the last answer.
 func Answered(msg *bus.Msg) (bus.Value, error) {
 	code := msg.Header.Get(bus.CodeHeader)
-	if code == "" && msg.Header.Get(resultHeader) != "" {
+	if code == "" && msg.Header.Get(ResultHeader) != "" {
 		return bus.Value{}, fmt.Errorf("the result is larger than a message may be: %w", bus.ErrConfined)
 	}
 	if code == "" {

@@ -19,9 +19,9 @@ import (
 const (
 	// failureHeader is the code under which the error of a function is registered, beside the code that says that it failed.
 	failureHeader = "Manta-Failure"
-	// resultHeader asks for a ref of the result in place of its value, and says in a reply that it is one.
-	resultHeader = "Manta-Result"
-	resultRef    = "ref"
+	// ResultHeader asks for a ref of the result in place of its value, and says in a reply that it is one, by the word ResultRef.
+	ResultHeader = "Manta-Result"
+	ResultRef    = "ref"
 )
 
 // Desk takes plain requests on, as many at a time as it is configured to, and answers them. Its node answers for them until group ends.
@@ -132,7 +132,7 @@ func (r *Request) inBackground(do func(context.Context)) {
 }
 
 func (r *Request) answerWith(ctx context.Context, result *objstore.Object) {
-	byRef := r.Msg.Header.Get(resultHeader) == resultRef
+	byRef := r.Msg.Header.Get(ResultHeader) == ResultRef
 	most := r.most()
 	value, err := r.desk.store.Fetch(ctx, result, most)
 	if err == nil && !byRef {
@@ -164,7 +164,7 @@ func (r *Request) answerRef(result *objstore.Object) {
 		return
 	}
 	reply := r.reply(value)
-	reply.Header.Set(resultHeader, resultRef)
+	reply.Header.Set(ResultHeader, ResultRef)
 	r.Last(reply)
 }
 
