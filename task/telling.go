@@ -27,7 +27,10 @@ func (d *durables) tell(ctx context.Context, id objstore.ID, function string) {
 func (o *owner) tellSent(tasks []*submission, p *peer) {
 	node := ""
 	for _, s := range tasks {
-		if p != nil && node == "" && (s.Told || o.node.Events.HasRoom()) {
+		if !s.Tells(o.node.Events) {
+			continue
+		}
+		if p != nil && node == "" {
 			node = p.where()
 		}
 		s.TellSent(o.node.Events, o.text, node)

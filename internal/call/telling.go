@@ -53,14 +53,15 @@ func (c *Call) TellQueued(events *event.Recorder, owner string) {
 	}
 }
 
-// TellSent tells that an attempt is on its way to a node, "" if it is not known to which. Of one that was left out when it was made, with many
-// others, is told from here on if there is room.
+// Tells says whether what happens to a call is told, now that it is to be sent: one that was left out when it was made, with many others, may be
+// told of from here on.
+func (c *Call) Tells(events *event.Recorder) bool {
+	c.Told = c.Told || events.Retake()
+	return c.Told
+}
+
+// TellSent tells of a call that Tells says so of that it is on its way to a node, "" if it is not known to which.
 func (c *Call) TellSent(events *event.Recorder, owner, node string) {
-	if !c.Told {
-		if c.Told = events.Retake(); !c.Told {
-			return
-		}
-	}
 	t := c.Fact(owner, event.Sent)
 	t.Sent, t.Node = event.Now(), node
 	events.Task(t)

@@ -73,9 +73,6 @@ func Start(ctx context.Context, conn *bus.Conn, cfg Config) *Recorder {
 // Take says whether everything is to be told of one more task.
 func (r *Recorder) Take() bool { return r != nil && r.Budget.Take() }
 
-// HasRoom says whether something may be told of one more task.
-func (r *Recorder) HasRoom() bool { return r != nil && r.Budget.room.Load() > 0 }
-
 // Retake is Take for a task that was left out when it began.
 func (r *Recorder) Retake() bool { return r != nil && r.Budget.Retake() }
 
