@@ -26,6 +26,8 @@
 // (List.Missing), and of how many tasks nothing was told because there were too many (List.LeftOut, Config.EventRate). Times are those of the machine on which
 // something happened. [Node.Why] explains one task.
 //
+// [Logs] hands out what tasks and actors have logged with task.Logger. Where OpenTelemetry's spans go is said in Config.TracerProvider.
+//
 // # Needs
 //
 // The NATS server must have JetStream; Start refuses one that does not.
