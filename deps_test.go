@@ -62,6 +62,7 @@ var rules = []rule{
 
 			"cmd/manta":             "it connects as its flags say",
 			"cmd/manta/natscontext": "it makes options of nats.go of the contexts of the nats command",
+			"cmd/manta/doctor":      "it looks at the server, and at what its user may do, before a node could start",
 			"cmd/manta/bench":       "plain NATS is what it compares Manta with",
 		}),
 		wrong: folder{path: "task", imports: []string{"github.com/nats-io/nats.go/jetstream"}},
