@@ -242,7 +242,7 @@ func notInLibrary(library string) func(folder) []string {
 var outside = map[string][]string{
 	"cmd": {
 		"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/jedib0t/go-pretty", "gopkg.in/yaml.v3", "golang.org/x/term", // the command line
-		"github.com/nats-io/nats.go", "go.uber.org/zap", "go.uber.org/goleak", "pgregory.net/rapid",
+		"github.com/nats-io/nats.go", "go.uber.org/zap", "github.com/google/pprof", "go.uber.org/goleak", "pgregory.net/rapid",
 	},
 	"integration": {"go.uber.org/zap", "go.opentelemetry.io/otel", "go.uber.org/goleak"},
 }

@@ -18,7 +18,7 @@ func (x *examination) buckets(ctx context.Context, js jetstream.JetStream) {
 	var there []*jetstream.StreamInfo
 	for _, name := range []string{
 		"KV_" + s.NodesTable(), "KV_" + s.LeasesTable(), "KV_" + s.ActorsTable(), "KV_" + s.RequestsTable(), "OBJ_" + s.ObjectsBucket(),
-		s.DurableQueue(), "KV_" + s.ResultsTable(),
+		s.DurableQueue(), "KV_" + s.ResultsTable(), s.Events(), s.Logs(),
 	} {
 		asked := time.Now()
 		stream, err := js.Stream(ctx, name)
