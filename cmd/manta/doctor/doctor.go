@@ -2,7 +2,9 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/url"
@@ -12,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"manta/bus"
 	"manta/node"
 )
 
@@ -82,7 +85,10 @@ func (x *examination) bad(state State, name, fix, format string, args ...any) {
 
 // connect connects as a plain client does.
 func (x *examination) connect(ctx context.Context) {
-	options := append([]nats.Option{nats.Name("manta doctor"), nats.Timeout(x.Timeout), nats.MaxReconnects(0)}, x.Options...)
+	inbox := bus.NewSubjects(x.namespace()).Reply(cmp.Or(x.Caller, "node"), "doctor"+strings.ToLower(rand.Text())) // where a node's answers come too
+	options := append([]nats.Option{
+		nats.Name("manta doctor"), nats.Timeout(x.Timeout), nats.MaxReconnects(0), nats.CustomInboxPrefix(inbox),
+	}, x.Options...)
 	// What the server does not permit is found by asking, and not told to stderr.
 	nc, err := nats.Connect(x.URL, append(options, nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))...)
 	if err != nil {
@@ -192,7 +198,7 @@ func (x *examination) jetStream(ctx context.Context) {
 	defer cancel()
 	info, err := js.AccountInfo(asking)
 	if err != nil {
-		x.bad(Fail, "jetstream", "start nats-server with -js, or have JetStream enabled for the account; a caller does without: --caller", "it does not answer: %v", err)
+		x.noJetStream(err)
 		return
 	}
 	used := func(used uint64, limit int64) string {
@@ -208,6 +214,19 @@ func (x *examination) jetStream(ctx context.Context) {
 		x.ok("jetstream", "%s", says)
 	}
 	x.buckets(asking, js)
+}
+
+// noJetStream says that JetStream is not to be had, which only a caller does without.
+func (x *examination) noJetStream(err error) {
+	if x.Caller != "" {
+		x.ok("jetstream", "a caller does without")
+		return
+	}
+	fix := "start nats-server with -js, or have JetStream enabled for the account; a caller does without: --caller"
+	if errors.Is(err, context.DeadlineExceeded) {
+		fix = "give this user the permissions of its role, and the --context an inbox_prefix to which it may subscribe; if that is so, JetStream has no leader"
+	}
+	x.bad(Fail, "jetstream", fix, "it does not answer: %v", err)
 }
 
 // full is above nine tenths of a limit.
