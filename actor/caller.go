@@ -16,6 +16,7 @@ import (
 //	   ▲  └──────────────────────────────────────────────────────────────────────────►
 //	   └── sought (of one that is made again: it has moved, or its node is lost) ◄──── alive, doubted
 type caller struct {
+	callers *callers
 	number  uint64 // names its reply subjects, and its creation if this node asked for that
 	id      string
 	class   *class
@@ -62,40 +63,38 @@ const (
 
 // outgoing is a call at its caller.
 type outgoing struct {
-	call    *call.Call
-	callers *callers
-	caller  *caller
-	method  string
+	call.Call
+	caller *caller
+	method *method
 
-	lane      *lane
 	entered   bool // it is one of the caller's calls
 	ready     bool // its arguments have values
 	queued    bool
 	sent      bool
+	moved     bool // it was sent, and did not run because the actor has moved
+	ended     bool
 	place     uint64 // in its lane
 	frame     uint64 // the message in which it was sent
 	visit     *visit // of one that was sent to a cell on this node
-	moved     bool   // it was sent, and did not run because the actor has moved
 	cancelled error  // the outcome, once the cell or its silence has confirmed that it is not wanted
 	patience  *time.Timer
-	ended     bool
 }
 
-// Watched implements call.Bound.
-func (out *outgoing) Watched() *call.Call { return out.call }
+// lane is where the call stands.
+func (out *outgoing) lane() *lane { return out.caller.lanes[out.method.group] }
 
 // Ended implements call.Bound.
-func (out *outgoing) Ended(err error) { out.callers.cancel(out, err) }
+func (out *outgoing) Ended(err error) { out.caller.callers.cancel(out, err) }
 
 // Cancel implements objstore.Promiser.
-func (out *outgoing) Cancel() { out.Ended(out.call.Cancelled()) }
+func (out *outgoing) Cancel() { out.Ended(out.Cancelled()) }
 
 // awaits says whether the caller awaits a word from elsewhere.
 func (c *caller) awaits() bool { return c.calls > 0 || c.pinging || c.starting || c.state == sought }
 
 // newCaller returns a caller of an actor that is not known yet.
-func newCaller(number uint64, id string, c *class, birth objstore.ID) *caller {
-	return &caller{number: number, id: id, class: c, lasting: c.restarts != 0, birth: birth, lanes: c.lanes()}
+func newCaller(cs *callers, number uint64, id string, c *class, birth objstore.ID) *caller {
+	return &caller{callers: cs, number: number, id: id, class: c, lasting: c.restarts != 0, birth: birth, lanes: c.lanes()}
 }
 
 // unserved says whether a call was sent and found nobody: the newest ones, since nobody came back.

@@ -21,6 +21,7 @@ import (
 // callers is the calling half of a node: how it stands with the actors that it has calls to.
 type callers struct {
 	node      *member.Node
+	text      string // the node's id
 	host      *host // whose cells are called without NATS; nil on a node that only calls
 	directory *directory
 	group     *member.Group
@@ -46,6 +47,7 @@ type callers struct {
 
 func startCallers(ctx context.Context, node *member.Node, h *host, d *directory) (*callers, error) {
 	cs := &callers{
+		text: node.ID.String(),
 		node: node, host: h, directory: d, group: member.NewGroup(ctx),
 		waiting: make(map[uint64]*caller), watches: call.NewWatches(node.Closing), some: make(chan struct{}, 1),
 	}
@@ -69,18 +71,23 @@ func (cs *callers) inbox(number uint64, kind string) string {
 }
 
 // submit makes a call of an actor's method.
-func (cs *callers) submit(ctx context.Context, h *handle, method string, c *call.Call) *objstore.Object {
+func (cs *callers) submit(ctx context.Context, h *handle, m *method, t *call.Target, args call.Args, plain bool) *objstore.Object {
 	if h.err != nil {
 		return objstore.FailedObject(h.err)
 	}
-	out := &outgoing{call: c, callers: cs, caller: h.at(cs, member.ID{}), method: method}
-	out.lane = out.caller.lanes[h.class.methods[method].group]
-	c.Object.PromisedBy(out)
+	if cs.node.Tracer != nil {
+		args.Begin(ctx, cs.node, t)
+	}
+	out := &outgoing{caller: h.at(cs), method: m}
+	out.Init(objstore.StoreOf(cs.node), t, args)
+	out.Plain = plain
+	out.TellOf(ctx, cs.node.Events, cs.text)
+	out.Object.PromisedBy(out)
 	cs.underway.Add()
 	cs.watches.Bind(ctx, out) // before others know the call, and could end it
 	cs.enter(out)
-	if !c.Ready() {
-		c.WhenReady(func(err error) {
+	if !out.Ready() {
+		out.WhenReady(func(err error) {
 			if err != nil {
 				cs.cancel(out, err)
 			} else {
@@ -88,7 +95,7 @@ func (cs *callers) submit(ctx context.Context, h *handle, method string, c *call
 			}
 		})
 	}
-	return c.Object
+	return out.Object
 }
 
 // enter notes a call, or ends one that cannot be made.
@@ -110,10 +117,11 @@ func (cs *callers) enter(out *outgoing) {
 		cs.refuse(out, fmt.Errorf("%w: %d calls of actor %s have no result yet", task.ErrOverload, c.calls, c.id))
 		return
 	}
-	c.calls++
-	out.entered, out.ready = true, out.call.Ready()
-	cs.waiting[c.number] = c
-	if l := out.lane; l.ordered || out.ready { // its place is where it was made; without an order it is where it became ready
+	if c.calls++; c.calls == 1 {
+		cs.waiting[c.number] = c
+	}
+	out.entered, out.ready = true, out.Ready()
+	if l := out.lane(); l.ordered || out.ready { // its place is where it was made; without an order it is where it became ready
 		l.push(out)
 	} else {
 		if l.unready == nil {
@@ -129,7 +137,7 @@ func (cs *callers) enter(out *outgoing) {
 
 // refuse ends a call that was not sent.
 func (cs *callers) refuse(out *outgoing, err error) {
-	cs.end(out, objstore.Outcome{Err: fmt.Errorf("%s: %w", out.call.Target.Name, err)})
+	cs.end(out, objstore.Outcome{Err: fmt.Errorf("%s: %w", out.Target.Name, err)})
 }
 
 // makeReady notes that a call's arguments have values.
@@ -140,19 +148,20 @@ func (cs *callers) makeReady(out *outgoing) {
 		return
 	}
 	out.ready = true
-	if !out.queued {
-		delete(out.lane.unready, out)
-		out.lane.push(out)
+	out.TellQueued(cs.node.Events, cs.text)
+	if l := out.lane(); !out.queued {
+		delete(l.unready, out)
+		l.push(out)
 	}
 	cs.pumpOrWait(out)
 }
 
 // pumpOrWait sends a call that has become ready, unless it is to travel with others.
 func (cs *callers) pumpOrWait(out *outgoing) {
-	if c := out.caller; c.cell == nil && out.lane.unanswered() >= promptCalls {
-		cs.pumpSoon(c, out.lane)
+	if c, l := out.caller, out.lane(); c.cell == nil && l.unanswered() >= promptCalls {
+		cs.pumpSoon(c, l)
 	} else {
-		cs.pump(c, out.lane)
+		cs.pump(c, l)
 	}
 }
 
@@ -172,13 +181,14 @@ func (cs *callers) endWith(out *outgoing, o *objstore.Outcome) {
 		o.Err = out.cancelled
 	}
 	cs.countsOf(out.caller).end(o.Err)
+	out.TellOver(cs.node.Events, cs.text, call.StateOf(o), o.Err)
 	if out.entered {
 		out.caller.calls--
-		out.lane.forget(out)
+		out.lane().forget(out)
 	}
 	cs.rest(out.caller)
 	cs.underway.Done()
-	cs.finished.Add(out.call, o)
+	cs.finished.Add(&out.Call, o)
 }
 
 // rest lets go of a caller that awaits nothing.
@@ -216,15 +226,15 @@ func (cs *callers) cancel(out *outgoing, err error) {
 		return
 	}
 	cs.end(out, objstore.Outcome{Err: err})
-	cs.pump(out.caller, out.lane)
+	cs.pump(out.caller, out.lane())
 }
 
 // sayCancelled tells the cell.
 func (cs *callers) sayCancelled(out *outgoing) bool {
-	frame := appendCancel(nil, sender{cs.node.ID, out.caller.number}, out.lane.number, out.place)
+	frame := appendCancel(nil, sender{cs.node.ID, out.caller.number}, out.method.group, out.place)
 	err := cs.node.Conn.Publish(cs.node.Conn.Actor(out.caller.id, controlCancel), "", frame)
 	if err != nil {
-		cs.node.Log.Info("a cancellation was not sent", logs.Class(out.caller.class.name), logs.Actor(out.caller.id), logs.Method(out.method), zap.Error(err))
+		cs.node.Log.Info("a cancellation was not sent", logs.Class(out.caller.class.name), logs.Actor(out.caller.id), logs.Method(bus.LastToken(out.method.name)), zap.Error(err))
 	}
 	return err == nil
 }

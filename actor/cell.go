@@ -62,7 +62,7 @@ type cell struct {
 	dirty    []*visitor // they have answers that are not sent
 	flushing bool       // the host will send them
 
-	returned []returned // to callers on this node, once mu is unlocked
+	returned homecoming // to callers on this node, once mu is unlocked
 	counts   counts
 }
 
@@ -246,7 +246,7 @@ func (c *cell) kill(word *bus.Msg, cause error) {
 	}
 	c.phase = ended
 	for w := range c.visitors.all {
-		for _, v := range slices.Clone(w.visits) {
+		for _, v := range slices.Clone(w.visits.all()) {
 			if !v.answered {
 				c.drop(v, cause)
 			}

@@ -39,6 +39,7 @@ type class struct {
 // method is one that can be called from elsewhere.
 type method struct {
 	name  string        // with the class's
+	word  string        // without
 	fn    reflect.Value // the method expression
 	args  []reflect.Type
 	calls sync.Pool // of *invocation
@@ -157,7 +158,7 @@ func (c *class) learnMethods() error {
 			fallthrough
 		default:
 			if args, ok := callable(m.Type); ok {
-				c.methods[m.Name] = &method{name: c.name + "." + m.Name, fn: m.Func, args: args, labels: c.labels(m.Name)}
+				c.methods[m.Name] = &method{name: c.name + "." + m.Name, word: m.Name, fn: m.Func, args: args, labels: c.labels(m.Name)}
 			}
 		}
 	}

@@ -13,35 +13,62 @@ import (
 // A visit is the ctx that the method gets. Most methods return before anybody asks it for anything, so the ctx behind it is made when it is
 // asked for.
 
+// lifetime is the part of a visit that most do not need; the visit's mu guards it.
+type lifetime struct {
+	ctx   context.Context // the rest of the visit's ctx; nil until somebody asks: it is kept because it is part of one
+	stop  context.CancelCauseFunc
+	cause error // why it was stopped
+}
+
+// more returns the part that is made when it is asked for; mu is locked.
+func (v *visit) more() *lifetime {
+	if v.lifetime == nil {
+		v.lifetime = &lifetime{}
+	}
+	return v.lifetime
+}
+
 // context returns the ctx behind this one.
 func (v *visit) context() context.Context {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.ctx != nil {
-		return v.ctx
+	m := v.more()
+	if m.ctx != nil {
+		return m.ctx
 	}
-	v.ctx, v.stop = v.entry.Context(v.cell.group.Context())
-	if v.cause != nil {
-		v.stop(v.cause)
+	m.ctx, m.stop = v.entry.Context(v.cell.group.Context())
+	switch {
+	case m.cause != nil:
+		m.stop(m.cause)
+	case v.over:
+		m.stop(call.ErrReturned)
 	}
-	return v.ctx
+	return m.ctx
 }
 
 // cancel ends the ctx.
 func (v *visit) cancel(cause error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.cause != nil {
+	if v.over || v.lifetime != nil && v.lifetime.cause != nil {
 		return
 	}
-	v.cause = cause
-	if v.stop != nil {
-		v.stop(cause)
+	m := v.more()
+	m.cause = cause
+	if m.stop != nil {
+		m.stop(cause)
 	}
 }
 
 // returned ends the ctx of a call that is over: the calls that it made go on.
-func (v *visit) returned() { v.cancel(call.ErrReturned) }
+func (v *visit) returned() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.over = true
+	if m := v.lifetime; m != nil && m.stop != nil {
+		m.stop(call.ErrReturned)
+	}
+}
 
 // Deadline implements context.Context.
 func (v *visit) Deadline() (time.Time, bool) { return v.entry.Until() }
@@ -49,7 +76,7 @@ func (v *visit) Deadline() (time.Time, bool) { return v.entry.Until() }
 // Running implements call.Runner.
 func (v *visit) Running() call.Running {
 	r := v.cell.Running()
-	r.ID, r.Owner, r.Attempt, r.Method = objstore.NewID(v.owner, v.entry.Number), v.owner, int(v.entry.Attempt), bus.LastToken(v.method.name)
+	r.ID, r.Owner, r.Attempt, r.Method = objstore.NewID(v.visitor.owner, v.entry.Number), v.visitor.owner, int(v.entry.Attempt), bus.LastToken(v.method.name)
 	return r
 }
 

@@ -19,7 +19,7 @@ func (cs *callers) control(ctx context.Context, h *handle, word string) error {
 	if h.err != nil {
 		return h.err
 	}
-	c := h.at(cs, member.ID{})
+	c := h.at(cs)
 	if err := cs.awaitMade(ctx, c, word); err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (cs *callers) controlOnce(ctx context.Context, h *handle, word string) erro
 // awaitStarted waits until an actor that this node asked for has started, and returns why it has not. Nobody is told of that, so it asks again and
 // again.
 func (cs *callers) awaitStarted(ctx context.Context, h *handle) error {
-	c := h.at(cs, member.ID{})
+	c := h.at(cs)
 	err := cs.awaitMade(ctx, c, "")
 	for pause := pingFirst; err == nil; pause = min(2*pause, pingLast) {
 		cs.mu.Lock()
@@ -122,7 +122,7 @@ func (cs *callers) awaitStarted(ctx context.Context, h *handle) error {
 // giveUp has an actor that no host has accepted yet not made, and waits until that is known.
 func (cs *callers) giveUp(ctx context.Context, h *handle) {
 	if h.err == nil {
-		_ = cs.awaitMade(ctx, h.at(cs, member.ID{}), controlKill) // what it is, nobody asks any more
+		_ = cs.awaitMade(ctx, h.at(cs), controlKill) // what it is, nobody asks any more
 	}
 }
 

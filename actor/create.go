@@ -58,7 +58,7 @@ func (e *Engine) create(c *class, cr *creation) *handle {
 		h.enter()
 	}
 	cs := e.callers
-	created := newCaller(number.Number(), h.id, c, h.birth)
+	created := newCaller(e.callers, number.Number(), h.id, c, h.birth)
 	created.made, created.starting, created.origin = make(chan struct{}), true, o
 	h.set(cs, created)
 	cs.mu.Lock()

@@ -196,7 +196,7 @@ func gone(node *member.Node, h *handle, err error) bool {
 
 // knowsDead says whether this node takes the actor for dead.
 func (cs *callers) knowsDead(h *handle) bool {
-	c := h.at(cs, member.ID{})
+	c := h.at(cs)
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	return c.state == dead

@@ -126,7 +126,7 @@ func (cs *callers) answered(number uint64, frame []byte) error {
 		if c != nil && h.lane < len(c.lanes) {
 			out = c.lanes[h.lane].at(place)
 		}
-		if out == nil || out.call.Number() != n {
+		if out == nil || out.Number() != n {
 			objstore.StoreOf(cs.node).Discard(objstore.NewID(cs.node.ID, n), o)
 			continue
 		}

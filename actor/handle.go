@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"weak"
 
 	"manta/internal/member"
@@ -15,6 +16,8 @@ type handle struct {
 	id    string // token of the mailbox subject
 	class *class
 	err   error // of an actor that was never asked for; every call fails with it
+
+	latest atomic.Pointer[caller] // of callers
 
 	mu      sync.Mutex
 	birth   objstore.ID          // tells the actor from others that have its name before or after it; zero while it is not known
@@ -102,19 +105,35 @@ func known(c *class, id string, birth objstore.ID, detached bool) *handle {
 }
 
 // at returns how a node of this process stands with the actor.
-func (h *handle) at(cs *callers, node member.ID) *caller {
+func (h *handle) at(cs *callers) *caller {
+	if c := h.latest.Load(); c != nil && c.callers == cs {
+		return c
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	c := h.callers[cs]
-	if c == nil {
-		c = newCaller(objstore.StoreOf(cs.node).NextID().Number(), h.id, h.class, h.birth)
-		c.node = node
-		h.set(cs, c)
-		if h.life != nil { // it may have come by a way that does not say who holds it
-			objstore.StoreOf(cs.node).Hold(h.life)
-		}
+	c, first := h.meet(cs, member.ID{})
+	if first && h.life != nil { // it may have come by a way that does not say who holds it
+		objstore.StoreOf(cs.node).Hold(h.life)
 	}
 	return c
+}
+
+// lives notes where the actor lives, for a node that is about to hold it.
+func (h *handle) lives(cs *callers, node member.ID) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.meet(cs, node)
+}
+
+// meet is at for who holds h.mu, and holds the actor if it is the first time.
+func (h *handle) meet(cs *callers, node member.ID) (c *caller, first bool) {
+	if c = h.callers[cs]; c != nil {
+		return c, false
+	}
+	c = newCaller(cs, objstore.StoreOf(cs.node).NextID().Number(), h.id, h.class, h.birth)
+	c.node = node
+	h.set(cs, c)
+	return c, true
 }
 
 func (h *handle) set(cs *callers, c *caller) {
@@ -122,4 +141,5 @@ func (h *handle) set(cs *callers, c *caller) {
 		h.callers = make(map[*callers]*caller)
 	}
 	h.callers[cs] = c
+	h.latest.Store(c)
 }

@@ -35,7 +35,7 @@ func (c *cell) handOver() {
 	}
 	c.phase = moving
 	for i := range c.lines {
-		for _, v := range c.lines[i].queue {
+		for _, v := range c.lines[i].queue.all() {
 			if v.chore == nil && !v.answered {
 				c.refuse(v, errMoved)
 			}

@@ -77,7 +77,7 @@ type host struct {
 func newHost(ctx context.Context, node *member.Node, d *directory, classes *task.Registry) *host {
 	fence, group := newFence(node), member.NewGroup(ctx)
 	return &host{
-		node: node, directory: d, classes: classes, group: group, workers: newWorkers(group),
+		node: node, directory: d, classes: classes, group: group, workers: &workers{group: group},
 		mail: make(chan *bus.Msg, mailRoom), cells: make(map[*bus.Subscription]*cell), local: make(map[string]*cell), past: make(map[string]*Residents),
 		fence: fence, scope: &member.Scope{Node: node}, budget: mailBudget, generations: make(member.Generations), origin: time.Now(),
 		births: newBirths(), flushes: flushes{fence: fence, some: make(chan struct{}, 1)},
@@ -275,6 +275,7 @@ func (h *host) close() error {
 		_ = h.questions.Unsubscribe() // its one error is that the connection is closed
 	}
 	h.group.Stop(bus.ErrClosed)
+	h.workers.dismiss()
 	if !h.group.WaitFor(member.UserGrace) {
 		return errors.New("an actor's method is still running although its ctx has ended")
 	}

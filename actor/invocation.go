@@ -41,30 +41,28 @@ func (m *method) release(i *invocation) {
 	m.calls.Put(i)
 }
 
-// handler returns what runs the method on an instance, a pointer to the struct.
-func (m *method) handler(instance reflect.Value) call.Handler {
-	return func(ctx context.Context, values []bus.Value, plain bool, room []byte) (bus.Value, error) {
-		if len(values) != len(m.args) {
-			return bus.Value{}, fmt.Errorf("%w: %d were sent, the method takes %d", call.ErrArgument, len(values), len(m.args))
-		}
-		i := m.invocation()
-		i.ctx, i.in[0] = ctx, instance
-		for n, value := range values {
-			if err := bus.DecodeTo(value, i.args[n]); err != nil {
-				return bus.Value{}, fmt.Errorf("%w: argument %d: %w", call.ErrArgument, n+1, err)
-			}
-		}
-		out := m.fn.Call(i.in)
-		defer m.release(i)
-		err, _ := out[1].Interface().(error)
-		if plain || err != nil {
-			return call.EncodeResult(out[0].Interface(), err, plain, room)
-		}
-		i.result.Set(out[0])
-		value, err := bus.EncodeFrom(i.result)
-		if err == nil && value.Format != bus.Msgpack && value.Format != bus.Text {
-			value = value.Clone() // a view of what the actor may go on to change
-		}
-		return value, err
+// call runs the method on an instance, a pointer to the struct, as a call.Handler does.
+func (m *method) call(instance reflect.Value, ctx context.Context, values []bus.Value, plain bool, room []byte) (bus.Value, error) {
+	if len(values) != len(m.args) {
+		return bus.Value{}, fmt.Errorf("%w: %d were sent, the method takes %d", call.ErrArgument, len(values), len(m.args))
 	}
+	i := m.invocation()
+	i.ctx, i.in[0] = ctx, instance
+	for n, value := range values {
+		if err := bus.DecodeTo(value, i.args[n]); err != nil {
+			return bus.Value{}, fmt.Errorf("%w: argument %d: %w", call.ErrArgument, n+1, err)
+		}
+	}
+	out := m.fn.Call(i.in)
+	defer m.release(i)
+	err, _ := out[1].Interface().(error)
+	if plain || err != nil {
+		return call.EncodeResult(out[0].Interface(), err, plain, room)
+	}
+	i.result.Set(out[0])
+	value, err := bus.EncodeFrom(i.result, room)
+	if err == nil && value.Format != bus.Msgpack && value.Format != bus.Text {
+		value = value.Clone() // a view of what the actor may go on to change
+	}
+	return value, err
 }

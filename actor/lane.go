@@ -16,11 +16,11 @@ type lane struct {
 	origin uint64 // the last place before the stream
 	last   uint64 // the last place that was given away
 
-	queue []*outgoing // to be sent, in order, and some that have ended
-	gone  int         // of the queue: they have ended
-	sent  []*outgoing // without an outcome, in order, and some that have ended
-	over  int         // of sent: they have ended
-	dirty bool        // the sender will look at it
+	queue fifo[*outgoing] // to be sent, in order, and some that have ended
+	gone  int             // of the queue: they have ended
+	sent  fifo[*outgoing] // without an outcome, in order, and some that have ended
+	over  int             // of sent: they have ended
+	dirty bool            // the sender will look at it
 
 	unready map[*outgoing]struct{} // of a lane without an order: those that await arguments
 }
@@ -34,13 +34,13 @@ const (
 // push puts a call at the end of the queue.
 func (l *lane) push(out *outgoing) {
 	out.queued = true
-	l.queue = append(l.queue, out)
+	l.queue.push(out)
 }
 
 // next returns the first call of the queue, nil if there is none that can be sent.
 func (l *lane) next() *outgoing {
-	for len(l.queue) > 0 {
-		out := l.queue[0]
+	for l.queue.len() > 0 {
+		out := l.queue.first()
 		switch {
 		case out.ended:
 			l.shift()
@@ -55,69 +55,65 @@ func (l *lane) next() *outgoing {
 }
 
 // shift takes the first call out of the queue.
-func (l *lane) shift() {
-	l.queue[0].queued = false
-	l.queue[0] = nil
-	l.queue = l.queue[1:]
-}
+func (l *lane) shift() { l.queue.pop().queued = false }
 
 // give takes the first call out of the queue and gives it a place.
 func (l *lane) give(out *outgoing) {
 	l.shift()
 	l.last++
 	out.sent, out.place = true, l.last
-	l.sent = append(l.sent, out)
+	l.sent.push(out)
 }
 
 // unanswered is how many calls were sent and have no outcome.
-func (l *lane) unanswered() int { return len(l.sent) - l.over }
+func (l *lane) unanswered() int { return l.sent.len() - l.over }
 
 // settled is the place up to which all calls have outcomes.
 func (l *lane) settled() uint64 {
-	if len(l.sent) == 0 {
+	if l.sent.len() == 0 {
 		return l.last
 	}
-	return l.sent[0].place - 1
+	return l.sent.first().place - 1
 }
 
 // forget lets go of a call that has ended.
 func (l *lane) forget(out *outgoing) {
 	if out.sent {
 		l.over++
-		for len(l.sent) > 0 && l.sent[0].ended {
-			l.sent[0] = nil
-			l.sent = l.sent[1:]
+		for l.sent.len() > 0 && l.sent.first().ended {
+			l.sent.pop()
 			l.over--
 		}
-		l.sent, l.over = closeRanks(l.sent, l.over)
+		closeRanks(&l.sent, &l.over)
 	}
 	delete(l.unready, out)
 	if out.queued {
 		l.gone++
-		l.queue, l.gone = closeRanks(l.queue, l.gone)
+		closeRanks(&l.queue, &l.gone)
 	}
 }
 
 // at returns the call that was sent with a place and has no outcome, else nil.
 func (l *lane) at(place uint64) *outgoing {
-	if i, ok := l.find(place); ok && !l.sent[i].ended {
-		return l.sent[i]
+	if i, ok := l.find(place); ok && !l.sent.all()[i].ended {
+		return l.sent.all()[i]
 	}
 	return nil
 }
 
 // find returns where in sent the first call is that does not stand before a place. Most often it is the first, or so many further.
 func (l *lane) find(place uint64) (i int, exact bool) {
-	if n := len(l.sent); n > 0 && place >= l.sent[0].place {
-		if i := place - l.sent[0].place; i < uint64(n) && l.sent[i].place == place {
+	sent := l.sent.all()
+	if n := len(sent); n > 0 && place >= sent[0].place {
+		if i := place - sent[0].place; i < uint64(n) && sent[i].place == place {
 			return int(i), true
 		}
 	}
-	return slices.BinarySearchFunc(l.sent, place, func(out *outgoing, place uint64) int { return cmp.Compare(out.place, place) })
+	return slices.BinarySearchFunc(sent, place, func(out *outgoing, place uint64) int { return cmp.Compare(out.place, place) })
 }
 
 // underway yields those that were sent and have no outcome.
-func (l *lane) underway(yield func(*outgoing) bool) { each(l.sent, yield) }
+func (l *lane) underway(yield func(*outgoing) bool) { each(l.sent.all(), yield) }
 
 // behind yields those that were sent and that a cell has not taken, of which the given one is the last that it has taken in a stream.
 func (l *lane) behind(stream, taken uint64) func(yield func(*outgoing) bool) {
@@ -125,7 +121,7 @@ func (l *lane) behind(stream, taken uint64) func(yield func(*outgoing) bool) {
 		taken = l.origin
 	}
 	i, _ := l.find(taken + 1)
-	return func(yield func(*outgoing) bool) { each(l.sent[i:], yield) }
+	return func(yield func(*outgoing) bool) { each(l.sent.all()[i:], yield) }
 }
 
 // each yields the calls that have no outcome, and returns false when it is to stop.
@@ -140,7 +136,7 @@ func each(calls []*outgoing, yield func(*outgoing) bool) bool {
 
 // calls yields all that have no outcome.
 func (l *lane) calls(yield func(*outgoing) bool) {
-	if !each(l.sent, yield) || !each(l.queue, yield) {
+	if !each(l.sent.all(), yield) || !each(l.queue.all(), yield) {
 		return
 	}
 	for out := range l.unready {
@@ -151,11 +147,11 @@ func (l *lane) calls(yield func(*outgoing) bool) {
 }
 
 // closeRanks removes calls that have ended once they are the most, at a constant cost each.
-func closeRanks(calls []*outgoing, ended int) ([]*outgoing, int) {
-	if 2*ended <= len(calls) {
-		return calls, ended
+func closeRanks(calls *fifo[*outgoing], ended *int) {
+	if 2**ended > calls.len() {
+		calls.prune(func(out *outgoing) bool { return out.ended })
+		*ended = 0
 	}
-	return slices.DeleteFunc(calls, func(out *outgoing) bool { return out.ended }), 0
 }
 
 // arrived hears which place is the last that the cell has taken in a stream, though all up to another were sent. If a call did not arrive it
@@ -176,7 +172,7 @@ func (l *lane) arrived(stream, taken, upTo uint64) {
 // again puts the calls that were sent, from the given one on, back to the front of the queue, and begins a stream.
 func (l *lane) again(i int) {
 	var back []*outgoing
-	for _, out := range l.sent[i:] {
+	for _, out := range l.sent.all()[i:] {
 		if out.ended {
 			l.over--
 			continue
@@ -184,9 +180,8 @@ func (l *lane) again(i int) {
 		out.sent, out.queued, out.moved, out.visit = false, true, false, nil
 		back = append(back, out)
 	}
-	clear(l.sent[i:])
-	l.sent = l.sent[:i]
-	l.queue = append(back, l.queue...)
+	l.sent.cut(i)
+	l.queue = fifo[*outgoing]{memory: append(back, l.queue.all()...)}
 	l.stream++
 	l.origin = l.last
 }
@@ -194,7 +189,7 @@ func (l *lane) again(i int) {
 // known says what the lane is, for a ping. Of very many calls the first ones are asked for.
 func (l *lane) known() lanePing {
 	p := lanePing{lane: l.number, stream: l.stream, upTo: l.last, settled: l.settled()}
-	for _, out := range l.sent {
+	for _, out := range l.sent.all() {
 		if !out.ended && len(p.asked) < maxAsked {
 			p.asked = append(p.asked, out.place)
 		}

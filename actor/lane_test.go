@@ -32,7 +32,7 @@ type letters struct {
 func (c *correspondence) submit(ready bool) {
 	n := uint64(len(c.calls) + 1)
 	var store *objstore.Store // of another process
-	out := &outgoing{lane: c.lane, ready: ready, call: &call.Call{Object: store.PromiseAgain(objstore.NewID(member.ID{1}, n))}}
+	out := &outgoing{ready: ready, Call: call.Call{Object: store.PromiseAgain(objstore.NewID(member.ID{1}, n))}}
 	c.calls = append(c.calls, out)
 	if c.lane.ordered || ready {
 		c.lane.push(out)
@@ -53,7 +53,7 @@ func (c *correspondence) send(most int) {
 	m := letters{head: c.lane.mailHeader()}
 	for out := c.lane.next(); out != nil && len(m.calls) < most; out = c.lane.next() {
 		c.lane.give(out)
-		m.calls = append(m.calls, out.call.Number())
+		m.calls = append(m.calls, out.Number())
 	}
 	if len(m.calls) > 0 || c.lane.unanswered() == 0 {
 		c.toCell = append(c.toCell, m)
@@ -159,7 +159,7 @@ func (c *correspondence) arriveAtCaller() {
 func (c *correspondence) move() {
 	c.toCell, c.back, c.here, c.visitor = nil, nil, nil, nil
 	for out := range c.lane.underway {
-		if slices.Contains(c.taken, out.call.Number()) {
+		if slices.Contains(c.taken, out.Number()) {
 			c.end(out)
 		}
 	}
@@ -202,7 +202,7 @@ func TestEveryCallIsTakenOnceAndInOrderWhateverGetsLost(t *testing.T) {
 			"cancel": func(t *rapid.T) {
 				if n := len(c.calls); n > 0 {
 					out := c.calls[some.Draw(t, "which")%n]
-					cancelled[out.call.Number()] = true
+					cancelled[out.Number()] = true
 					c.end(out)
 				}
 			},
@@ -227,7 +227,7 @@ func TestEveryCallIsTakenOnceAndInOrderWhateverGetsLost(t *testing.T) {
 			once[n] = true
 		}
 		for _, out := range c.calls {
-			if n := out.call.Number(); !out.ended || !once[n] && !cancelled[n] {
+			if n := out.Number(); !out.ended || !once[n] && !cancelled[n] {
 				t.Fatalf("call %d has an outcome: %v, was taken: %v", n, out.ended, once[n])
 			}
 		}

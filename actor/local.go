@@ -15,8 +15,22 @@ import (
 // returned is an outcome for a caller on the cell's node.
 type returned struct {
 	visit   *visit
-	outcome objstore.Outcome // with errMoved: the actor has moved
-	unmade  bool             // the error is that of Start
+	outcome *objstore.Outcome // with errMoved: the actor has moved
+	unmade  bool              // the error is that of Start
+}
+
+// homecoming is the outcomes for callers on the cell's node: most often one.
+type homecoming struct {
+	first returned
+	more  []returned
+}
+
+func (h *homecoming) add(r returned) {
+	if h.first.visit == nil {
+		h.first = r
+		return
+	}
+	h.more = append(h.more, r)
 }
 
 // find returns the cell of that id, if it lives here.
@@ -32,11 +46,16 @@ func (h *host) find(id string) *cell {
 // hand puts a call into the queue of a cell on this node.
 func (cs *callers) hand(out *outgoing) {
 	c := out.caller
-	v := &visit{entry: out.call.Entry(), owner: cs.node.ID, local: out, cell: c.cell}
-	v.name(v.cell.class, []byte(out.method))
-	out.lane.give(out)
+	if out.Tells(cs.node.Events) {
+		out.TellSent(cs.node.Events, cs.text, cs.text)
+	}
+	v := &visit{entry: out.Entry(), method: out.method, local: out, cell: c.cell}
+	if c.cell.class != c.class { // another type of that name
+		v.method = c.cell.method([]byte(out.method.word))
+	}
+	out.lane().give(out)
 	v.place = out.place
-	err := v.cell.take(v, visitorKey{sender{cs.node.ID, c.number}, out.lane.number}, c.birth)
+	err := v.cell.take(v, visitorKey{sender{cs.node.ID, c.number}, out.method.group}, c.birth)
 	if errors.Is(err, errMoved) {
 		cs.moved(out)
 		cs.seekMoved(c)
@@ -89,23 +108,30 @@ func (v *visit) withdraw(cause error) bool {
 
 // unlock releases the cell and hands out what it has for callers of this node.
 func (c *cell) unlock() {
-	returned := c.returned
-	c.returned = nil
+	home := c.returned
+	if home.first.visit == nil {
+		c.mu.Unlock()
+		return
+	}
+	c.returned = homecoming{}
 	c.mu.Unlock()
-	for i := range returned {
-		returned[i].visit.local.callers.returned(&returned[i])
+	home.first.tell()
+	for _, r := range home.more {
+		r.tell()
 	}
 }
 
+func (r returned) tell() { r.visit.local.caller.callers.returned(r) }
+
 // returned ends a call of this node.
-func (cs *callers) returned(r *returned) {
+func (cs *callers) returned(r returned) {
 	o, out := r.outcome, r.visit.local
 	moved := errors.Is(o.Err, errMoved)
 	switch {
 	case moved:
 	case o.Err != nil: // as it would have travelled
 		wire := bus.ReadFields(o.AppendTo(nil))
-		o = objstore.ReadOutcome(&wire)
+		*o = objstore.ReadOutcome(&wire)
 	case o.Blob != nil:
 		o.Blob.From = cs.node.ID
 	}
@@ -115,12 +141,12 @@ func (cs *callers) returned(r *returned) {
 		out.caller.starting = false
 	}
 	if out.ended || out.visit != r.visit { // it was settled when the actor had moved
-		objstore.StoreOf(cs.node).Discard(out.call.Object.ID(), o)
+		objstore.StoreOf(cs.node).Discard(out.Object.ID(), *o)
 		return
 	}
 	switch {
 	case !moved:
-		cs.endWith(out, &o)
+		cs.endWith(out, o)
 		if c := out.caller; r.unmade && c.starting { // the host's word of that is still on its way
 			c.unmade = true
 			cs.bury(c, o.Err, o.Err)

@@ -74,16 +74,26 @@ func (c *cell) called(msg *bus.Msg) {
 
 // takeAll takes the calls behind a header, but those that were taken before, up to the first that is malformed.
 func (c *cell) takeAll(v *visitor, h *mailHeader, r bus.Reader) error {
+	var room []visit
+	var m *method
 	for place := h.first; r.Left() > 0; place++ {
-		method, entry := readCall(&r)
+		before := r.Left()
+		name, entry := readCall(&r)
 		if r.Err() != nil {
 			return r.Err()
 		}
 		if place <= v.taken {
 			continue
 		}
-		call := &visit{entry: entry, owner: h.sender.owner, cell: c, visitor: v, place: place}
-		call.name(c.class, method)
+		if len(room) == 0 { // for what comes behind too, if that is of the same size: it ends soon after
+			room = make([]visit, min(1+r.Left()/(before-r.Left()), batchCalls))
+		}
+		if m == nil || m.word != string(name) {
+			m = c.method(name)
+		}
+		call := &room[0]
+		room = room[1:]
+		call.entry, call.method, call.visitor, call.place, call.cell = entry, m, v, place, c
 		v.take(call)
 		if err := c.admit(call, h.birth); err != nil {
 			c.refuse(call, err)
@@ -152,7 +162,7 @@ func (c *cell) admit(v *visit, birth objstore.ID) error {
 		return fmt.Errorf("actor %s: %w: calls of %d bytes wait at node %s", c.id, task.ErrOverload, waiting, c.host.node.ID)
 	}
 	l := c.lineOf(v)
-	l.queue = append(l.queue, v)
+	l.queue.push(v)
 	c.employ(l)
 	return nil
 }
@@ -219,7 +229,8 @@ func (c *cell) reply(v *visit, out *objstore.Outcome) {
 	v.answered = true
 	w.let()
 	if v.local != nil {
-		c.returned = append(c.returned, returned{v, *out, c.failure != nil})
+		o := *out
+		c.returned.add(returned{v, &o, c.failure != nil})
 		c.forget(w)
 		return
 	}
@@ -278,7 +289,7 @@ func (c *cell) abandon(owner member.ID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for v := range c.visitors.all {
-		if v.owner == owner && len(v.visits) == 0 {
+		if v.owner == owner && v.visits.len() == 0 {
 			c.visitors.remove(v)
 		}
 	}

@@ -47,17 +47,14 @@ func (r Ref[T]) target(expression any) *call.Target {
 	if r.handle.err != nil {
 		return &call.Target{Name: r.handle.class.name, Err: r.handle.err}
 	}
-	name, err := methodName(r.handle.class, expression)
+	m, name, err := methodOf(r.handle.class, expression)
 	t := &call.Target{Name: r.handle.class.name + "." + name, Actor: r.handle.id, Err: err, Fits: fits}
 	t.Submit = func(ctx context.Context, t *call.Target, args call.Args) *objstore.Object {
 		scope, err := member.Unconfined(ctx)
 		if err != nil {
 			return objstore.FailedObject(fmt.Errorf("%s: %w", t.Name, err))
 		}
-		if scope.Node.Tracer != nil {
-			args.Begin(ctx, scope.Node, t)
-		}
-		return part.Of(scope.Node).callers.submit(ctx, r.handle, name, call.New(scope.Node, t, args))
+		return part.Of(scope.Node).callers.submit(ctx, r.handle, m, t, args, false)
 	}
 	return t
 }
@@ -79,19 +76,19 @@ func fits(o call.Options) error {
 	return nil
 }
 
-// methodName returns the name of the method that a method expression stands for. The runtime calls a method expression's
+// methodOf returns the method that a method expression stands for, and its name. The runtime calls a method expression's
 // function pkg.(*T).Name, a closure pkg.f.func1 and a method value pkg.(*T).Name-fm.
-func methodName(c *class, expression any) (string, error) {
+func methodOf(c *class, expression any) (m *method, name string, err error) {
 	v := reflect.ValueOf(expression)
 	if v.IsNil() {
-		return "", fmt.Errorf("class %s: the method is nil: want a method expression such as (*%s).Name", c.name, c.typ.Name())
+		return nil, "", fmt.Errorf("class %s: the method is nil: want a method expression such as (*%s).Name", c.name, c.typ.Name())
 	}
 	full := runtime.FuncForPC(v.Pointer()).Name()
-	name := bus.LastToken(full)
+	name = bus.LastToken(full)
 	m, ok := c.methods[name]
 	if !ok || m.fn.Type() != v.Type() || !strings.HasSuffix(full, ")."+name) {
-		return name, fmt.Errorf("class %s: %s is no method that can be called from elsewhere: want a method expression such as (*%s).Name, "+
+		return nil, name, fmt.Errorf("class %s: %s is no method that can be called from elsewhere: want a method expression such as (*%s).Name, "+
 			"of an exported method that takes a ctx and up to two arguments and returns a value and an error", c.name, full, c.typ.Name())
 	}
-	return name, nil
+	return m, name, nil
 }

@@ -167,6 +167,9 @@ func TestSelfIsTheSameActorInEachLifeAndExitIsItsEnd(t *testing.T) {
 			t.Error(err)
 		}
 		s.await("close")
+		if err := r.Stop(ctx); err != nil { // is answered when its record has ended
+			t.Error(err)
+		}
 		c.Add()
 		c.Kill(second)
 		c.AwaitMembers(0, 3)

@@ -93,7 +93,7 @@ func (c Class[T]) Lookup(ctx context.Context, name string) (Ref[T], error) {
 		return Ref[T]{}, fmt.Errorf("actor %q is of class %s, not %s", name, rec.Class, c.class.name)
 	}
 	h := known(c.class, name, rec.Birth, rec.Detached)
-	h.at(part.Of(scope.Node).callers, rec.Node)
+	h.lives(part.Of(scope.Node).callers, rec.Node)
 	if err := h.hold(ctx, scope.Node); err != nil {
 		return Ref[T]{}, err
 	}

@@ -50,7 +50,7 @@ func (c *cell) exit() {
 	}
 	c.phase = stopping
 	for i := range c.lines {
-		for _, v := range c.lines[i].queue {
+		for _, v := range c.lines[i].queue.all() {
 			if !v.answered && v.chore == nil {
 				c.drop(v, fmt.Errorf("actor %s: %w: it has exited", c.id, ErrDead))
 			}

@@ -98,7 +98,10 @@ func (cs *callers) send(c *caller, l *lane, out *outgoing) {
 	n := 0
 	for ; out != nil && n < batchCalls; out = l.next() {
 		size := len(frame)
-		frame = appendCall(frame, out.method, out.call)
+		if out.Tells(cs.node.Events) {
+			out.TellSent(cs.node.Events, cs.text, c.node.String())
+		}
+		frame = appendCall(frame, out.method.word, &out.Call)
 		if len(frame) > min(limit, batchBytes) && n > 0 {
 			frame = frame[:size]
 			break

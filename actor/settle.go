@@ -1,6 +1,9 @@
 package actor
 
-import "manta/objstore"
+import (
+	"manta/internal/event"
+	"manta/objstore"
+)
 
 // What becomes of calls that were sent to an epoch that has ended.
 
@@ -43,8 +46,10 @@ func (cs *callers) settle(c *caller, lost error) {
 			case out.cancelled != nil:
 				cs.end(out, objstore.Outcome{Err: lost})
 			case out.moved, out.unserved():
-			case int(out.call.Attempt) <= out.call.Target.Options.Retries:
-				out.call.Retry(lost)
+			case int(out.Attempt) <= out.Target.Options.Retries:
+				out.TellOver(cs.node.Events, cs.text, event.Lost, lost)
+				out.Retry(lost)
+				out.TellQueued(cs.node.Events, cs.text)
 			default:
 				cs.end(out, objstore.Outcome{Err: lost})
 			}

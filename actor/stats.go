@@ -143,7 +143,7 @@ func (c *cell) count(r *Residents) {
 	for i := range c.lines {
 		l := &c.lines[i]
 		r.Running += int64(l.running)
-		r.Queued += int64(len(l.queue))
+		r.Queued += int64(l.queue.len())
 	}
 	switch {
 	case c.phase == starting:

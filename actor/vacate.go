@@ -37,7 +37,7 @@ func (c *cell) vacate() {
 	}
 	c.phase, c.moved = ended, true
 	for w := range c.visitors.all {
-		for _, v := range slices.Clone(w.visits) {
+		for _, v := range slices.Clone(w.visits.all()) {
 			switch {
 			case v.answered:
 			case v.began && v.local == nil:

@@ -6,38 +6,34 @@ import (
 	"sync"
 
 	"manta/internal/call"
-	"manta/internal/member"
 	"manta/objstore"
 )
 
 // visit is a call in a cell.
 type visit struct {
 	entry   call.Entry
-	owner   member.ID
-	method  *method
-	unknown string // what the caller calls a method that the class does not have
-
+	method  *method // has no function if the class has none of that name
 	visitor *visitor
 	place   uint64    // in its lane
 	local   *outgoing // the call itself, if its caller is on this node
 	cell    *cell
 
+	chore func(context.Context) // nil for a call: something of the cell's own that has its place in the line
+
 	began    bool // it runs, or has run
 	answered bool // what it returns is not wanted any more
 
-	chore func(context.Context) // nil for a call: something of the cell's own that has its place in the line
-
-	mu    sync.Mutex
-	ctx   context.Context // the rest of the visit's ctx; nil until somebody asks: it is kept because it is part of one
-	stop  context.CancelCauseFunc
-	cause error // why it was stopped
+	over     bool // under mu: the method has returned
+	mu       sync.Mutex
+	lifetime *lifetime // nil until somebody asks for something of the ctx
 }
 
-// name says which method is called.
-func (v *visit) name(c *class, method []byte) {
-	if v.method = c.methods[string(method)]; v.method == nil {
-		v.unknown = string(method)
+// method returns the method that a call names.
+func (c *cell) method(name []byte) *method {
+	if m := c.class.methods[string(name)]; m != nil {
+		return m
 	}
+	return &method{name: string(name)}
 }
 
 // size is about how many bytes a call takes while it waits.
@@ -46,7 +42,7 @@ func (v *visit) size() int64 { return int64(len(v.entry.Args)) + 256 }
 // line is the calls of a group of methods: those that wait, and the goroutines that run them, none when idle.
 type line struct {
 	concurrency int
-	queue       []*visit // in order, and some that were answered already
+	queue       fifo[*visit] // in order, and some that were answered already
 	running     int
 	workers     int // goroutines
 }
@@ -62,19 +58,19 @@ func (c *cell) lineOf(v *visit) *line {
 func (c *cell) enqueue(v *visit) {
 	c.host.waiting.Add(v.size())
 	l := c.lineOf(v)
-	l.queue = append(l.queue, v)
+	l.queue.push(v)
 	c.employ(l)
 }
 
 // busy says whether there is something to run.
-func (l line) busy() bool { return l.workers > 0 || len(l.queue) > 0 }
+func (l line) busy() bool { return l.workers > 0 || l.queue.len() > 0 }
 
 // discard lets go of all that wait in a line.
 func (c *cell) discard(l *line) {
-	for _, v := range l.queue {
+	for _, v := range l.queue.all() {
 		c.host.waiting.Add(-v.size())
 	}
-	l.queue = nil
+	l.queue = fifo[*visit]{}
 }
 
 // employAll is employ for all lines.
@@ -89,7 +85,7 @@ func (c *cell) employ(l *line) {
 	if c.phase == starting || c.phase == ended {
 		return
 	}
-	for l.workers < min(l.concurrency, l.running+len(l.queue)) {
+	for l.workers < min(l.concurrency, l.running+l.queue.len()) {
 		if !c.host.workers.run(job{c, l}) {
 			return
 		}
@@ -116,46 +112,60 @@ func (c *cell) employed() (n int) {
 	return n
 }
 
-// work runs visits until none is left.
-func (c *cell) work(l *line) {
+// work runs visits until none is left. What one has returned is answered when the next one is taken.
+func (c *cell) work(h *hand, l *line) {
 	ctx := c.group.Context()
+	var done *visit
+	var out objstore.Outcome
+	var arrival *objstore.Arrival
 	for {
-		_ = c.host.fence.await(ctx) // if ctx ends, the cell has
+		_ = c.host.fence.await(ctx) // if ctx ends, the cell has, and the visit is answered
 		c.mu.Lock()
-		if len(l.queue) == 0 || c.phase == ended {
+		if done != nil {
+			c.answer(l, done, &out)
+		}
+		v := c.next(l)
+		if v == nil {
 			c.flush()
 			l.workers--
 			c.employ(l)
 			c.rest()
-			c.mu.Unlock()
+			c.unlock()
 			return
 		}
-		v := l.queue[0]
-		c.host.waiting.Add(-v.size())
-		l.queue[0] = nil
-		l.queue = l.queue[1:]
-		if v.answered {
-			c.mu.Unlock()
-			continue
-		}
 		c.flushSoon() // not by this goroutine: nobody knows how long the method takes
-		if v.chore != nil {
-			c.mu.Unlock()
+		c.unlock()
+		if done = nil; v.chore != nil {
 			v.chore(ctx)
-			continue
+		} else if out, arrival = c.run(h, l, v); arrival.Pending() {
+			c.answerLater(l, v, out, arrival)
+		} else {
+			done = v
 		}
-		v.began = true
-		l.running++
-		c.mu.Unlock()
-		c.run(l, v)
 	}
 }
 
-// run runs one visit and answers it.
-func (c *cell) run(l *line, v *visit) {
-	if v.method == nil {
-		c.answer(l, v, objstore.Outcome{Err: fmt.Errorf("class %s has no method %s that can be called from elsewhere", c.class.name, v.unknown)})
-		return
+// next takes the first visit that is to run out of a line, nil if there is none.
+func (c *cell) next(l *line) *visit {
+	for l.queue.len() > 0 && c.phase != ended {
+		v := l.queue.pop()
+		c.host.waiting.Add(-v.size())
+		if v.answered {
+			continue
+		}
+		if v.chore == nil {
+			v.began = true
+			l.running++
+		}
+		return v
+	}
+	return nil
+}
+
+// run runs one visit. Its answer has to wait for the arrival.
+func (c *cell) run(h *hand, l *line, v *visit) (objstore.Outcome, *objstore.Arrival) {
+	if !v.method.fn.IsValid() {
+		return objstore.Outcome{Err: fmt.Errorf("class %s has no method %s that can be called from elsewhere", c.class.name, v.method.name)}, nil
 	}
 	returned := false
 	defer func() {
@@ -163,30 +173,15 @@ func (c *cell) run(l *line, v *visit) {
 			c.replace(l, v)
 		}
 	}()
-	out, arrival := c.call(l, v)
+	out, arrival := c.call(h, l, v)
 	returned = true
 	v.returned()
 	c.ran(c.group.Context())
-	if !arrival.Pending() {
-		c.answer(l, v, out)
-		return
-	}
-	if !c.host.group.Go(func(ctx context.Context) { // the next call does not wait for that
-		select {
-		case <-arrival.Done():
-		case <-ctx.Done():
-		}
-		c.answer(l, v, out)
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.flush()
-	}) {
-		c.answer(l, v, out)
-	}
+	return out, arrival
 }
 
 // call calls the method of a visit.
-func (c *cell) call(l *line, v *visit) (objstore.Outcome, *objstore.Arrival) {
+func (c *cell) call(h *hand, l *line, v *visit) (objstore.Outcome, *objstore.Arrival) {
 	if c.class.idleAfter > 0 {
 		release, err := c.wake(c.group.Context())
 		if err != nil {
@@ -199,35 +194,54 @@ func (c *cell) call(l *line, v *visit) (objstore.Outcome, *objstore.Arrival) {
 		defer c.state.RUnlock()
 	}
 	v.method.labels.Set()
-	return call.Run(v, c.host.node, v.method.name, v.method.handler(c.instance), call.Request{Owner: v.owner, Entry: v.entry})
+	return h.call(v)
 }
 
 // replace answers a visit whose method has ended the goroutine that ran it, which so does no more work.
 func (c *cell) replace(l *line, v *visit) {
 	v.returned()
 	c.ran(c.group.Context())
-	c.answer(l, v, objstore.Outcome{Err: call.Exited(v.method.name, c.host.node.ID, int(v.entry.Attempt))})
+	c.answerLate(l, v, objstore.Outcome{Err: call.Exited(v.method.name, c.host.node.ID, int(v.entry.Attempt))})
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.flush()
 	l.workers--
 	c.employ(l)
 	c.rest()
 }
 
-// answer replies to a visit, unless it was answered already.
-func (c *cell) answer(l *line, v *visit, out objstore.Outcome) {
+// answerLater answers a visit once what its arguments name is registered; the next one does not wait for that.
+func (c *cell) answerLater(l *line, v *visit, out objstore.Outcome, a *objstore.Arrival) {
+	out.Value = out.Value.Clone()
+	if !c.host.group.Go(func(ctx context.Context) {
+		select {
+		case <-a.Done():
+		case <-ctx.Done():
+		}
+		c.answerLate(l, v, out)
+	}) {
+		c.answerLate(l, v, out)
+	}
+}
+
+// answerLate answers a visit that none follows.
+func (c *cell) answerLate(l *line, v *visit, out objstore.Outcome) {
 	_ = c.host.fence.await(c.group.Context()) // if that ends, the cell has, and the visit is answered
 	c.mu.Lock()
 	defer c.unlock()
+	c.answer(l, v, &out)
+	c.flush()
+}
+
+// answer replies to a visit, unless it was answered already. What it returned may lie in the memory of the goroutine that ran it.
+func (c *cell) answer(l *line, v *visit, out *objstore.Outcome) {
 	l.running--
 	c.counts.note(out.Err)
 	if v.answered {
-		objstore.StoreOf(c.host.node).Discard(objstore.NewID(v.owner, v.entry.Number), out)
+		objstore.StoreOf(c.host.node).Discard(objstore.NewID(v.visitor.owner, v.entry.Number), *out)
 		return
 	}
 	if v.local == nil { // else the value itself goes there, with what keeps its refs
-		objstore.StoreOf(c.host.node).Lend(&out, v.owner)
+		objstore.StoreOf(c.host.node).Lend(out, v.visitor.owner)
 	}
-	c.reply(v, &out)
+	c.reply(v, out)
 }

@@ -8,12 +8,8 @@ import (
 	"manta/objstore"
 )
 
-const (
-	// answersBytes is the size at which a message of answers is sent at the latest.
-	answersBytes = 16 << 10
-	// keptBytes bounds the answers to one visitor that are kept until it has them, to be sent again if they got lost.
-	keptBytes = 16 << 20
-)
+// keptBytes bounds the answers to one visitor that are kept until it has them, to be sent again if they got lost.
+const keptBytes = 16 << 20
 
 // visitor is a caller's lane at the cell: how many of its calls were taken, and answers on their way to it. One that has everything is
 // forgotten.
@@ -22,28 +18,22 @@ type visitor struct {
 	inbox string // where its answers go
 	epoch uint64 // of the actor
 
-	stream   uint64   // the latest
-	taken    uint64   // the last place of which the call was taken
-	reported uint64   // what taken was when the caller was last told of a hole
-	visits   []*visit // that were taken and have no answer, in order, and some that have one
-	answered int      // of visits
+	stream   uint64       // the latest
+	taken    uint64       // the last place of which the call was taken
+	reported uint64       // what taken was when the caller was last told of a hole
+	visits   fifo[*visit] // that were taken and have no answer, in order, and some that have one
+	answered int          // of visits
 
-	frame []byte // the next message of answers
-	count int    // of them
-	dirty bool   // somebody will send it
-	kept  []kept
+	open  answers // the next message of answers
+	usual int     // how long the one before was
+	dirty bool    // somebody will send it
+	kept  fifo[answers]
 	bytes int // of kept
 }
 
 type visitorKey struct {
 	sender
 	lane int
-}
-
-// kept is an answer that may have got lost.
-type kept struct {
-	place  uint64
-	answer []byte
 }
 
 // enter brings a visitor up to date with what stands before calls. It returns false if they are late, or hole if others are missing before them.
@@ -61,101 +51,97 @@ func (v *visitor) enter(h *mailHeader) (ok, hole bool) {
 
 // settle lets go of answers up to a place.
 func (v *visitor) settle(place uint64) {
-	n := 0
-	for n < len(v.kept) && v.kept[n].place <= place {
-		v.bytes -= len(v.kept[n].answer)
-		n++
+	for v.kept.len() > 0 && v.kept.first().most <= place {
+		v.bytes -= len(v.kept.pop().frame)
 	}
-	v.kept = slices.Delete(v.kept, 0, n)
 }
 
 // idle says whether the visitor has everything.
-func (v *visitor) idle() bool { return len(v.visits) == 0 && len(v.kept) == 0 && v.count == 0 }
+func (v *visitor) idle() bool { return v.visits.len() == 0 && v.kept.len() == 0 && v.open.count == 0 }
 
 // take notes a call.
 func (v *visitor) take(call *visit) {
 	v.taken = call.place
-	v.visits = append(v.visits, call)
+	v.visits.push(call)
 }
 
 // let notes that a call, which is marked so, has its answer.
 func (v *visitor) let() {
 	v.answered++
-	for len(v.visits) > 0 && v.visits[0].answered {
-		v.visits[0] = nil
-		v.visits = v.visits[1:]
+	for v.visits.len() > 0 && v.visits.first().answered {
+		v.visits.pop()
 		v.answered--
 	}
-	if 2*v.answered > len(v.visits) {
-		v.visits = slices.DeleteFunc(v.visits, func(call *visit) bool { return call.answered })
+	if 2*v.answered > v.visits.len() {
+		v.visits.prune(func(call *visit) bool { return call.answered })
 		v.answered = 0
 	}
 }
 
 // at returns the call that was taken with a place and has no answer, else nil.
 func (v *visitor) at(place uint64) *visit {
-	i, ok := slices.BinarySearchFunc(v.visits, place, func(call *visit, place uint64) int { return cmp.Compare(call.place, place) })
-	if !ok || v.visits[i].answered {
+	visits := v.visits.all()
+	i, ok := slices.BinarySearchFunc(visits, place, func(call *visit, place uint64) int { return cmp.Compare(call.place, place) })
+	if !ok || visits[i].answered {
 		return nil
 	}
-	return v.visits[i]
+	return visits[i]
 }
 
 // answer puts an outcome into the next message. It returns true if that is to be sent at once.
 func (v *visitor) answer(host member.ID, place, number uint64, out *objstore.Outcome) (full bool) {
-	if v.count == 0 {
-		v.frame = appendAnswers(make([]byte, 0, 64), host, v.epoch, v.lane)
+	if v.open.count == 0 {
+		v.open = newAnswers(host, v.epoch, v.lane, v.usual)
 	}
-	begin := len(v.frame)
-	v.frame = appendAnswer(v.frame, place, number, out)
-	v.count++
-	v.kept = append(v.kept, kept{place, v.frame[begin:]})
-	v.bytes += len(v.frame) - begin
-	for v.bytes > keptBytes && len(v.kept) > 1 {
-		v.bytes -= len(v.kept[0].answer)
-		v.kept = v.kept[1:]
-	}
-	return v.count >= batchCalls || len(v.frame) >= answersBytes
+	v.open.add(place, number, out)
+	return v.open.full()
 }
 
-// next takes the next message, nil if there is none.
+// next takes the next message, nil if there is none, and keeps it.
 func (v *visitor) next() []byte {
-	if v.count == 0 {
+	if v.open.count == 0 {
 		return nil
 	}
-	frame := v.frame
-	frame[answersHead-1] = byte(v.count)
-	v.frame, v.count, v.dirty = nil, 0, false
+	frame := v.open.seal()
+	v.kept.push(v.open)
+	v.bytes += len(frame)
+	for v.bytes > keptBytes && v.kept.len() > 1 {
+		v.bytes -= len(v.kept.pop().frame)
+	}
+	v.open, v.usual, v.dirty = answers{}, len(frame), false
 	return frame
 }
 
-// repeat puts kept answers to the given calls into the next messages, which send is given once they are full, and returns the calls that are
-// neither kept nor here.
+// repeat gives send messages with the kept answers to the given calls, and returns the calls that are neither kept nor here.
 func (v *visitor) repeat(host member.ID, asked []uint64, send func(frame []byte)) (gone []uint64) {
 	if len(asked) == 0 {
 		return nil
 	}
-	answers := make(map[uint64][]byte, len(v.kept))
-	for _, k := range v.kept {
-		answers[k.place] = k.answer
+	found := make(map[uint64][]byte)
+	for _, k := range v.kept.all() {
+		for place, answer := range k.each {
+			found[place] = answer
+		}
 	}
+	for place := range v.open.each { // these are about to be sent
+		found[place] = nil
+	}
+	again := newAnswers(host, v.epoch, v.lane, 0)
 	for _, place := range asked {
-		answer, ok := answers[place]
+		answer, ok := found[place]
 		switch {
 		case !ok && v.at(place) == nil:
 			gone = append(gone, place)
-		case ok:
-			if v.count == 0 {
-				v.frame = appendAnswers(nil, host, v.epoch, v.lane)
-			}
-			v.frame = append(v.frame, answer...)
-			if v.count++; v.count >= batchCalls || len(v.frame) >= answersBytes {
-				send(v.next())
+		case answer != nil:
+			again.append(answer)
+			if again.full() {
+				send(again.seal())
+				again = newAnswers(host, v.epoch, v.lane, 0)
 			}
 		}
 	}
-	if v.count > 0 {
-		send(v.next())
+	if again.count > 0 {
+		send(again.seal())
 	}
 	return gone
 }

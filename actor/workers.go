@@ -2,7 +2,7 @@ package actor
 
 import (
 	"context"
-	"sync/atomic"
+	"sync"
 
 	"manta/internal/call"
 	"manta/internal/member"
@@ -15,8 +15,10 @@ const idleWorkers = 16
 // grow its stack anew, which costs as much as all else of a call.
 type workers struct {
 	group *member.Group
-	jobs  chan job // without room: what is put into it is taken by one that has nothing to do
-	idle  atomic.Int32
+
+	mu        sync.Mutex
+	dismissed bool
+	idle      []chan job // of those that have nothing to do; each has room for one
 }
 
 // job is a line that has calls.
@@ -25,32 +27,52 @@ type job struct {
 	line *line
 }
 
-func newWorkers(group *member.Group) *workers { return &workers{group: group, jobs: make(chan job)} }
-
 // run has somebody work on a line. It does not block, and returns false if the node is closing.
 func (w *workers) run(j job) bool {
-	select {
-	case w.jobs <- j:
-		return true
-	default:
-		return w.group.Go(func(ctx context.Context) { w.work(ctx, j) })
+	w.mu.Lock()
+	n := len(w.idle)
+	if n == 0 {
+		w.mu.Unlock()
+		return w.group.Go(func(context.Context) { w.work(j) })
+	}
+	latest := w.idle[n-1] // whose memory is in the caches still
+	w.idle = w.idle[:n-1]
+	w.mu.Unlock()
+	latest <- j
+	return true
+}
+
+func (w *workers) work(j job) {
+	h, more := newHand(), make(chan job, 1)
+	for there := true; there; j, there = <-more {
+		j.cell.work(h, j.line)
+		call.Unlabel()
+		h.rest()
+		j = job{} // what has ended is not kept
+		if !w.rest(more) {
+			return
+		}
 	}
 }
 
-func (w *workers) work(ctx context.Context, j job) {
-	for {
-		j.cell.work(j.line)
-		call.Unlabel()
-		j = job{} // what has ended is not kept
-		if w.idle.Add(1) > idleWorkers {
-			w.idle.Add(-1)
-			return
-		}
-		select {
-		case j = <-w.jobs:
-			w.idle.Add(-1)
-		case <-ctx.Done():
-			return
-		}
+// rest notes that a goroutine has nothing to do, and returns false if it is not needed any more.
+func (w *workers) rest(more chan job) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.dismissed || len(w.idle) == idleWorkers {
+		return false
 	}
+	w.idle = append(w.idle, more)
+	return true
+}
+
+// dismiss ends the goroutines once they have nothing to do.
+func (w *workers) dismiss() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.dismissed = true
+	for _, more := range w.idle {
+		close(more)
+	}
+	w.idle = nil
 }

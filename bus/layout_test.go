@@ -151,7 +151,7 @@ func TestStructsOfMoreThanNumbersAreMessagePack(t *testing.T) {
 		make([]withText, n), make([]withBool, n), slices.Repeat([]hidden{{y: 1}}, n), make([]leftOut, n), make([]asText, n), make([]embedding, n),
 		make([]dated, n), make([]empty, n), samples(3), []sample(nil),
 	} {
-		value, err := bus.EncodeFrom(addressable(v))
+		value, err := bus.EncodeFrom(addressable(v), nil)
 		if err != nil || value.Format != bus.Msgpack {
 			t.Errorf("%T is %v, %v", v, value.Format, err)
 		}
@@ -165,7 +165,7 @@ func TestNumbersAreReadOnAPlatformWhereTheyLieOtherwise(t *testing.T) {
 	}
 	var values []bus.Value
 	for _, v := range here {
-		value, err := bus.EncodeFrom(addressable(v))
+		value, err := bus.EncodeFrom(addressable(v), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -177,7 +177,7 @@ func TestNumbersAreReadOnAPlatformWhereTheyLieOtherwise(t *testing.T) {
 		if err := bus.DecodeTo(sent(t, values[i]), got); err != nil || !reflect.DeepEqual(got.Elem().Interface(), want) {
 			t.Errorf("%T came back as %v, %v", want, got.Elem(), err)
 		}
-		there, err := bus.EncodeFrom(addressable(want))
+		there, err := bus.EncodeFrom(addressable(want), nil)
 		if err != nil || there.Format != values[i].Format && there.Format != bus.Msgpack || there.Format == values[i].Format && !slices.Equal(there.Data, values[i].Data) {
 			t.Errorf("%T is written as %v, %v", want, there.Format, err)
 		}
@@ -236,7 +236,7 @@ func FuzzStructs(f *testing.F) {
 }
 
 func encodedFrame(t testing.TB, v any) []byte {
-	value, err := bus.EncodeFrom(addressable(v))
+	value, err := bus.EncodeFrom(addressable(v), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -92,7 +92,7 @@ func TestAnAnyGetsTheTypeThatARawFormatNames(t *testing.T) {
 		[]int8{1}, []int16{-1}, []int32{1}, []int64{1}, []uint16{1}, []uint32{1}, []uint64{1}, []float32{1}, []float64{1},
 		[]complex64{1i}, []complex128{1i}, []byte{1}, "text",
 	} {
-		value, err := bus.EncodeFrom(addressable(want))
+		value, err := bus.EncodeFrom(addressable(want), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -32,7 +32,7 @@ func TestRecordedValuesAreReadAsTheyWereMeant(t *testing.T) {
 
 func encodedAny(t *testing.T, v any) bus.Value {
 	t.Helper()
-	value, err := bus.EncodeFrom(addressable(v))
+	value, err := bus.EncodeFrom(addressable(v), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,12 +55,12 @@ func appendScalar(b []byte, v any) ([]byte, Format, bool) {
 	return b, 0, false
 }
 
-// encodeScalar encodes what v points to if it is a scalar. A string becomes a view.
-func encodeScalar(v any) (Value, bool) {
+// encodeScalar encodes what v points to if it is a scalar, into room if there is enough. A string becomes a view.
+func encodeScalar(v any, room []byte) (Value, bool) {
 	if s, ok := v.(*string); ok {
 		return Value{Format: Text, Data: unsafe.Slice(unsafe.StringData(*s), len(*s))}, true
 	}
-	data, format, ok := appendScalar(nil, v)
+	data, format, ok := appendScalar(room[:0], v)
 	return Value{Format: format, Data: data}, ok
 }
 

@@ -43,6 +43,8 @@ var (
 	membersNow         = gauge("members", "Nodes that this node sees in the cluster, itself included, by state: serving (also those that only call) or draining.", "state")
 	resourceCapacity   = gauge("resource_capacity", "What the node offers of a resource.", "resource")
 	resourceFree       = gauge("resource_free", "What no task, actor or bundle holds of it.", "resource")
+	eventsTold         = counter("events_told_total", "Events of this node that were stored.")
+	eventsLeft         = counter("events_left_out_total", "Events that were left out: beyond what the node may tell in a second, or because they could not be stored.")
 	messagesRejected   = counter("messages_rejected_total", "Messages that cannot be read, are of another version, or name no subject for their answer.")
 )
 

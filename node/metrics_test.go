@@ -112,10 +112,11 @@ func busyCluster(t *testing.T) (client, worker *node.Node) {
 		}
 	}
 	raise := actor.Method(gauges.New(ctx, gaugeActor{Level: 1}, actor.Detached()), (*gaugeActor).Raise)
-	for by, want := range map[int]int{1: 2, -1: 0} {
-		if level, _ := raise.Call(ctx, by); by > 0 && level != want {
-			t.Fatalf("the level is %d, want %d", level, want)
-		}
+	if level, err := raise.Call(ctx, 1); level != 2 || err != nil {
+		t.Fatalf("the level is %d, %v", level, err)
+	}
+	if _, err := raise.Call(ctx, -1); err == nil {
+		t.Fatal("the level fell")
 	}
 	g := newGate(t)
 	hold.Go(ctx, g.name)

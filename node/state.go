@@ -37,6 +37,9 @@ type Stats struct {
 	// Rejected counts the messages that came to this node and cannot be read, are of another version, or ask without naming a subject for
 	// their answer. The log tells of some, at most one a second.
 	Rejected int64
+	// EventsTold are the events of this node in the cluster's stream, EventsLeft those that were left out: beyond what the node may tell in a
+	// second, or because they could not be stored.
+	EventsTold, EventsLeft int64
 }
 
 // Stats returns the node's counters.
@@ -45,6 +48,7 @@ func (n *Node) Stats() Stats {
 	if n.actors != nil {
 		s.Actors = n.actors.Stats()
 	}
+	s.EventsTold, s.EventsLeft = n.self.Events.Counts()
 	return s
 }
 

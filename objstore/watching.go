@@ -27,6 +27,24 @@ func watch(scope *member.Scope, n int) *watching {
 	return &watching{scope: scope, waiters: make([]waiter, 0, n), wake: make(chan struct{}, 1)}
 }
 
+// singles are watchings of one object, used again: most objects are read one by one.
+var singles = sync.Pool{New: func() any { return watch(nil, 1) }}
+
+// awaitOne waits until one object has settled.
+func awaitOne(ctx context.Context, scope *member.Scope, st *state) error {
+	w := singles.Get().(*watching)
+	w.scope = scope
+	w.add(st, 0)
+	if err := w.await(ctx, 1); err != nil {
+		w.close() // and is not used again: somebody may be about to settle it
+		return err
+	}
+	clear(w.waiters)
+	*w = watching{waiters: w.waiters[:0], wake: w.wake} // whoever has settled it is done with it: its token came last
+	singles.Put(w)
+	return nil
+}
+
 // add watches one more object, whose index is what next returns.
 func (w *watching) add(st *state, index int) {
 	w.waiters = append(w.waiters, waiter{state: st, watching: w, index: index})
