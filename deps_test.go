@@ -62,6 +62,7 @@ var rules = []rule{
 
 			"cmd/manta":             "it connects as its flags say",
 			"cmd/manta/natscontext": "it makes options of nats.go of the contexts of the nats command",
+			"cmd/manta/doctor":      "it looks at the server, and at what its user may do, before a node could start",
 			"cmd/manta/bench":       "plain NATS is what it compares Manta with",
 		}),
 		wrong: folder{path: "task", imports: []string{"github.com/nats-io/nats.go/jetstream"}},
@@ -249,7 +250,7 @@ func notInLibrary(library string) func(folder) []string {
 var outside = map[string][]string{
 	"cmd": {
 		"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/jedib0t/go-pretty", "gopkg.in/yaml.v3", "golang.org/x/term", // the command line
-		"github.com/nats-io/nats.go", "go.uber.org/zap", "go.uber.org/goleak", "pgregory.net/rapid",
+		"github.com/nats-io/nats.go", "go.uber.org/zap", "github.com/google/pprof", "go.uber.org/goleak", "pgregory.net/rapid",
 	},
 	"integration": {"go.uber.org/zap", "go.opentelemetry.io/otel", "go.uber.org/goleak"},
 }

@@ -23,7 +23,7 @@ func (h *host) asked(msg *bus.Msg) {
 		return
 	}
 	q, err := call.ReadRequest(msg.Data)
-	if err == nil && !h.node.Conn.Answerable(msg.Reply) {
+	if err == nil && msg.Reply == "" {
 		err = bus.ErrNoReply
 	}
 	if err != nil {
@@ -48,6 +48,9 @@ func (h *host) create(ctx context.Context, className string, q call.Request, fra
 	var ask asked
 	if err := ask.read(q); err != nil {
 		return call.Refused, err
+	}
+	if ask.inbox != "" && !h.node.Conn.Answerable(ask.inbox) {
+		return call.Refused, fmt.Errorf("%w: the creator's", bus.ErrNoReply)
 	}
 	if ask.life.Revision == 0 { // of one that is made again the record decides
 		a := attempt{objstore.NewID(q.Owner, q.Number), q.Attempt}

@@ -257,6 +257,11 @@ func (cs *callers) neighbour(c *caller) *cell {
 
 // caughtUp sends calls again that have not come to the cell, and ends those whose answers are lost.
 func (cs *callers) caughtUp(c *caller, l *lane, p lanePong) {
+	if l.isForeign(p) && !l.outrun(p.stream) {
+		err := unavailable(c, "somebody else calls it in this node's name")
+		cs.bury(c, err, err)
+		return
+	}
 	l.arrived(p.stream, p.taken, p.upTo)
 	for _, place := range p.gone {
 		if out := l.at(place); out != nil && (place <= p.taken || place <= l.origin) {
@@ -305,8 +310,15 @@ func (cs *callers) notPending(c *caller) {
 // say that it is not wanted any more.
 func (cs *callers) inquired(msg *bus.Msg) {
 	var birth objstore.ID
-	if copy(birth[:], msg.Data) < len(birth) || !cs.node.Conn.Answerable(msg.Reply) {
-		cs.node.Reject(msg, fmt.Errorf("%w: no question about an actor", bus.ErrMalformed))
+	var err error
+	switch {
+	case copy(birth[:], msg.Data) < len(birth):
+		err = fmt.Errorf("%w: no question about an actor", bus.ErrMalformed)
+	case msg.Reply == "":
+		err = bus.ErrNoReply
+	}
+	if err != nil {
+		cs.node.Reject(msg, err)
 		return
 	}
 	p := call.Reply{Host: cs.node.ID, Number: birth.Number(), Status: call.Accepted}

@@ -68,8 +68,14 @@ func readMail(frame []byte) (h mailHeader, r bus.Reader, err error) {
 	h.epoch, h.generation = r.Uint(), r.ReadGeneration()
 	h.lane = readLane(&r)
 	h.stream, h.origin, h.settled, h.first = r.Uint(), r.Uint(), r.Uint(), r.Uint()
+	if h.stream > maxStream {
+		r.Fail("impossible stream of calls")
+	}
 	return h, r, r.Err()
 }
+
+// maxStream is more streams than any lane has begun: behind a higher one its caller could not go on.
+const maxStream = 1 << 40
 
 // maxLanes bounds the groups of methods that a class can have.
 const maxLanes = 1 << 10

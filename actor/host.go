@@ -67,7 +67,7 @@ type host struct {
 	past     map[string]*Residents       // by class: what was counted of cells that are gone
 
 	origin      time.Time
-	generations member.Generations // of the callers' connections
+	generations *member.Generations // of the callers' connections
 
 	flushes flushes
 	plain   *plainDoor
@@ -76,12 +76,14 @@ type host struct {
 // newHost makes a host that begins to take mail with serve.
 func newHost(ctx context.Context, node *member.Node, d *directory, classes *task.Registry) *host {
 	fence, group := newFence(node), member.NewGroup(ctx)
-	return &host{
+	h := &host{
 		node: node, directory: d, classes: classes, group: group, workers: &workers{group: group},
 		mail: make(chan *bus.Msg, mailRoom), cells: make(map[*bus.Subscription]*cell), local: make(map[string]*cell), past: make(map[string]*Residents),
-		fence: fence, scope: &member.Scope{Node: node}, budget: mailBudget, generations: make(member.Generations), origin: time.Now(),
+		fence: fence, scope: &member.Scope{Node: node}, budget: mailBudget, origin: time.Now(),
 		births: newBirths(), flushes: flushes{fence: fence, some: make(chan struct{}, 1)},
 	}
+	h.generations = member.NewGenerations(node, group, &h.mu)
+	return h
 }
 
 // serve begins to take mail.
@@ -96,7 +98,7 @@ func (h *host) serve() {
 // left forgets the callers on a node that is gone, and stops the actors that end with it.
 func (h *host) left(id member.ID) {
 	h.mu.Lock()
-	delete(h.generations, id)
+	h.generations.Forget(id)
 	h.mu.Unlock()
 	for _, cl := range h.residents() {
 		cl.abandon(id)
@@ -107,7 +109,7 @@ func (h *host) left(id member.ID) {
 }
 
 // late says whether calls were sent on a connection that their caller has lost since.
-func (h *host) late(owner member.ID, generation uint64) bool {
+func (h *host) late(owner member.ID, generation uint64) (bool, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.generations.Late(owner, generation, time.Since(h.origin))

@@ -169,6 +169,22 @@ func (l *lane) arrived(stream, taken, upTo uint64) {
 	}
 }
 
+// isForeign says whether a cell has heard of this lane what it has not said: somebody else has written it into a frame in its caller's name.
+func (l *lane) isForeign(p lanePong) bool {
+	return p.stream > l.stream || p.stream == l.stream && p.taken > l.last
+}
+
+// outrun begins a stream behind one that is not the lane's, as the cell takes nothing older. It returns false if there is none behind it. What was sent
+// before stays with the cell, as far as that has it.
+func (l *lane) outrun(stream uint64) bool {
+	if stream >= maxStream {
+		return false
+	}
+	l.stream = stream + 1
+	l.origin = l.last
+	return true
+}
+
 // again puts the calls that were sent, from the given one on, back to the front of the queue, and begins a stream.
 func (l *lane) again(i int) {
 	var back []*outgoing

@@ -15,8 +15,8 @@ import (
 
 // deliver takes a message out of the mailbox.
 func (c *cell) deliver(msg *bus.Msg, word string) {
-	if msg.Reply != "" && !c.host.node.Conn.Answerable(msg.Reply) {
-		c.host.node.Reject(msg, bus.ErrNoReply)
+	if err := c.host.node.Conn.CheckReply(msg); err != nil {
+		c.host.node.Reject(msg, err)
 		return
 	}
 	switch word {
@@ -45,7 +45,11 @@ func (c *cell) called(msg *bus.Msg) {
 		c.host.node.Reject(msg, err)
 		return
 	}
-	if c.host.late(h.sender.owner, h.generation) {
+	late, err := c.host.late(h.sender.owner, h.generation)
+	if err != nil {
+		c.host.node.Reject(msg, err)
+	}
+	if late || err != nil {
 		return
 	}
 	c.mu.Lock()
@@ -183,18 +187,25 @@ func (c *cell) pinged(msg *bus.Msg) {
 	c.met = c.met || asked.sender.owner == c.creation.Owner && asked.birth == c.birth()
 	c.flush()
 	p := c.pong(asked.birth)
+	inbox := "" // where its caller hears, whatever a frame in its name has said
+	if root, ok := strings.CutSuffix(msg.Reply, wordOfPing); ok {
+		inbox = root + wordOfCall
+	}
 	for _, l := range asked.lanes {
-		p.lanes = append(p.lanes, c.tell(asked.sender, l))
+		p.lanes = append(p.lanes, c.tell(asked.sender, inbox, l))
 	}
 	c.send(msg.Reply, p.append(nil))
 }
 
 // tell says what has come of a lane, and answers again what is kept.
-func (c *cell) tell(from sender, l lanePing) lanePong {
+func (c *cell) tell(from sender, inbox string, l lanePing) lanePong {
 	p := lanePong{lane: l.lane, upTo: l.upTo, gone: l.asked}
 	v := c.visitors.find(visitorKey{from, l.lane})
 	if v == nil {
 		return p
+	}
+	if v.inbox != "" && inbox != "" {
+		v.inbox = inbox
 	}
 	v.settle(l.settled)
 	p.gone = v.repeat(c.host.node.ID, l.asked, func(frame []byte) { c.send(v.inbox, frame) })

@@ -77,6 +77,7 @@ func (cs *callers) sight(c *caller, search int, rec record) bool {
 	case rec.State == recordRestarting || !there:
 		return false
 	}
+	c.epoch = min(c.epoch, rec.Epoch) // there is no later one, whatever was said in its name
 	c.node, c.sighted, c.state, c.since = rec.Node, rec.Epoch, pending, time.Now()
 	cs.ping(c)
 	return true

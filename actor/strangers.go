@@ -33,7 +33,7 @@ func (h *host) lookAtStrangers(before map[member.ID]bool) (strangers map[member.
 		cl.addOwners(strangers)
 	}
 	h.mu.Lock()
-	for id := range h.generations {
+	for id := range h.generations.Owners() {
 		strangers[id] = true
 	}
 	h.mu.Unlock()
@@ -46,7 +46,7 @@ func (h *host) lookAtStrangers(before map[member.ID]bool) (strangers map[member.
 			continue
 		}
 		h.mu.Lock()
-		delete(h.generations, id)
+		h.generations.Forget(id)
 		h.mu.Unlock()
 		for _, cl := range cells {
 			cl.abandon(id)

@@ -34,11 +34,11 @@ func (c *Conn) Pull(ctx context.Context, a *Assembly, p Pull) error {
 	inbox := c.freshInbox("pull")
 	answers, err := c.nc.SubscribeSync(inbox + ".*")
 	if err != nil {
-		return fmt.Errorf("cannot subscribe to %s: %w", inbox, wordFor(err))
+		return fmt.Errorf("cannot subscribe to %s: %w", inbox, c.wordFor(err))
 	}
 	defer func() { _ = answers.Unsubscribe() }() // its one error is that the connection is closed
 	if err := answers.SetPendingLimits(-1, 2*downloadWindow); err != nil {
-		return wordFor(err)
+		return c.wordFor(err)
 	}
 	puller := blobPuller{Pull: p, conn: c, assembly: a, inbox: inbox, answers: answers}
 	silences, tries, heard := 0, 0, time.Now()
@@ -147,5 +147,5 @@ func (c *Conn) SendChunk(to string, blob Blob, index uint64, bytes []byte) (bool
 		return false, nil
 	}
 	start := int(index) * blob.Chunk
-	return true, wordFor(c.nc.PublishMsg(chunkMsg(to, int(index), bytes[start:start+blob.length(int(index))])))
+	return true, c.wordFor(c.nc.PublishMsg(chunkMsg(to, int(index), bytes[start:start+blob.length(int(index))])))
 }

@@ -49,11 +49,11 @@ func (b *Bucket) Fill(ctx context.Context, a *Assembly) error {
 	r := &blobReader{bucket: b, assembly: a, inbox: b.conn.freshInbox("blob")}
 	var err error
 	if r.answers, err = b.conn.nc.SubscribeSync(r.inbox + ".*"); err != nil {
-		return fmt.Errorf("cannot subscribe to %s: %w", r.inbox, wordFor(err))
+		return fmt.Errorf("cannot subscribe to %s: %w", r.inbox, r.bucket.conn.wordFor(err))
 	}
 	defer func() { _ = r.answers.Unsubscribe() }() // its one error is that the connection is closed
 	if err := r.answers.SetPendingLimits(-1, 2*downloadWindow); err != nil {
-		return wordFor(err)
+		return r.bucket.conn.wordFor(err)
 	}
 	if err = r.readAll(ctx); err != nil && ctx.Err() == nil {
 		err = fmt.Errorf("reading blob %s: %w", a.blob.ID, err)

@@ -36,7 +36,7 @@ func (b *Bucket) Write(ctx context.Context, blob Blob, data []byte) error {
 	w := &blobWriter{bucket: b, blob: blob, data: data, inbox: b.conn.freshInbox("acks"), litter: litterOf(blob)}
 	var err error
 	if w.acks, err = b.conn.nc.SubscribeSync(w.inbox + ".*"); err != nil {
-		return fmt.Errorf("cannot subscribe to %s: %w", w.inbox, wordFor(err))
+		return fmt.Errorf("cannot subscribe to %s: %w", w.inbox, w.bucket.conn.wordFor(err))
 	}
 	defer func() { _ = w.acks.Unsubscribe() }() // its one error is that the connection is closed
 	if err = w.write(ctx); err == nil {

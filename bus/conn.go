@@ -62,6 +62,7 @@ type Conn struct {
 	denials       denials
 	uploads       *window
 	downloads     *window
+	reject        atomic.Pointer[func(*Msg, error)]
 	closed        chan struct{} // closed by nats.go when the connection has ended for good
 }
 
@@ -186,27 +187,68 @@ func (c *Conn) Server() string {
 // Publish sends data to a subject; reply, if not empty, is where an answer goes. At-most-once.
 func (c *Conn) Publish(subject, reply string, data []byte) error {
 	if reply == "" {
-		return wordFor(c.nc.Publish(subject, data))
+		return c.wordFor(c.nc.Publish(subject, data))
 	}
-	return wordFor(c.nc.PublishRequest(subject, reply, data))
+	return c.wordFor(c.nc.PublishRequest(subject, reply, data))
 }
 
 // PublishMsg sends a message with headers. At-most-once.
 func (c *Conn) PublishMsg(msg *Msg) error {
-	return wordFor(c.nc.PublishMsg(msg))
+	return c.wordFor(c.nc.PublishMsg(msg))
 }
 
-// wordFor gives an error of nats.go this project's word.
-func wordFor(err error) error {
-	if errors.Is(err, nats.ErrConnectionClosed) {
-		return ErrClosed
+// wordFor gives an error of nats.go this project's word. A server that takes the credentials no more has nats.go close the connection for good, and
+// that is said too.
+func (c *Conn) wordFor(err error) error {
+	if !errors.Is(err, nats.ErrConnectionClosed) {
+		return err
 	}
-	return err
+	last := c.nc.LastError()
+	for _, refusal := range []error{nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired} {
+		if errors.Is(last, refusal) {
+			return fmt.Errorf("%w: %w", ErrClosed, refusal)
+		}
+	}
+	return ErrClosed
 }
 
 // Subscribe calls handle for every message on subject, one at a time, in order; handle must not block. With a queue each
-// message goes to one of the queue's members.
+// message goes to one of the queue's members. A message whose answer would go where none may is not handled: see OnReject. Beneath the connection's own
+// inbox come answers, and those are handled whatever they say.
 func (c *Conn) Subscribe(subject, queue string, handle func(*Msg)) (*Subscription, error) {
+	if strings.HasPrefix(subject, c.inbox) {
+		return c.subscribe(subject, queue, handle)
+	}
+	return c.subscribe(subject, queue, func(msg *Msg) {
+		if err := c.CheckReply(msg); err != nil {
+			c.rejected(msg, err)
+			return
+		}
+		handle(msg)
+	})
+}
+
+// CheckReply returns ErrNoReply for a message that is to be answered at a subject where no answers go.
+func (c *Conn) CheckReply(msg *Msg) error {
+	if msg.Reply == "" || c.Answerable(msg.Reply) {
+		return nil
+	}
+	return fmt.Errorf("%w: %q is a subject of NATS or of Manta", ErrNoReply, Clip(msg.Reply, shownReply))
+}
+
+// shownReply is how much of a reply subject stands in an error, in bytes.
+const shownReply = 64
+
+// OnReject has hear called with messages that Subscribe does not handle. Without it they are dropped unheard.
+func (c *Conn) OnReject(hear func(msg *Msg, err error)) { c.reject.Store(&hear) }
+
+func (c *Conn) rejected(msg *Msg, err error) {
+	if hear := c.reject.Load(); hear != nil {
+		(*hear)(msg, err)
+	}
+}
+
+func (c *Conn) subscribe(subject, queue string, handle func(*Msg)) (*Subscription, error) {
 	sub, err := c.nc.QueueSubscribe(subject, queue, handle)
 	if err != nil {
 		return nil, fmt.Errorf("cannot subscribe to %s: %w", subject, err)
@@ -215,7 +257,7 @@ func (c *Conn) Subscribe(subject, queue string, handle func(*Msg)) (*Subscriptio
 }
 
 // SubscribeChan sends every message on subject to ch: several subscriptions that share one keep the order of the connection. NATS
-// drops what finds ch full, so its reader must never block. With a queue each message goes to one of the queue's members.
+// drops what finds ch full, so its reader must never block; it is also the reader who asks CheckReply. With a queue each message goes to one of the queue's members.
 func (c *Conn) SubscribeChan(subject, queue string, ch chan *Msg) (*Subscription, error) {
 	sub, err := c.nc.ChanQueueSubscribe(subject, queue, ch)
 	if err != nil {
@@ -234,10 +276,8 @@ func (c *Conn) Request(ctx context.Context, subject string, data []byte) (*Msg, 
 		return nil, cause
 	case errors.Is(err, nats.ErrNoResponders):
 		return nil, fmt.Errorf("%s: %w", subject, ErrNoResponders)
-	case errors.Is(err, nats.ErrConnectionClosed):
-		return nil, ErrClosed
 	case err != nil:
-		return nil, err
+		return nil, c.wordFor(err)
 	}
 	if err := RefusalOf(msg); err != nil {
 		return nil, err
@@ -264,7 +304,7 @@ func (c *Conn) nextMsg(ctx context.Context, sub *Subscription, generation uint64
 		case errors.Is(err, nats.ErrNoResponders):
 			return nil, errUnserved
 		case !late:
-			return nil, wordFor(err)
+			return nil, c.wordFor(err)
 		case c.Generation() != generation:
 			return nil, errInterrupted
 		case time.Since(begun) >= silence:

@@ -22,7 +22,8 @@
 //
 // What the server does not permit fails with [ErrDenied] at once where somebody waits for an answer: [Conn.Request], buckets that are opened, and
 // [Conn.Permitted], which is for what was only sent. [Conn.OnDenied] tells of everything else. All replies to a connection come beneath one
-// subject, [Conn.Inbox]. Whoever answers requests asks [Subjects.Answerable] first.
+// subject, [Conn.Inbox]. What is to be answered where no answers go, as
+// [Subjects.Answerable] has it, does not come out of [Conn.Subscribe]; whoever reads a channel of [Conn.SubscribeChan] asks [Conn.CheckReply].
 //
 // # Encodings
 //

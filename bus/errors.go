@@ -9,7 +9,8 @@ var (
 	// ErrNoNode is returned by everything that needs a node and finds none in its ctx. Nothing was sent.
 	ErrNoNode = RegisterError("no_node", errors.New("no node in ctx: use the ctx that node.Start or embedded.Start returned, or n.Context(ctx)"))
 
-	// ErrClosed is returned by calls on a node that was closed. Nothing was sent.
+	// ErrClosed is returned by calls on a node that was closed, or whose NATS server takes its credentials no more, which the error then says. Nothing
+	// was sent.
 	ErrClosed = RegisterError("closed", errors.New("node is closed: start another with node.Start or embedded.Start"))
 
 	// ErrConfined is the error of what a node with Config.Caller cannot do. Nothing was sent.

@@ -69,6 +69,11 @@ func (s Subjects) ParseNodeTask(subject string) (node, function string, ok bool)
 	return node, function, ok
 }
 
+// NodeGeneration answers which generation the connection of a node is in.
+func (s Subjects) NodeGeneration(node string) string {
+	return s.prefix + "node." + node + ".generation"
+}
+
 // NodeObject answers questions about the objects that a node owns.
 func (s Subjects) NodeObject(node string) string { return s.prefix + "node." + node + ".object" }
 

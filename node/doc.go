@@ -32,6 +32,8 @@
 // [Node.Health] says whether the node is live and ready, and [Node.HealthHandler] tells that to Kubernetes. [Profile] takes a CPU profile, or
 // another one, of any node of the cluster; goroutines that run tasks and methods have labels that name them.
 //
+// [Logs] hands out what tasks and actors have logged with task.Logger. Where OpenTelemetry's spans go is said in Config.TracerProvider.
+//
 // # Needs
 //
 // The NATS server must have JetStream; Start refuses one that does not.

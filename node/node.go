@@ -119,6 +119,10 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 	if err := n.showLogs(ctx); err != nil {
 		return err
 	}
+	conn.OnReject(n.self.Reject)
+	if err := member.ServeGeneration(n.self); err != nil {
+		return err
+	}
 	if n.objects, err = objstore.Open(ctx, n.self, n.config.CacheBytes); err != nil {
 		return err
 	}

@@ -24,7 +24,10 @@ import (
 var (
 	deeds  = task.NewRegistry()
 	square = task.Define("square", func(_ context.Context, x int) (int, error) { squares.Add(1); return x * x, nil }, task.In(deeds))
-	secret = task.Define0("secret", func(context.Context) (string, error) { return "known to workers", nil }, task.In(deeds))
+	secret = task.Define0("secret", func(ctx context.Context) (string, error) {
+		task.Logger(ctx).Info("a secret was asked for")
+		return "known to workers", nil
+	}, task.In(deeds))
 	blank  = task.Define("blank", func(_ context.Context, n int) ([]byte, error) { return make([]byte, n), nil }, task.In(deeds))
 	ledger = task.Define("ledger", func(_ context.Context, x int) (int, error) { return x + 1, nil }, task.Durable(), task.In(deeds))
 
@@ -100,6 +103,12 @@ func TestWorkersDoAllThatNodesDoWithThePermissionsOfWorkers(t *testing.T) {
 	if err := counter.Stop(ctx); err != nil {
 		t.Errorf("stopping it: %v", err)
 	}
+	for l, err := range node.Logs(ctx, node.LogQuery{Follow: true}) {
+		if err != nil || l.Message != "a secret was asked for" {
+			t.Errorf("what the tasks logged: %+v, %v", l, err)
+		}
+		break
+	}
 	if l, err := node.ListTasks(ctx, node.Query{}); err != nil || len(l.Missing) > 0 {
 		t.Errorf("what has become of the tasks: %+v, %v", l.Missing, err)
 	}
@@ -137,6 +146,9 @@ func TestARoleMayDoWhatItsTemplateSaysAndNothingElse(t *testing.T) {
 	n, ctx := g.worker(t, "default")
 	counter := tallies.New(ctx, tally{}, actor.Name("visits"), actor.Detached())
 	if _, err := actor.Method(counter, (*tally).Add).Call(ctx, 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := secret.Call(ctx); err != nil { // which is logged
 		t.Fatal(err)
 	}
 	object := objstore.Put(ctx, make([]byte, 1<<20))
@@ -179,22 +191,25 @@ func TestARoleMayDoWhatItsTemplateSaysAndNothingElse(t *testing.T) {
 		}
 		return nil
 	}, false}
-	readEvents := attempt{"read the events", func(ctx context.Context, _ *nats.Conn, js jetstream.JetStream) error {
-		for err := error(jetstream.ErrStreamNotFound); errors.Is(err, jetstream.ErrStreamNotFound); { // until the node has told of itself
-			if _, err = js.Stream(ctx, "manta_default_events"); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+	readStream := func(name, prefix string) attempt {
+		return attempt{"read " + name, func(ctx context.Context, _ *nats.Conn, js jetstream.JetStream) error {
+			for err := error(jetstream.ErrStreamNotFound); errors.Is(err, jetstream.ErrStreamNotFound); { // until the node has told of itself
+				if _, err = js.Stream(ctx, name); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+					return err
+				}
+			}
+			consumer, err := js.OrderedConsumer(ctx, name, jetstream.OrderedConsumerConfig{})
+			if err != nil {
 				return err
 			}
-		}
-		consumer, err := js.OrderedConsumer(ctx, "manta_default_events", jetstream.OrderedConsumerConfig{})
-		if err != nil {
+			msg, err := consumer.Next()
+			if err == nil && !strings.HasPrefix(msg.Subject(), prefix) {
+				err = errors.New("it is something else: " + msg.Subject())
+			}
 			return err
-		}
-		msg, err := consumer.Next()
-		if err == nil && !strings.HasPrefix(msg.Subject(), "manta.default.event.") {
-			err = errors.New("it is no event: " + msg.Subject())
-		}
-		return err
-	}, false}
+		}, false}
+	}
+	readEvents, readLogs := readStream("manta_default_events", "manta.default.event."), readStream("manta_default_logs", "manta.default.log.")
 	permitted := func(a attempt) attempt { a.may = true; return a }
 
 	mailboxes := []attempt{
@@ -205,7 +220,7 @@ func TestARoleMayDoWhatItsTemplateSaysAndNothingElse(t *testing.T) {
 	}
 	answers := []attempt{
 		publish("manta.default.reply.paul.x.y", false), publish("manta.default.reply.node.x.y", false), publish("_INBOX.paul.x", false),
-		publish("$SRV.ANSWER", false),
+		publish("$SRV.ANSWER", false), publish("manta.default.log."+n.ID(), false),
 	}
 	writes := []attempt{
 		publish("$KV.manta_default_nodes.x", false), publish("$KV.manta_default_leases."+n.ID(), false), publish("$KV.manta_default_actors.actor.visits", false),
@@ -223,11 +238,12 @@ func TestARoleMayDoWhatItsTemplateSaysAndNothingElse(t *testing.T) {
 	for role, attempts := range map[string][][]attempt{
 		"alice": {mailboxes, answers, writes, others, {
 			request("manta.default.task.square", "7", true), subscribe("_INBOX.alice.mine", true), subscribe("manta.default.reply.alice.mine.>", true),
-			readObject, readDirectory, watchNodes, readEvents, request("$SRV.INFO.manta-default", "", false),
+			readObject, readDirectory, watchNodes, readEvents, readLogs, request("$SRV.INFO.manta-default", "", false),
 		}},
 		"olive": {mailboxes, answers, writes, others, {
 			request("manta.default.task.square", "7", false), request("$SRV.INFO.manta-default", "", true), request("$SRV.PING", "", true),
 			permitted(watchNodes), readObject, readDirectory, permitted(readEvents), request("manta.default.node."+n.ID()+".state", `{"kind":"task"}`, true),
+			permitted(readLogs), subscribe("manta.default.log.*", true),
 			publish("manta.default.event.task.x", false), request("manta.default.node."+n.ID()+".why", "", false),
 		}},
 		"ada": {{

@@ -310,7 +310,7 @@ func readHolderWord(frame []byte) (kind byte, key string, err error) {
 // hear takes in what reaches every node that takes durable tasks.
 func (a *adopter) hear(msg *bus.Msg) {
 	kind, key, err := readHolderWord(msg.Data)
-	if err == nil && kind == whyFrame && !a.d.node.Conn.Answerable(msg.Reply) {
+	if err == nil && kind == whyFrame && msg.Reply == "" {
 		err = bus.ErrNoReply
 	}
 	if err != nil {

@@ -183,8 +183,11 @@ func (a *asker) answered(msg *bus.Msg) {
 	switch {
 	case q == nil:
 	case plain.Alive(msg):
-		q.heard, q.control = time.Now(), msg.Reply
-		if q.ended {
+		q.heard = time.Now()
+		if a.node.Conn.Answerable(msg.Reply) {
+			q.control = msg.Reply
+		}
+		if q.ended && q.control != "" {
 			a.stop(q)
 		}
 	default:
@@ -299,7 +302,7 @@ func (a *asker) why(id objstore.ID) string {
 	defer a.unlock()
 	for _, q := range a.open {
 		if q.Object.ID() == id {
-			return fmt.Sprintf("asked for %q %v ago, at a node that owns the task", q.Target.Name, time.Since(q.heard).Round(time.Millisecond))
+			return fmt.Sprintf("a node was asked for %q, and heard of %v ago", q.Target.Name, time.Since(q.heard).Round(time.Millisecond))
 		}
 	}
 	return "it is not among the tasks that were asked for and not answered"

@@ -200,6 +200,10 @@ func (cs *consumers) heard(msg *bus.Msg) {
 	}
 	cs.owner.store.Decline(m.item.outcome.Refs())
 	if m.kind == questionFrame {
+		if _, _, ok := cs.owner.node.Conn.ParseNodeTask(msg.Reply); !ok {
+			cs.owner.node.Reject(msg, bus.ErrNoReply)
+			return
+		}
 		cs.publish(msg.Reply, credit{stop: true}, producerKey{cs.owner.node.ID, number, m.attempt})
 	}
 }

@@ -35,19 +35,19 @@ type desk struct {
 
 	host        *host // of the jobs; nil in tests
 	guests      map[guestKey]*guest
-	runs        map[string]*runs   // by function, of those that are served here
-	generations member.Generations // of the owners' connections
-	starting    []*job             // to be run
-	dirty       []*guest           // with results to send
-	untold      []*job             // that knocked and whose owners do not know where they are
-	epoch       uint64             // of the newest guest's replies
-	held        int                // jobs that are here
-	emptied     chan struct{}      // closed when held is 0; nil unless somebody waits for that
+	runs        map[string]*runs    // by function, of those that are served here
+	generations *member.Generations // of the owners' connections
+	starting    []*job              // to be run
+	dirty       []*guest            // with results to send
+	untold      []*job              // that knocked and whose owners do not know where they are
+	epoch       uint64              // of the newest guest's replies
+	held        int                 // jobs that are here
+	emptied     chan struct{}       // closed when held is 0; nil unless somebody waits for that
 	swept       moment
 }
 
 func newDesk(id member.ID, capacity *member.Capacity, maxBatch int) *desk {
-	d := &desk{id: id, maxBatch: maxBatch, maxGuests: maxGuests, guests: make(map[guestKey]*guest), runs: make(map[string]*runs), generations: make(member.Generations)}
+	d := &desk{id: id, maxBatch: maxBatch, maxGuests: maxGuests, guests: make(map[guestKey]*guest), runs: make(map[string]*runs), generations: &member.Generations{}}
 	d.slots = newSlots(capacity, d)
 	return d
 }
@@ -77,8 +77,8 @@ func (d *desk) handleTasks(function, reply string, direct bool, r bus.Reader, no
 	if err != nil {
 		return err
 	}
-	if d.late(m.laneHeader, now) {
-		return nil
+	if late, err := d.late(m.laneHeader, now); late || err != nil {
+		return err
 	}
 	g, err := d.guestOf(&m, function, reply, now)
 	if g == nil || err != nil {
@@ -119,7 +119,7 @@ func (d *desk) take(j *job, knocked bool, now moment) {
 }
 
 // late says whether a frame was sent before its owner's connection broke.
-func (d *desk) late(head laneHeader, now moment) bool {
+func (d *desk) late(head laneHeader, now moment) (bool, error) {
 	return d.generations.Late(head.owner, head.generation, now)
 }
 
@@ -131,12 +131,15 @@ func (d *desk) guestOf(m *tasksMessage, function, reply string, now moment) (*gu
 	if g == nil && reply == "" {
 		return nil, nil
 	}
+	if g != nil && g.function != function {
+		return nil, errOtherFunction
+	}
 	if g == nil {
-		r := bus.ReadFields(m.need)
-		g = &guest{guestKey: key, function: function, own: m.owner == d.id, need: call.ReadNeed(&r)}
-		if r.Err() != nil {
-			return nil, r.Err()
+		need, err := readMarked(m.need, function, m.lane)
+		if err != nil {
+			return nil, err
 		}
+		g = &guest{guestKey: key, function: function, own: m.owner == d.id, need: need}
 		if len(d.guests) >= d.maxGuests && now-d.swept > sweepAgain {
 			d.sweep(now)
 		}
@@ -155,6 +158,9 @@ func (d *desk) guestOf(m *tasksMessage, function, reply string, now moment) (*gu
 	}
 	return g, nil
 }
+
+// errOtherFunction is the error of a frame about a lane that came to the subject of another function.
+var errOtherFunction = fmt.Errorf("%w: the lane is of another task", bus.ErrMalformed)
 
 // answer puts a task's result into its owner's next reply.
 func (d *desk) answer(j *job, status call.Status, out *objstore.Outcome) {
@@ -311,9 +317,9 @@ func (d *desk) sweep(now moment) {
 	none := func(_ string, n int64) bool { return n == 0 } // of bundles that are not here any more
 	maps.DeleteFunc(d.slots.taken, none)
 	maps.DeleteFunc(d.slots.kept, none)
-	for owner := range d.generations {
+	for owner := range d.generations.Owners() {
 		if !owners[owner] {
-			delete(d.generations, owner)
+			d.generations.Forget(owner)
 		}
 	}
 }

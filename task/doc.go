@@ -86,6 +86,15 @@
 // What survives is what JetStream keeps: the stream and the bucket of results have the storage and the replicas of the bucket of large objects
 // (node.Config.Storage, Replicas). In memory, or with one replica, a NATS server that is lost takes its durable tasks with it.
 //
+// # Logs and spans
+//
+// [Logger] is the logger of the task, or the actor's method, that runs in a ctx: what it says is in the log of the process that submitted the task, too,
+// and for a while where node.Logs finds it. It never blocks, so lines may be left out, which is then said.
+//
+// If the node has a provider of OpenTelemetry (node.Config.TracerProvider), a task is a span from its submission to its outcome, and its run another beneath
+// it, on whatever node; spans that the function begins in its ctx are children of that. A task that is tried again has a span an attempt besides, each with a link to the
+// one before. A durable task's span ends when it is stored, and its runs are children of that.
+//
 // # In a file each
 //
 // The decisions are plain state machines: lane and peer (an owner's side; placing is what a strategy changes there), desk, slots and

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
+
 	"manta/node"
 	"manta/node/embedded"
 	"manta/objstore"
@@ -290,3 +292,27 @@ func ExampleDurable() {
 	fmt.Println(s, err)
 	// Output: HELLO! <nil>
 }
+
+func ExampleLogger() {
+	n, ctx, err := embedded.Start(context.Background(), embedded.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer n.Close()
+	if _, err := stow.Call(ctx, "apples"); err != nil {
+		log.Fatal(err)
+	}
+	for line, err := range node.Logs(ctx, node.LogQuery{Task: "stow", Follow: true}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(line.Task, line.Attempt, line.Level, line.Message, line.Fields)
+		break
+	}
+	// Output: stow 1 info into the hold map[what:apples]
+}
+
+var stow = task.Define("stow", func(ctx context.Context, what string) (int, error) {
+	task.Logger(ctx).Info("into the hold", zap.String("what", what))
+	return len(what), nil
+})

@@ -67,6 +67,7 @@ func startHost(ctx context.Context, node *member.Node, o *owner, cfg Config) (*h
 	}
 	h.desk = newDesk(node.ID, node.Capacity, cfg.MaxBatch)
 	h.desk.lookup, h.desk.publish, h.desk.rouse, h.desk.alarm = h.served.handler, h.publish, h.rouse, h.alarm
+	h.desk.generations = member.NewGenerations(node, h.group, &h.mu)
 	h.desk.host = h
 	h.desk.epoch = uint64(h.origin.UnixNano()) // no other incarnation of a lane at this node counts from here
 	var err error
@@ -156,6 +157,9 @@ func (h *host) takeIn(ctx context.Context) {
 }
 
 func (h *host) handle(msg *bus.Msg) error {
+	if err := h.node.Conn.CheckReply(msg); err != nil {
+		return err
+	}
 	if ours, err := h.streams.heard(msg); ours {
 		return err
 	}
@@ -286,8 +290,9 @@ func (h *host) alarm() {
 
 // serve sends what workers have gathered, and looks at the clock while something waits.
 func (h *host) serve(ctx context.Context) {
-	tick := time.NewTicker(tickEvery)
+	tick, sweep := time.NewTicker(tickEvery), time.NewTicker(guestFor)
 	defer tick.Stop()
+	defer sweep.Stop()
 	for last := h.now(); ; {
 		clock := tick.C
 		if !h.ticking.Load() {
@@ -308,6 +313,10 @@ func (h *host) serve(ctx context.Context) {
 				last = now
 			}
 			h.ticking.Store(now-last < tickOn)
+			h.unlock()
+		case <-sweep.C: // a node that has nothing to do has no other occasion
+			h.mu.Lock()
+			h.desk.sweep(h.now())
 			h.unlock()
 		}
 	}

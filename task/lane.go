@@ -42,7 +42,7 @@ type lane struct {
 	function string
 	number   uint64
 	need     member.Amounts
-	needWire []byte // as it travels
+	needWire []byte // as it travels, marked
 	placing  call.Placing
 	streams  bool // its function is a streaming one
 	do       laneActions
@@ -88,7 +88,7 @@ type laneActions interface {
 
 func newLane(function string, number uint64, need member.Amounts, do laneActions, maxBatch int) *lane {
 	return &lane{
-		function: function, number: number, need: need, needWire: call.AppendNeed(nil, need), do: do, maxBatch: maxBatch, peers: make(map[member.ID]*peer),
+		function: function, number: number, need: need, needWire: markedNeed(need, function, number), do: do, maxBatch: maxBatch, peers: make(map[member.ID]*peer),
 		silent: make(map[member.ID]moment),
 	}
 }
@@ -293,7 +293,8 @@ func (l *lane) settle(p *peer, r *result) bool {
 	return true
 }
 
-// offered takes in the word that a node has room. If there is nothing to send it is told so, and keeps the slot for nobody.
+// offered takes in the word that a node has room. If there is nothing to send, or it has said that it takes no more, it is told so, and keeps the slot
+// for nobody.
 func (l *lane) offered(p *peer, m *guestMessage, now moment) {
 	l.closed = 0
 	p.window = max(int(m.window), len(p.flight)+1)
@@ -303,7 +304,7 @@ func (l *lane) offered(p *peer, m *guestMessage, now moment) {
 	}
 	l.pump(now)
 	if len(p.flight) == before {
-		l.tell(p, nil, !l.backlog.empty(), now)
+		l.tell(p, nil, !l.backlog.empty() && p.there(), now)
 	}
 }
 

@@ -18,14 +18,17 @@ func (d *desk) handlePing(function, reply string, r bus.Reader, now moment) erro
 	if reply == "" {
 		return bus.ErrNoReply
 	}
-	if d.late(m.laneHeader, now) {
-		return nil
+	if late, err := d.late(m.laneHeader, now); late || err != nil {
+		return err
 	}
 	g := d.guests[guestKey{m.owner, m.lane}]
 	if g == nil {
 		g = &guest{guestKey: guestKey{m.owner, m.lane}, function: function, reply: reply}
 		d.publish(g, appendPong(guestHeader{host: d.id, lane: m.lane}, m.tick, &g.jobs))
 		return nil
+	}
+	if g.function != function {
+		return errOtherFunction
 	}
 	g.touched, g.reply = now, reply // where its owner hears, whatever a frame in its name has said
 	g.outbox.confirm(m.epoch, m.confirmed)

@@ -33,6 +33,7 @@ type peer struct {
 	worker  *worker // nil for a node
 	joined  moment  // when this process learned of the node
 	retired bool    // it drains: it takes no more tasks
+	quit    moment  // when it said so itself
 	// unlisted says that membership does not know it: it spoke before its record came, or after that had gone. Nobody will say that it left.
 	unlisted bool
 	left     moment // when membership said that it is gone; 0 if it is there

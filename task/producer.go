@@ -75,6 +75,9 @@ func produce(ctx context.Context, described bus.Value) (*producer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !scope.Node.Conn.Answerable(d.subject) {
+		return nil, fmt.Errorf("%w: items for %q", bus.ErrNoReply, bus.Clip(d.subject, 64))
+	}
 	j, ok := scope.Work.(*job)
 	if !ok {
 		return nil, errors.New("a streaming function runs as a task alone")

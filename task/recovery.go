@@ -51,12 +51,13 @@ func (l *lane) ponged(p *peer, m *guestMessage, now moment) {
 	if m.epoch != p.receipts.epoch && p.receipts.epoch != 0 {
 		p.forgetful = true
 	}
-	if uint32(m.tick) == p.ping { // it comes after all that the node has sent: anything beyond it was not the node's
-		p.receipts.atMost(m.epoch, m.seq)
-	}
+	tick := uint32(m.tick)
+	p.receipts.atMost(m.epoch, m.seq) // it comes behind all that the node has sent: anything beyond that was not the node's
 	if !p.receipts.sent(m.epoch, m.seq) {
-		l.ping(p, now) // replies are missing: they come first
-		l.pump(now)    // what knocked is found
+		if tick == p.ping {
+			l.ping(p, now) // replies are missing: they come first
+		}
+		l.pump(now) // what knocked is found
 		return
 	}
 	there := make(map[uint64]bool, len(m.held))
@@ -66,7 +67,6 @@ func (l *lane) ponged(p *peer, m *guestMessage, now moment) {
 			l.cancel(s) // that it is not wanted may have been lost
 		}
 	}
-	tick := uint32(m.tick)
 	l.takeBack(p, func(s *submission) bool { return before(s.tick, tick) && !there[s.Number()] }, p.forgetful)
 	p.forgetful = false
 	p.window = int(m.window)
@@ -119,7 +119,7 @@ func (l *lane) unserved(p *peer, ping bool, now moment) {
 
 // emptied takes in a peer's last word. If all its replies have come, what is still under way there got there too late.
 func (l *lane) emptied(p *peer, m *guestMessage, now moment) {
-	p.retired, p.spoke = true, 0
+	p.retired, p.quit, p.spoke = true, now, 0
 	if p.receipts.sent(m.epoch, m.seq) {
 		l.takeBack(p, func(*submission) bool { return true }, false)
 		l.pump(now)

@@ -103,7 +103,7 @@ func (o *owner) tendBacklog(l *lane, now moment) {
 // they who said it.
 func (o *owner) reconsider(l *lane, now moment) {
 	for _, p := range l.order {
-		if n, there := o.servers[p.id]; there && p.retired && !n.draining && now-p.heard >= doorOpensWithin {
+		if n, there := o.servers[p.id]; there && p.retired && !n.draining && now-p.quit >= doorOpensWithin {
 			o.introduce(l, n)
 		}
 	}

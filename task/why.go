@@ -51,7 +51,7 @@ func (o *owner) answerWhy(msg *bus.Msg) {
 	id, err := objstore.ParseID(bus.Clip(string(msg.Data), 64))
 	words := ""
 	switch {
-	case !o.node.Conn.Answerable(msg.Reply):
+	case msg.Reply == "":
 		o.node.Reject(msg, bus.ErrNoReply)
 		return
 	case err != nil:

@@ -169,8 +169,10 @@ func TestObjectsArePutReadAndFreed(t *testing.T) {
 		t.Errorf("a Go program reads %d bytes, %v", len(v), err)
 	}
 	golden(t, "object-put", mantaWith(t, t.Context(), "x", "object", "put", "-", "--ttl", "1h", "-o", "json").ok())
+	s.eventually(containing(id, "1.43 MiB", "bucket"), "object", "ls")
 	manta(t, "object", "free", id).ok()
 	manta(t, "object", "get", id).fails(exitNotFound)
+	s.eventually(containing(id, "freed"), "object", "ls")
 
 	numbers := strings.TrimSpace(mantaWith(t, t.Context(), "[1, 2.5]", "object", "put", "-", "--json").ok())
 	if got := manta(t, "call", "sum", `{"$ref": "`+numbers+`"}`).ok(); got != "3.5\n" {

@@ -16,8 +16,8 @@ import (
 )
 
 func objectCommand(f *flags) *cobra.Command {
-	return family("object", "Put, read and free objects", "  id=$(manta object put picture.png)\n  manta object get $id > picture.png",
-		putObjectCommand(f), getObjectCommand(f), freeObjectCommand(f))
+	return family("object", "Put, read, list and free objects", "  id=$(manta object put picture.png)\n  manta object get $id > picture.png",
+		putObjectCommand(f), getObjectCommand(f), listObjectsCommand(f), freeObjectCommand(f))
 }
 
 func putObjectCommand(f *flags) *cobra.Command {

@@ -20,7 +20,7 @@ func payloadOf(cmd *cobra.Command, args []string) (json.RawMessage, error) {
 			}
 		}
 		if !json.Valid(text) {
-			return nil, usagef("argument %d is %q, which is no JSON: a text is written '\"%s\"', with both quotes", i+1, clip(arg), clip(arg))
+			return nil, usagef("argument %d is %q, which is no JSON: a text is written '\"%s\"', with both quotes", i+1, clip(arg, 40), clip(arg, 40))
 		}
 		values[i] = text
 	}
@@ -33,10 +33,11 @@ func payloadOf(cmd *cobra.Command, args []string) (json.RawMessage, error) {
 	return json.Marshal(values)
 }
 
-// clip shows the beginning of what may be long.
-func clip(text string) string {
-	if runes := []rune(text); len(runes) > 40 {
-		return string(runes[:40]) + "…"
+// clip shows the beginning of what may be long, on one line.
+func clip(text string, most int) string {
+	text = strings.ReplaceAll(text, "\n", " ")
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most]) + "…"
 	}
 	return text
 }

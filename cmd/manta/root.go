@@ -45,6 +45,7 @@ func rootCommand() *cobra.Command {
 		}},
 		{"see", "What there is and what goes on:", []*cobra.Command{
 			statusCommand(f), topCommand(f), listCommand(f), getCommand(f), summaryCommand(f), whyCommand(f), timelineCommand(f),
+			logsCommand(f), pprofCommand(f), doctorCommand(f),
 		}},
 		{"run", "Nodes:", []*cobra.Command{devCommand(f), startCommand(f), drainCommand(f)}},
 	} {

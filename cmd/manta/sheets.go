@@ -28,6 +28,9 @@ func nodeSheet(nodes []node.NodeState) sheet {
 	return s
 }
 
+// mostWords is how much of a reason or an error a row has.
+const mostWords = 100
+
 func taskSheet(tasks []node.TaskState) sheet {
 	s := sheet{
 		header: []string{"id", "function", "state", "attempt", "node", "owner", "age", "running", "why"},
@@ -40,7 +43,7 @@ func taskSheet(tasks []node.TaskState) sheet {
 		}
 		s.rows = append(s.rows, []string{
 			t.ID, t.Func, t.State, strconv.Itoa(t.Attempt), cmp.Or(t.NodeName, t.Node), cmp.Or(t.OwnerName, t.Owner), age(t.Submitted, t.Ended),
-			lasting(t), clip(strings.ReplaceAll(why, "\n", " ")),
+			lasting(t), clip(why, mostWords),
 		})
 	}
 	return s
@@ -69,7 +72,7 @@ func actorSheet(actors []node.ActorState) sheet {
 		}
 		s.rows = append(s.rows, []string{
 			a.ID, a.Class, a.State, cmp.Or(a.NodeName, a.Node), count(a.Waiting), count(a.Running), count(a.Restarts), age(a.Began, a.Ended),
-			clip(strings.ReplaceAll(why, "\n", " ")),
+			clip(why, mostWords),
 		})
 	}
 	return s

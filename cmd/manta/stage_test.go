@@ -194,34 +194,35 @@ func (o outcome) fails(code int, words ...string) {
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// golden holds the shape of JSON, its keys and types, against a file of testdata.
+// golden holds the shape of JSON, its keys and types, against a file of testdata. A key that ends with ? may be missing; -update adds to a file what it
+// lacks, and marks so what it has and the output lacks.
 func golden(t *testing.T, name, text string) {
 	t.Helper()
 	var value any
 	if err := json.Unmarshal([]byte(text), &value); err != nil {
 		t.Fatalf("%s: %v in %s", name, err, text)
 	}
-	got, err := json.MarshalIndent(shape(value), "", "  ")
-	if err != nil {
-		t.Fatal(err)
+	got, path := shape(value), filepath.Join("testdata", name+".golden")
+	var want any
+	file, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(file, &want)
 	}
-	got = append(got, '\n')
-	path := filepath.Join("testdata", name+".golden")
 	if *update {
-		if err := os.WriteFile(path, got, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		merged, _ := json.MarshalIndent(extend(want, got), "", "  ") // it is of what came as JSON
+		err = os.WriteFile(path, append(merged, '\n'), 0o600)
+		want = got
 	}
-	want, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(got) != string(want) {
-		t.Errorf("%s has the shape\n%s\nwant\n%s", name, got, want)
+	if wrong := misfit(want, got, "$"); wrong != "" {
+		shown, _ := json.MarshalIndent(got, "", "  ")
+		t.Errorf("%s does not have the shape of %s: %s; it has\n%s", name, path, wrong, shown)
 	}
 }
 
-// shape is what a value is: a type's name for each of its leaves, and of an array what its elements have in common, merged.
+// shape is what a value is: a type's name for each of its leaves, and of an array what its elements are, all of them together.
 func shape(value any) any {
 	switch value := value.(type) {
 	case nil:
@@ -235,7 +236,7 @@ func shape(value any) any {
 	case []any:
 		var merged any
 		for _, v := range value {
-			merged = merge(merged, shape(v))
+			merged = extend(merged, shape(v))
 		}
 		if merged == nil {
 			return []any{}
@@ -249,16 +250,82 @@ func shape(value any) any {
 	return keys
 }
 
-func merge(a, b any) any {
-	one, ok := a.(map[string]any)
-	other, both := b.(map[string]any)
+// extend is a shape that fits whatever fits one of two.
+func extend(a, b any) any {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	one, ok := a.([]any)
+	other, both := b.([]any)
+	if ok && both {
+		if len(one) == 0 || len(other) == 0 {
+			return append(one, other...)
+		}
+		return []any{extend(one[0], other[0])}
+	}
+	keys, ok := a.(map[string]any)
+	more, both := b.(map[string]any)
 	if !ok || !both {
 		return b
 	}
-	for key, v := range other {
-		one[key] = merge(one[key], v)
+	merged := make(map[string]any)
+	for _, of := range []map[string]any{keys, more} {
+		for key := range of {
+			key = strings.TrimSuffix(key, "?")
+			name := key
+			if keys[key] == nil || more[key] == nil { // one of them lacks it, or may
+				name += "?"
+			}
+			merged[name] = extend(firstOf(keys, key), firstOf(more, key))
+		}
 	}
-	return one
+	return merged
+}
+
+// firstOf is what stands under a key, or under the same one that may be missing.
+func firstOf(keys map[string]any, key string) any {
+	if v, ok := keys[key]; ok {
+		return v
+	}
+	return keys[key+"?"]
+}
+
+// misfit says where a shape differs from one that is wanted; "" if nowhere.
+func misfit(want, got any, at string) string {
+	array, ok := want.([]any)
+	elements, both := got.([]any)
+	if ok && both {
+		if len(array) == 0 || len(elements) == 0 {
+			return ""
+		}
+		return misfit(array[0], elements[0], at+"[]")
+	}
+	keys, ok := want.(map[string]any)
+	have, both := got.(map[string]any)
+	if !ok || !both {
+		if want != got {
+			return fmt.Sprintf("%s is %v, want %v", at, got, want)
+		}
+		return ""
+	}
+	for key := range have {
+		plain := strings.TrimSuffix(key, "?")
+		if firstOf(keys, plain) == nil {
+			return at + "." + plain + " is there and not wanted"
+		}
+		if wrong := misfit(firstOf(keys, plain), have[key], at+"."+plain); wrong != "" {
+			return wrong
+		}
+	}
+	for key := range keys {
+		if !strings.HasSuffix(key, "?") && have[key] == nil {
+			return at + "." + key + " is missing"
+		}
+	}
+	return ""
 }
 
 // sortedLines are the lines of a text in order.

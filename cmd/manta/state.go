@@ -98,18 +98,43 @@ func listCommand(f *flags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			query, err := wanted.read()
+			return f.list(cmd, k, &wanted)
+		},
+	}
+	wanted.addTo(cmd)
+	return cmd
+}
+
+// list lists things of a kind.
+func (f *flags) list(cmd *cobra.Command, k kind, wanted *queryFlags) error {
+	query, err := wanted.read()
+	if err != nil {
+		return err
+	}
+	return f.join(cmd, func(ctx context.Context, n *node.Node) error {
+		if k.name == "node" { // but this one
+			query.Filters = append(query.Filters, node.Filter{Field: "id", Not: true, Value: n.ID()})
+		}
+		ctx, cancel := f.bounded(ctx)
+		defer cancel()
+		return k.list(f, ctx, cmd, query)
+	})
+}
+
+// listObjectsCommand is list objects where those look for it who put one.
+func listObjectsCommand(f *flags) *cobra.Command {
+	var wanted queryFlags
+	cmd := &cobra.Command{
+		Use:     "ls",
+		Short:   "List objects, as list objects does",
+		Example: "  manta object ls\n  manta object ls -f state=stored --limit 20",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			k, err := kindNamed("objects", kinds)
 			if err != nil {
 				return err
 			}
-			return f.join(cmd, func(ctx context.Context, n *node.Node) error {
-				if k.name == "node" { // but this one
-					query.Filters = append(query.Filters, node.Filter{Field: "id", Not: true, Value: n.ID()})
-				}
-				ctx, cancel := f.bounded(ctx)
-				defer cancel()
-				return k.list(f, ctx, cmd, query)
-			})
+			return f.list(cmd, k, &wanted)
 		},
 	}
 	wanted.addTo(cmd)

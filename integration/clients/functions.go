@@ -18,6 +18,10 @@ import (
 
 // Functions of no argument, one and two, and the ways in which one fails.
 func init() {
+	task.Define("note", func(ctx context.Context, text string) (string, error) {
+		task.Logger(ctx).Info(text)
+		return text, nil
+	})
 	task.Define0("hello", func(context.Context) (string, error) { return "hello", nil })
 	task.Define("square", func(_ context.Context, x int) (int, error) { return x * x, nil })
 	task.Define2("add", func(_ context.Context, a, b int) (int, error) { return a + b, nil })

@@ -54,3 +54,9 @@ func RunningIn(ctx context.Context) (Running, bool) {
 	}
 	return r.Running(), true
 }
+
+// WorkOf returns the id of the call that runs in ctx, and false outside of calls.
+func WorkOf(ctx context.Context) (objstore.ID, bool) {
+	r, _ := RunningIn(ctx)
+	return r.ID, r.ID != objstore.ID{}
+}

@@ -153,10 +153,14 @@ func (s *Sender) putBack(batch []byte) {
 	s.waiting.putBack(batch)
 }
 
-// send sends a message; false: it is to be sent again.
+// send sends a message; false: it is to be sent again. One that the server would never take is dropped.
 func (s *Sender) send(ctx context.Context, batch []byte) bool {
 	ctx, cancel := context.WithTimeout(ctx, storeFor)
 	defer cancel()
+	if most := s.conn.MaxPayload(); int64(len(batch)) > most {
+		s.fails(fmt.Errorf("a message has %d bytes, the server takes messages of %d", len(batch), most))
+		return true
+	}
 	if s.journal == nil {
 		var err error
 		if s.journal, err = s.open(ctx); err != nil { // there may be no room for one: those who listen hear it all the same

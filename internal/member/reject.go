@@ -41,9 +41,7 @@ func (n *Node) Reject(msg *bus.Msg, err error) {
 	if refused != nil {
 		err = refused
 	}
-	if tell := n.rejects.note(time.Now()); tell > 0 {
-		n.Log.Warn("messages were rejected", zap.Int64("since the last word", tell), zap.String("subject", msg.Subject), zap.Error(err))
-	}
+	n.countRejected(msg.Subject, err)
 	if refused != nil || !n.Conn.Answerable(msg.Reply) {
 		return
 	}
@@ -53,6 +51,13 @@ func (n *Node) Reject(msg *bus.Msg, err error) {
 	}
 	if err := n.Conn.PublishMsg(bus.NewRefusal(msg.Reply, "400", code, err)); err != nil {
 		n.Log.Debug("the sender of a rejected message was not told", zap.Error(err))
+	}
+}
+
+// countRejected counts a message that came to a subject.
+func (n *Node) countRejected(subject string, err error) {
+	if tell := n.rejects.note(time.Now()); tell > 0 {
+		n.Log.Warn("messages were rejected", zap.Int64("since the last word", tell), zap.String("subject", subject), zap.Error(err))
 	}
 }
 

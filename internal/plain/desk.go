@@ -56,14 +56,10 @@ type Request struct {
 	claim    *claim // nil of one that may be made again and again
 }
 
-// Take takes up a request. It is nil, and rejected, if nobody is to be answered, or at a subject where a node does not speak for others.
+// Take takes up a request. It is nil, and rejected, if nobody is to be answered.
 func (d *Desk) Take(msg *bus.Msg, e *Endpoint) *Request {
-	switch {
-	case msg.Reply == "":
+	if msg.Reply == "" {
 		d.node.Reject(msg, bus.ErrNoReply)
-		return nil
-	case !d.node.Conn.Answerable(msg.Reply):
-		d.node.Reject(msg, fmt.Errorf("%w: %q is a subject of NATS or of Manta", bus.ErrNoReply, bus.Clip(msg.Reply, shownBytes)))
 		return nil
 	}
 	return &Request{Msg: msg, desk: d, endpoint: e, begun: time.Now()}

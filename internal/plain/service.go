@@ -76,7 +76,7 @@ func (s *Service) stats() any {
 
 func (s *Service) answer(msg *bus.Msg, v any) {
 	data, err := json.Marshal(v)
-	if err == nil && s.node.Conn.Answerable(msg.Reply) {
+	if err == nil && msg.Reply != "" {
 		err = s.node.Conn.Publish(msg.Reply, "", data)
 	}
 	if err != nil {
