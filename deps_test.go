@@ -76,6 +76,14 @@ var rules = []rule{
 		wrong: folder{path: "node/nodetest", imports: []string{"github.com/nats-io/nats-server/v2/server"}},
 	},
 	{
+		name: "Prometheus stays in node",
+		why:  "the parts count in plain integers, since a task is a microsecond; node makes metrics of copies when somebody scrapes",
+		broken: only("github.com/prometheus", exceptions{
+			"node": "it has the handler and the collector, and nothing else of it is used",
+		}),
+		wrong: folder{path: "task", imports: []string{"github.com/prometheus/client_golang/prometheus"}},
+	},
+	{
 		name:   "OpenTelemetry's SDK is the program's to choose",
 		why:    "the library speaks its API alone: where spans go, and what comes with that, is paid for by who wants them",
 		broken: only("go.opentelemetry.io/otel/sdk", nil),

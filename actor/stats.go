@@ -38,7 +38,7 @@ type Residents struct {
 	Running, Queued int64
 }
 
-// Stats returns the node's counters. It takes time in proportion to the actors that live here: about 0.1 µs each.
+// Stats returns the node's counters. It takes time in proportion to the actors that live here: 3.4 ms for 10,000.
 func (e *Engine) Stats() Stats {
 	s := Stats{Calls: e.callers.stats()}
 	if e.host != nil {

@@ -26,6 +26,12 @@
 // (List.Missing), and of how many tasks nothing was told because there were too many (List.LeftOut, Config.EventRate). Times are those of the machine on which
 // something happened. [Node.Why] explains one task.
 //
+// # Watching
+//
+// [Node.MetricsHandler] and [Node.Collector] have the node's counters for Prometheus, [Node.Stats] for everybody else; docs/grafana has a dashboard.
+// [Node.Health] says whether the node is live and ready, and [Node.HealthHandler] tells that to Kubernetes. [Profile] takes a CPU profile, or
+// another one, of any node of the cluster; goroutines that run tasks and methods have labels that name them.
+//
 // [Logs] hands out what tasks and actors have logged with task.Logger. Where OpenTelemetry's spans go is said in Config.TracerProvider.
 //
 // # Needs

@@ -28,9 +28,10 @@ func (n *Node) MetricsHandler() http.Handler {
 }
 
 // Collector returns the node's metrics for a registry of Prometheus. All begin with "manta_"; docs/grafana has a dashboard of them. A registry
-// with several nodes has to tell them apart, for example by prometheus.WrapRegistererWith(prometheus.Labels{"node": n.ID()}, registry).
+// with several nodes has to tell them apart, for example by prometheus.WrapRegistererWith(prometheus.Labels{"node_id": n.ID()}, registry).
 //
-// To count costs a task a few nanoseconds. To collect takes time in proportion to the actors and objects that the node has, about 0.1 µs each.
+// To count costs a task some nanoseconds. To collect takes time in proportion to the actors and objects that the node has: 4 ms for 10,000 of
+// each.
 func (n *Node) Collector() prometheus.Collector { return collector{n} }
 
 type collector struct{ node *Node }

@@ -35,12 +35,16 @@ func spin(g *gate) {
 }
 
 func burn(g *gate) {
-	for {
-		select {
-		case <-g.opened:
-			return
-		default:
-		}
+	for !g.isOpen() {
+	}
+}
+
+func (g *gate) isOpen() bool {
+	select {
+	case <-g.opened:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -219,6 +223,15 @@ func awaitProfiling(c *nodetest.Cluster, i int) {
 		_, err := node.Profile(c.Context(0), c.Node(i).ID(), "goroutine", 0)
 		return errors.Is(err, node.ErrProfiling)
 	})
+}
+
+func TestANodeThatOnlyCallsTakesNoProfiles(t *testing.T) {
+	srv := serve(t)
+	n, _ := start(t, on(srv, node.Config{}))
+	_, ctx := start(t, on(srv, node.Config{Caller: "alice"}))
+	if _, err := node.Profile(ctx, n.ID(), "heap", 0); !errors.Is(err, bus.ErrConfined) {
+		t.Errorf("got %v, want ErrConfined", err)
+	}
 }
 
 func TestAProcessTakesOneProfileAtATime(t *testing.T) {

@@ -171,8 +171,12 @@ func (h *host) handle(msg *bus.Msg) error {
 // work runs tasks on one slot, one after the other.
 func (h *host) work(w *call.Work, j *job) {
 	yielded := h.now()
+	var labelled *call.Labels
 	for begun := yielded; j != nil; {
-		j.guest.runs.labels.Set()
+		if labels := j.guest.runs.labels; labels != labelled {
+			labels.Set()
+			labelled = labels
+		}
 		w.Function, w.Handler, w.Entry = j.guest.function, j.guest.handler, &j.entry
 		if j.entry.Told {
 			w.Fetched = time.Time{}

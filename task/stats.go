@@ -23,8 +23,9 @@ type Stats struct {
 	Runs        []Runs
 }
 
-// Submissions are the tasks of one function that a node submitted. What was submitted has succeeded, failed or was cancelled, or waits,
-// queues, is under way or pauses at this moment; or nearly so: who runs a task that was cancelled may not know it yet.
+// Submissions are the tasks of one function that a node submitted: for itself, for a plain client, or, of durable ones, because it took them
+// up. What was submitted has succeeded, failed or was cancelled, or waits, queues, is under way or pauses at this moment; or nearly so: who runs
+// a task that was cancelled may not know it yet.
 type Submissions struct {
 	Func       string
 	Submitted  int64

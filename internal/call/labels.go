@@ -23,7 +23,8 @@ func NewLabels(pairs ...string) *Labels {
 	return &Labels{pprof.WithLabels(context.Background(), pprof.Labels(pairs...))}
 }
 
-// Set labels this goroutine.
+// Set labels this goroutine. Tasks of one function that follow each other set them once: one that changes them has to put them back, as
+// pprof.Do does.
 func (l *Labels) Set() { pprof.SetGoroutineLabels(l.ctx) }
 
 // Value is what the ctx of a call has for package pprof, whose Do adds to the labels in a ctx and goes back to them; nil for any other key.

@@ -12,8 +12,8 @@ const durationBounds = 16
 // Durations counts durations in buckets, of plain integers: whoever has it guards it. To note one takes a few nanoseconds, so it may be done
 // for each task. The zero Durations has none.
 type Durations struct {
+	sum    time.Duration // beside the counts of short ones, in one line of a core's cache
 	counts [durationBounds + 1]int64
-	sum    time.Duration
 }
 
 // Note counts a duration. One that is negative, by a clock that was set back, counts as none.
