@@ -257,7 +257,8 @@ func (c *Conn) subscribe(subject, queue string, handle func(*Msg)) (*Subscriptio
 }
 
 // SubscribeChan sends every message on subject to ch: several subscriptions that share one keep the order of the connection. NATS
-// drops what finds ch full, so its reader must never block; it is also the reader who asks CheckReply. With a queue each message goes to one of the queue's members.
+// drops what finds ch full, so its reader must never block; it is the reader, too, who asks CheckReply. With a queue each message goes to one of the
+// queue's members.
 func (c *Conn) SubscribeChan(subject, queue string, ch chan *Msg) (*Subscription, error) {
 	sub, err := c.nc.ChanQueueSubscribe(subject, queue, ch)
 	if err != nil {

@@ -173,6 +173,37 @@ func TestAFlushEndsWithItsContext(t *testing.T) {
 	}
 }
 
+func TestWhatIsToBeAnsweredWhereNoAnswersGoIsNotHandled(t *testing.T) {
+	conn := connect(t)
+	handled, rejected, heard := make(chan string, 3), make(chan string, 3), make(chan string, 3)
+	conn.OnReject(func(msg *bus.Msg, err error) {
+		if !errors.Is(err, bus.ErrNoReply) {
+			t.Errorf("got %v", err)
+		}
+		rejected <- msg.Reply
+	})
+	inbox := conn.Inbox("answers")
+	for subject, got := range map[string]chan string{"door": handled, inbox: heard} {
+		if _, err := conn.Subscribe(subject, "", func(msg *bus.Msg) { got <- msg.Reply }); err != nil {
+			t.Fatal(err)
+		}
+		for _, reply := range []string{"$JS.API.INFO", conn.Task("f"), inbox} {
+			if err := conn.Publish(subject, reply, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if reply := receive(t, handled); reply != inbox {
+		t.Errorf("an answer to %q", reply)
+	}
+	if first, second := receive(t, rejected), receive(t, rejected); first != "$JS.API.INFO" || second != conn.Task("f") {
+		t.Errorf("%q and %q were rejected", first, second)
+	}
+	for range 3 { // beneath its own inbox come answers
+		receive(t, heard)
+	}
+}
+
 // receive waits for what a test expects to come.
 func receive[T any](t *testing.T, ch <-chan T) (v T) {
 	t.Helper()

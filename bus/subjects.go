@@ -152,7 +152,8 @@ func (s Subjects) Answerable(reply string) bool {
 	case reply == "", reply[0] == '$':
 		return false
 	case strings.HasPrefix(reply, "manta."):
-		return strings.HasPrefix(reply, s.prefix+"reply.")
+		rest, ours := strings.CutPrefix(reply, s.prefix) // joined first, the two would be an allocation with every frame
+		return ours && strings.HasPrefix(rest, "reply.")
 	}
 	return true
 }

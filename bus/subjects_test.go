@@ -61,7 +61,7 @@ func TestNoTwoNamesOfANamespaceAreTheSame(t *testing.T) {
 	s := bus.NewSubjects("test")
 	seen := make(map[string]bool)
 	for _, name := range []string{
-		s.Task("x"), s.Work("x"), s.NodeTask("x", "x"), s.NodeObject("x"), s.Actor("x", "x"), s.Create("x"), s.Reply("x", "x"),
+		s.Task("x"), s.Work("x"), s.NodeTask("x", "x"), s.NodeObject("x"), s.NodeGeneration("x"), s.Actor("x", "x"), s.Create("x"), s.Reply("x", "x"),
 		s.NodesTable(), s.LeasesTable(), s.ActorsTable(), s.ObjectsBucket(),
 		s.Durable("x", "x.x"), s.DurablePrefix(), s.Holders(), s.Freed(), s.Result("x.x"), s.DurableQueue(), s.ResultsTable(),
 	} {
