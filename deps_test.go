@@ -28,6 +28,7 @@ var order = []string{
 	"internal/recorded",
 	"bus",
 	"internal/event",
+	"internal/logs",
 	"internal/member",
 	"objstore",
 	"internal/call",
@@ -59,7 +60,9 @@ var rules = []rule{
 			"node/embedded": "nats.Option passes through its configuration, with the in-process connection",
 			"node/nodetest": "it hands out plain NATS clients, and connects each node by a cable of its own, which Kill cuts",
 
-			"cmd/manta/bench": "plain NATS is what it compares Manta with",
+			"cmd/manta":             "it connects as its flags say",
+			"cmd/manta/natscontext": "it makes options of nats.go of the contexts of the nats command",
+			"cmd/manta/bench":       "plain NATS is what it compares Manta with",
 		}),
 		wrong: folder{path: "task", imports: []string{"github.com/nats-io/nats.go/jetstream"}},
 	},
@@ -70,6 +73,12 @@ var rules = []rule{
 			"node/embedded": "it is the server inside; node/nodetest gets its servers here",
 		}),
 		wrong: folder{path: "node/nodetest", imports: []string{"github.com/nats-io/nats-server/v2/server"}},
+	},
+	{
+		name:   "OpenTelemetry's SDK is the program's to choose",
+		why:    "the library speaks its API alone: where spans go, and what comes with that, is paid for by who wants them",
+		broken: only("go.opentelemetry.io/otel/sdk", nil),
+		wrong:  folder{path: "internal/call", imports: []string{"go.opentelemetry.io/otel/sdk/trace"}},
 	},
 	{
 		name:   "the library does not draw: gonum",
@@ -231,7 +240,8 @@ func notInLibrary(library string) func(folder) []string {
 // outside are the modules that the programs in a folder may import, in tests as well. Examples are to show what they like.
 var outside = map[string][]string{
 	"cmd": {
-		"github.com/spf13/cobra", "github.com/jedib0t/go-pretty", "github.com/nats-io/nats.go", "go.uber.org/goleak", "pgregory.net/rapid",
+		"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/jedib0t/go-pretty", "gopkg.in/yaml.v3", "golang.org/x/term", // the command line
+		"github.com/nats-io/nats.go", "go.uber.org/zap", "go.uber.org/goleak", "pgregory.net/rapid",
 	},
 	"integration": {"go.uber.org/zap", "go.opentelemetry.io/otel", "go.uber.org/goleak"},
 }

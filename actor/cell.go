@@ -14,6 +14,7 @@ import (
 	"manta/bus"
 	"manta/internal/call"
 	"manta/internal/event"
+	"manta/internal/logs"
 	"manta/internal/member"
 	"manta/objstore"
 )
@@ -118,7 +119,7 @@ func (c *cell) start(ctx context.Context) error {
 
 // context makes the ctx that Start gets, and what keeps the actor's state.
 func (c *cell) context(ctx context.Context) context.Context {
-	return context.WithValue(withEpoch(member.NewContext(ctx, c.host.scope), c.epoch), selfKey{}, c)
+	return context.WithValue(withEpoch(call.WithRunner(member.NewContext(ctx, c.host.scope), c), c.epoch), selfKey{}, c)
 }
 
 // protect turns a panic of user code into an error.
@@ -150,7 +151,7 @@ func (c *cell) meant(birth objstore.ID) bool { return birth == (objstore.ID{}) |
 // send publishes what a cell says.
 func (c *cell) send(subject string, frame []byte) {
 	if err := c.host.node.Conn.Publish(subject, "", frame); err != nil {
-		c.host.node.Log.Info("a word to a caller was not sent", zap.String("actor", c.id), zap.Error(err))
+		c.host.node.Log.Info("a word to a caller was not sent", logs.Class(c.class.name), logs.Actor(c.id), zap.Error(err))
 	}
 }
 
@@ -213,7 +214,7 @@ func (c *cell) finish() {
 func (c *cell) close() {
 	if c.class.close && !c.asleep {
 		if err := c.protect(c.instance.Interface().(interface{ Close() error }).Close); err != nil {
-			c.host.node.Log.Warn("an actor's Close failed", zap.String("actor", c.id), zap.String("class", c.class.name), zap.Error(err))
+			c.host.node.Log.Warn("an actor's Close failed", logs.Class(c.class.name), logs.Actor(c.id), zap.Error(err))
 		}
 	}
 }
@@ -269,7 +270,7 @@ func (c *cell) say(words []*bus.Msg) {
 			continue
 		}
 		if err := c.host.node.Conn.Publish(word.Reply, "", nil); err != nil {
-			c.host.node.Log.Warn("a stop was not confirmed", zap.String("actor", c.id), zap.Error(err))
+			c.host.node.Log.Warn("a stop was not confirmed", logs.Class(c.class.name), logs.Actor(c.id), zap.Error(err))
 		}
 	}
 }

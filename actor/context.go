@@ -71,6 +71,16 @@ func (v *visit) returned() {
 // Deadline implements context.Context.
 func (v *visit) Deadline() (time.Time, bool) { return v.entry.Until() }
 
+// Running implements call.Runner.
+func (v *visit) Running() call.Running {
+	r := v.cell.Running()
+	r.ID, r.Owner, r.Attempt, r.Method = v.id(), v.visitor.owner, int(v.entry.Attempt), v.method.word
+	return r
+}
+
+// Running implements call.Runner for what the actor does of its own.
+func (c *cell) Running() call.Running { return call.Running{Class: c.class.name, Actor: c.id} }
+
 // Trace is the one that the call belongs to.
 func (v *visit) Trace() call.Trace { return v.entry.Trace() }
 
@@ -93,6 +103,9 @@ func (v *visit) Value(key any) any {
 	}
 	if found := v.method.labels.Value(key); found != nil {
 		return found
+	}
+	if call.IsRunningKey(key) {
+		return v
 	}
 	return v.context().Value(key)
 }

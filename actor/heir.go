@@ -13,6 +13,7 @@ import (
 
 	"manta/bus"
 	"manta/internal/call"
+	"manta/internal/logs"
 	"manta/internal/member"
 	"manta/objstore"
 )
@@ -119,7 +120,7 @@ func (h *heir) inheritAll(ctx context.Context) (again bool) {
 		}
 		if err := h.inherit(ctx, id); err != nil {
 			if ctx.Err() == nil && !errors.Is(err, errLeaving) {
-				h.engine.node.Log.Warn("actors of a node that is gone are not taken over yet", zap.Stringer("of", id), zap.Error(err))
+				h.engine.node.Log.Warn("actors of a node that is gone are not taken over yet", logs.Peer(id), zap.Error(err))
 			}
 			again = true
 			continue
@@ -248,7 +249,7 @@ func (h *heir) remake(id string, rec record, pause time.Duration) {
 		defer h.handing.Done()
 		member.Pause(ctx, pause)
 		if err := h.place(ctx, id, rec); err != nil && ctx.Err() == nil {
-			h.engine.node.Log.Warn("an actor is not made again", zap.String("actor", id), zap.Error(err))
+			h.engine.node.Log.Warn("an actor is not made again", logs.Actor(id), zap.Error(err))
 		}
 		h.mu.Lock()
 		defer h.mu.Unlock()

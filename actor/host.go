@@ -15,6 +15,7 @@ import (
 
 	"manta/bus"
 	"manta/internal/event"
+	"manta/internal/logs"
 	"manta/internal/member"
 	"manta/task"
 )
@@ -219,7 +220,7 @@ func (h *host) leave(cl *cell, cause error) {
 	} else {
 		cl.report(event.Dead, cause)
 		if err := h.free(cl, cause.Error()); err != nil {
-			h.node.Log.Warn("an actor's name stays taken", zap.String("actor", cl.id), zap.Error(err))
+			h.node.Log.Warn("an actor's name stays taken", logs.Class(cl.class.name), logs.Actor(cl.id), zap.Error(err))
 		}
 	}
 	h.node.Capacity.Give(cl.creation.Need)

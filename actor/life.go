@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"manta/bus"
+	"manta/internal/logs"
 	"manta/internal/member"
 	"manta/objstore"
 )
@@ -38,7 +39,7 @@ func (cs *callers) letGo(c *class, id string, birth objstore.ID, o *origin) {
 	cs.group.Go(func(ctx context.Context) {
 		h := &handle{id: id, class: c, birth: birth}
 		if err := cs.control(ctx, h, controlStop); err != nil && ctx.Err() == nil {
-			cs.node.Log.Warn("an actor that nobody has a handle of goes on", zap.String("class", c.name), zap.String("actor", id), zap.Error(err))
+			cs.node.Log.Warn("an actor that nobody has a handle of goes on", logs.Class(c.name), logs.Actor(id), zap.Error(err))
 		}
 	})
 }

@@ -48,11 +48,14 @@ func (r Ref[T]) target(expression any) *call.Target {
 		return &call.Target{Name: r.handle.class.name, Err: r.handle.err}
 	}
 	m, name, err := methodOf(r.handle.class, expression)
-	t := &call.Target{Name: r.handle.class.name + "." + name, Err: err, Fits: fits}
+	t := &call.Target{Name: r.handle.class.name + "." + name, Actor: r.handle.id, Err: err, Fits: fits}
 	t.Submit = func(ctx context.Context, t *call.Target, args call.Args) *objstore.Object {
 		scope, err := member.Unconfined(ctx)
 		if err != nil {
 			return objstore.FailedObject(fmt.Errorf("%s: %w", t.Name, err))
+		}
+		if scope.Node.Tracer != nil {
+			args.Begin(ctx, scope.Node, t)
 		}
 		return part.Of(scope.Node).callers.submit(ctx, r.handle, m, t, args, false)
 	}

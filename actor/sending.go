@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"manta/internal/logs"
 	"manta/objstore"
 )
 
@@ -131,7 +132,7 @@ func (cs *callers) mailHeader(c *caller, l *lane) mailHeader {
 // publishMail sends a message. What is not sent is found missing by the next ping that is.
 func (cs *callers) publishMail(c *caller, reply string, frame []byte) {
 	if err := cs.node.Conn.Publish(cs.node.Conn.Actor(c.id, wordOfMail), reply, frame); err != nil {
-		cs.node.Log.Info("calls of an actor were not sent, and will be sent again", zap.String("actor", c.id), zap.Error(err))
+		cs.node.Log.Info("calls of an actor were not sent, and will be sent again", logs.Class(c.class.name), logs.Actor(c.id), zap.Error(err))
 	}
 }
 

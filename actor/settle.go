@@ -44,7 +44,7 @@ func (cs *callers) settle(c *caller, lost error) {
 				cs.end(out, objstore.Outcome{Err: lost})
 			case out.moved, out.unserved():
 			case int(out.Attempt) <= out.Target.Options.Retries:
-				out.Attempt++
+				out.Retry(lost)
 			default:
 				cs.end(out, objstore.Outcome{Err: lost})
 			}

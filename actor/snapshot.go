@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"manta/bus"
+	"manta/internal/logs"
 	"manta/objstore"
 )
 
@@ -116,7 +117,7 @@ func (c *cell) save(ctx context.Context, change func(*record)) bool {
 	if errors.Is(err, errTaken) {
 		c.vacate()
 	} else if ctx.Err() == nil {
-		c.host.node.Log.Warn("an actor's state was not kept", zap.String("actor", c.id), zap.Error(err))
+		c.host.node.Log.Warn("an actor's state was not kept", logs.Class(c.class.name), logs.Actor(c.id), zap.Error(err))
 	}
 	return false
 }

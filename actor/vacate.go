@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"go.uber.org/zap"
+
+	"manta/internal/logs"
 )
 
 // lasting says whether the actor is made again when its node is lost.
@@ -20,7 +22,7 @@ func (c *cell) announce(ctx context.Context) {
 	case errors.Is(err, errTaken):
 		c.vacate()
 	case err != nil && ctx.Err() == nil:
-		c.host.node.Log.Warn("an actor's record does not say yet that it lives", zap.String("actor", c.id), zap.Error(err))
+		c.host.node.Log.Warn("an actor's record does not say yet that it lives", logs.Class(c.class.name), logs.Actor(c.id), zap.Error(err))
 	}
 }
 
@@ -67,7 +69,7 @@ func (h *host) confirm(ctx context.Context) error {
 		err := cl.registration.confirm(ctx)
 		switch {
 		case errors.Is(err, errTaken):
-			h.node.Log.Warn("an actor was taken over while the node was silent", zap.String("actor", cl.id))
+			h.node.Log.Warn("an actor was taken over while the node was silent", logs.Class(cl.class.name), logs.Actor(cl.id))
 			cl.vacate()
 		case err != nil:
 			return err

@@ -97,13 +97,23 @@ func (j *Journal) Append(ctx context.Context, subject string, data []byte) error
 // when it began, or, if follow is set, with ctx, without an error.
 func (j *Journal) Read(ctx context.Context, since time.Time, follow bool, subjects ...string) iter.Seq2[*Msg, error] {
 	return func(yield func(*Msg, error) bool) {
-		if err := j.read(ctx, since, follow, subjects, func(msg *Msg) bool { return yield(msg, nil) }); err != nil {
-			yield(nil, fmt.Errorf("cannot read stream %s: %w", j.name, err))
-		}
+		j.hand(ctx, since, follow, func() bool { return true }, subjects, yield)
 	}
 }
 
-func (j *Journal) read(ctx context.Context, since time.Time, follow bool, subjects []string, yield func(*Msg) bool) error {
+// Follow is Read that follows, and calls caughtUp once, when what was there when it began has been handed out; if that returns false it ends.
+func (j *Journal) Follow(ctx context.Context, since time.Time, caughtUp func() bool, subjects ...string) iter.Seq2[*Msg, error] {
+	return func(yield func(*Msg, error) bool) { j.hand(ctx, since, true, caughtUp, subjects, yield) }
+}
+
+// hand hands out messages, and then an error if there is one.
+func (j *Journal) hand(ctx context.Context, since time.Time, follow bool, caughtUp func() bool, subjects []string, yield func(*Msg, error) bool) {
+	if err := j.read(ctx, since, follow, caughtUp, subjects, func(msg *Msg) bool { return yield(msg, nil) }); err != nil {
+		yield(nil, fmt.Errorf("cannot read stream %s: %w", j.name, err))
+	}
+}
+
+func (j *Journal) read(ctx context.Context, since time.Time, follow bool, caughtUp func() bool, subjects []string, yield func(*Msg) bool) error {
 	consumer, err := j.stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
 		FilterSubjects: subjects, DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since,
 	})
@@ -111,7 +121,7 @@ func (j *Journal) read(ctx context.Context, since time.Time, follow bool, subjec
 		return err
 	}
 	left := consumer.CachedInfo().NumPending
-	if left == 0 && !follow {
+	if left == 0 && (!follow || !caughtUp()) {
 		return nil
 	}
 	messages, err := consumer.Messages(jetstream.PullMaxMessages(journalRead))
@@ -130,8 +140,10 @@ func (j *Journal) read(ctx context.Context, since time.Time, follow bool, subjec
 		if !yield(&Msg{Subject: next.Subject(), Data: next.Data(), Header: next.Headers()}) {
 			return nil
 		}
-		if meta, err := next.Metadata(); !follow && err == nil && meta.NumPending == 0 { // some may have expired meanwhile
-			return nil
+		if meta, err := next.Metadata(); left > 0 && (read+1 == left || err == nil && meta.NumPending == 0) { // some may have expired meanwhile
+			if left = 0; !follow || !caughtUp() {
+				return nil
+			}
 		}
 	}
 	return nil

@@ -78,6 +78,12 @@ func (s Subjects) NodeObjectChunk(node string) string { return s.NodeObject(node
 // NodeWhy answers, in words, why a task that the node owns has no result yet.
 func (s Subjects) NodeWhy(node string) string { return s.prefix + "node." + node + ".why" }
 
+// NodeClock answers what time it is at a node.
+func (s Subjects) NodeClock(node string) string { return s.prefix + "node." + node + ".clock" }
+
+// NodeDrain has a node drain and leave.
+func (s Subjects) NodeDrain(node string) string { return s.prefix + "node." + node + ".drain" }
+
 // NodeProfile answers with profiles of a node's process.
 func (s Subjects) NodeProfile(node string) string { return s.prefix + "node." + node + ".profile" }
 
@@ -118,6 +124,15 @@ func (s Subjects) EventPrefix() string { return s.prefix + "event." }
 
 // Events names the stream of what nodes tell.
 func (s Subjects) Events() string { return s.bucket("events") }
+
+// Log is where a node sends what its tasks and actors log.
+func (s Subjects) Log(node string) string { return s.LogPrefix() + node }
+
+// LogPrefix begins every Log.
+func (s Subjects) LogPrefix() string { return s.prefix + "log." }
+
+// Logs names the stream of what tasks and actors log.
+func (s Subjects) Logs() string { return s.bucket("logs") }
 
 // NodeState answers questions about what is at a node at this moment.
 func (s Subjects) NodeState(node string) string { return s.prefix + "node." + node + ".state" }

@@ -16,7 +16,7 @@ func (n *Node) startCaller(ctx context.Context, conn *bus.Conn, id member.ID, cl
 	members := member.EmptyTable(ctx, id, log)
 	n.onClose(quietly(members.Close))
 	n.self = &member.Node{
-		ID: id, Conn: conn, Capacity: member.NewCapacity(nil), Members: members, Log: log, Closing: closing, Confined: true,
+		ID: id, Conn: conn, Capacity: member.NewCapacity(nil), Members: members, Log: log, Closing: closing, Confined: true, Tracer: tracerOf(n.config.TracerProvider),
 	}
 	n.objects = objstore.OpenConfined(ctx, n.self)
 	n.objects.SetRefTTL(n.config.RefTTL)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"manta/bus"
@@ -47,6 +48,10 @@ type Config struct {
 	Registry *task.Registry
 	// Logger hears of what goes wrong behind the scenes. Default: silence.
 	Logger *zap.Logger
+	// TracerProvider makes OpenTelemetry spans of the tasks and actor calls that this node submits and runs, and of the large objects that they
+	// fetch. nil means OpenTelemetry's global one, if the program has set one before it starts the node; with none, and with package noop's, there are no
+	// spans, and the trace of a ctx still goes with its tasks and calls.
+	TracerProvider trace.TracerProvider
 	// MaxPending is how many requests of plain NATS clients may wait at this node, for tasks and for actors each; more are refused with an
 	// overload error. Default 1000.
 	MaxPending int
@@ -84,6 +89,8 @@ type Config struct {
 	// count, and 0 leaves them as they are: 64 MiB, some 150,000 tasks, and 24 hours at first.
 	EventBytes int64
 	EventAge   time.Duration
+	// TaskLogs says what becomes of what tasks and actors log with task.Logger, beside that it is in the Logger of the node where they run.
+	TaskLogs TaskLogs
 	// Storage of large objects when this node is the first to make their bucket: jetstream.FileStorage, the default, or
 	// jetstream.MemoryStorage.
 	Storage jetstream.StorageType
@@ -103,6 +110,23 @@ type Config struct {
 	// OnClosed, if not nil, is called once after Close has ended the connection.
 	OnClosed func()
 }
+
+// TaskLogs says what becomes of what tasks and actors log. The zero TaskLogs is what most want: lines are kept in the stream of logs, which [Logs] and
+// the command line read, and those of the tasks and calls that this node submits are shown in its Logger, wherever they run: what many tasks log
+// alike within five seconds once, with a count.
+type TaskLogs struct {
+	// Local lines stay in the Logger of the node where they are logged.
+	Local bool
+	// A Quiet node does not show what its tasks log on other nodes.
+	Quiet bool
+	// MaxBytes and MaxAge bound the stream of logs of the whole namespace: the oldest go first. The bounds of the node that began to log last count,
+	// and 0 leaves them as they are: 16 MiB and 24 hours at first.
+	MaxBytes int64
+	MaxAge   time.Duration
+}
+
+// minLogBytes is the smallest TaskLogs.MaxBytes: some messages of the largest size.
+const minLogBytes = 1 << 20
 
 // sharingOff is the Config.SharedDir of a node that shares no memory; defaultSharedDir is where the others do.
 const (
@@ -195,6 +219,10 @@ func (c Config) validate() error {
 		return fmt.Errorf("Config.EventBytes is %d: want at least %d, or 0 to leave it as it is", c.EventBytes, minEventBytes)
 	case c.EventAge != 0 && c.EventAge < time.Second:
 		return fmt.Errorf("Config.EventAge is %v: want at least 1 s, or 0 to leave it as it is", c.EventAge)
+	case c.TaskLogs.MaxBytes != 0 && c.TaskLogs.MaxBytes < minLogBytes:
+		return fmt.Errorf("Config.TaskLogs.MaxBytes is %d: want at least %d, or 0 to leave it as it is", c.TaskLogs.MaxBytes, minLogBytes)
+	case c.TaskLogs.MaxAge != 0 && c.TaskLogs.MaxAge < time.Second:
+		return fmt.Errorf("Config.TaskLogs.MaxAge is %v: want at least 1 s, or 0 to leave it as it is", c.TaskLogs.MaxAge)
 	case c.UploadWindow != 0 && c.UploadWindow < minUploadWindow:
 		return fmt.Errorf("Config.UploadWindow is %d bytes: want at least %d, or 0 for 64 MiB", c.UploadWindow, minUploadWindow)
 	case c.Replicas < 0 || c.Replicas > 5:

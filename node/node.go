@@ -15,6 +15,7 @@ import (
 	"manta/actor"
 	"manta/bus"
 	"manta/internal/event"
+	"manta/internal/logs"
 	"manta/internal/member"
 	"manta/internal/plain"
 	"manta/objstore"
@@ -48,8 +49,9 @@ type Node struct {
 	plain   *plain.Objects // nil as service is
 	undo    []func() error // what Close does, the last one first
 
-	started  time.Time
-	draining atomic.Bool
+	departure atomic.Pointer[departure] // nil unless DrainNode has asked for one
+	started   time.Time
+	draining  atomic.Bool
 
 	closing  sync.Once
 	closed   chan struct{}
@@ -90,7 +92,7 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 	if err != nil {
 		return err
 	}
-	log := n.config.Logger.With(zap.Stringer("node", id))
+	log := n.config.Logger.With(logs.Node(id))
 	conn, err := bus.Connect(ctx, bus.Config{
 		URL: n.config.URL, Name: "manta " + n.config.Name, Namespace: n.config.Namespace, User: n.config.Caller, Plain: n.config.Caller != "",
 		Options: n.config.Options, Storage: n.config.Storage, Replicas: n.config.Replicas,
@@ -112,6 +114,10 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 	members.Tell(events)
 	n.self = &member.Node{
 		ID: id, Conn: conn, Capacity: member.NewCapacity(total), Members: members, Log: log, Closing: closing, Events: events,
+		Tracer: tracerOf(n.config.TracerProvider), Logs: n.startLogs(ctx, conn, id, log),
+	}
+	if err := n.showLogs(ctx); err != nil {
+		return err
 	}
 	if n.objects, err = objstore.Open(ctx, n.self, n.config.CacheBytes); err != nil {
 		return err
@@ -204,11 +210,13 @@ func (n *Node) join(ctx context.Context) (err error) {
 	n.tell(event.Joined)
 	n.group = member.NewGroup(ctx)
 	n.group.Go(n.lease.Serve)
-	if err := n.answers(n.self.Conn.NodeState(n.ID()), n.answerState); err != nil {
-		return err
-	}
-	if err := n.answers(n.self.Conn.NodeProfile(n.ID()), n.profileAsked); err != nil {
-		return err
+	for subject, handle := range map[string]func(*bus.Msg){
+		n.self.Conn.NodeState(n.ID()): n.answerState, n.self.Conn.NodeProfile(n.ID()): n.profileAsked,
+		n.self.Conn.NodeClock(n.ID()): n.tellTime, n.self.Conn.NodeDrain(n.ID()): n.askedToDrain,
+	} {
+		if err := n.answers(subject, handle); err != nil {
+			return err
+		}
 	}
 	if err := errors.Join(n.tasks.Open(ctx), n.actors.Open()); err != nil {
 		return err

@@ -217,7 +217,7 @@ func TestARoleMayDoWhatItsTemplateSaysAndNothingElse(t *testing.T) {
 		request("manta.default.task.secret", "", false), request("manta.default.actor.visits.Add", "1", false), request("manta.default.actor.visits.kill", "", false),
 		request("manta.default.call.tally.visits.Add", "1", false), request("manta.default.create.tally", "", false),
 		publish("manta.default.work.square", false), publish("manta.default.node."+n.ID()+".task.square", false), publish("manta.default.node."+n.ID()+".profile", false),
-		publish("manta.default.freed", false),
+		publish("manta.default.freed", false), request("manta.default.node."+n.ID()+".drain", "", false),
 		publish("manta.other.task.square", false), request("manta.default.object."+object.ID().String(), "", false),
 	}
 	for role, attempts := range map[string][][]attempt{

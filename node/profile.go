@@ -21,7 +21,7 @@ import (
 )
 
 var (
-	// ErrUnknownNode is returned by Profile for a node that is not there.
+	// ErrUnknownNode is returned by Profile, DrainNode and ReadClock for a node that is not there.
 	ErrUnknownNode = errors.New("no such node")
 
 	// ErrProfiling is returned by Profile when the node's process takes a profile already, or another CPU profile is taken in it. Ask again

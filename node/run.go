@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// Run waits until ctx ends, then drains, for at most Config.DrainTimeout, and closes. It returns nil if the drain is complete, or the node
-// was closed before ctx ended. Else its error names what was still running, and Close has cancelled that: tasks of other nodes are sent
+// Run waits until ctx ends, then drains, for at most Config.DrainTimeout, and closes; it does so earlier if somebody calls [DrainNode]. It returns nil if
+// the drain is complete, or the node was closed before ctx ended. Else its error names what was still running, and Close has cancelled that: tasks of other nodes are sent
 // elsewhere by their owners, as after a loss ([task.Retries]).
 //
 // Run takes no notice of signals. In a process whose work is the node, RunUntilSignal does; where more than the node is to end in order, such
@@ -19,13 +19,18 @@ func (n *Node) Run(ctx context.Context) error {
 	return n.run(ctx, context.WithoutCancel(ctx))
 }
 
-// run waits until ctx ends, then drains, until cut ends or Config.DrainTimeout has passed, and closes.
+// run waits until ctx ends, then drains, until cut ends, and closes.
 func (n *Node) run(ctx, cut context.Context) error {
 	select {
 	case <-ctx.Done():
 	case <-n.closed:
-		return nil
+		return n.departed()
 	}
+	return n.drainAndClose(cut)
+}
+
+// drainAndClose drains, until cut ends or Config.DrainTimeout has passed, and closes.
+func (n *Node) drainAndClose(cut context.Context) error {
 	late := fmt.Errorf("Config.DrainTimeout, %v, has passed", n.config.DrainTimeout)
 	draining, cancel := context.WithTimeoutCause(cut, n.config.DrainTimeout, late)
 	defer cancel()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"manta/bus"
+	"manta/internal/event"
 	"manta/internal/member"
 )
 
@@ -117,6 +118,7 @@ func nobodys(blob string) bool { return strings.HasPrefix(blob, durableOwner+"."
 func (s *Store) freeDurable(ctx context.Context, id ID) error {
 	err := s.archive.Free(ctx, id)
 	if err == nil {
+		s.tell(id, event.Freed, 0)
 		s.Forget(id)
 	}
 	return err

@@ -3,8 +3,7 @@ package objstore
 import (
 	"time"
 
-	"go.uber.org/zap"
-
+	"manta/internal/logs"
 	"manta/internal/member"
 )
 
@@ -221,7 +220,7 @@ func (s *Store) forgetAbsent(now time.Time) {
 		case !known:
 			s.absent[node] = now
 		case now.Sub(since) >= absentFor:
-			s.node.Log.Info("a node that is not there holds objects no more", zap.Stringer("holder", node))
+			s.node.Log.Info("a node that is not there holds objects no more", logs.Peer(node))
 			delete(s.absent, node)
 			s.left(node)
 		}

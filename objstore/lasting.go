@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"manta/bus"
+	"manta/internal/event"
 	"manta/internal/member"
 )
 
@@ -26,6 +27,7 @@ func (s *Store) keepDurable(ctx context.Context, scope *member.Scope, value bus.
 	if err != nil {
 		return FailedObject(fmt.Errorf("storing a durable object: %w", err))
 	}
+	s.tell(o.id, event.Stored, int64(len(value.Data)))
 	o.mirror(s, &state{}).settle(out) // whoever reads it here has it at hand
 	if ttl > 0 {
 		id := o.id

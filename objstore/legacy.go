@@ -7,6 +7,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"manta/internal/logs"
 	"manta/internal/member"
 )
 
@@ -35,7 +36,7 @@ func (s *Store) bury(id member.ID) {
 				continue
 			}
 			if err := s.purge(ctx, id); err != nil && ctx.Err() == nil {
-				s.node.Log.Warn("objects of a node that is gone stay in the bucket", zap.Stringer("of", id), zap.Error(err))
+				s.node.Log.Warn("objects of a node that is gone stay in the bucket", logs.Peer(id), zap.Error(err))
 			}
 		}
 	})

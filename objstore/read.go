@@ -63,7 +63,7 @@ func (s *Store) open(ctx context.Context, scope *member.Scope, id ID, out *Outco
 	if fresh && !s.group.Go(func(ctx context.Context) { s.download(ctx, id, e, *out.Blob) }) {
 		s.cache.fill(e, bus.Value{}, bus.ErrClosed)
 	}
-	if err := scope.Await(ctx, e.done); err != nil {
+	if err := s.awaitFetched(ctx, scope, id, e); err != nil {
 		return bus.Value{}, err
 	}
 	value := e.value

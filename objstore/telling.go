@@ -10,9 +10,12 @@ type owned struct {
 	size int64
 }
 
-// tell tells what has become of a large object of this node. The store may be locked.
+// tell tells what has become of a large object of this node, or of a durable one, which is nobody's. The store may be locked.
 func (s *Store) tell(id ID, state event.State, size int64) {
 	o := event.Object{ID: id.String(), Owner: s.node.ID.String(), State: state, Size: size}
+	if id.Durable() {
+		o.Owner, o.Where = "", "bucket"
+	}
 	switch now := event.Now(); state {
 	case event.Stored:
 		o.Stored = now

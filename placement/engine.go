@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"manta/bus"
+	"manta/internal/logs"
 	"manta/internal/member"
 	"manta/objstore"
 )
@@ -243,7 +244,7 @@ func (e *Engine) order(ctx context.Context, id member.ID, o order) (answer, erro
 	}
 	a, err := readAnswer(data)
 	if err != nil {
-		e.node.Log.Warn("a malformed answer about bundles", zap.Stringer("of", id), zap.Error(err))
+		e.node.Log.Warn("a malformed answer about bundles", logs.Peer(id), zap.Error(err))
 	}
 	return a, err
 }

@@ -11,6 +11,7 @@ import (
 
 	"manta/bus"
 	"manta/internal/call"
+	"manta/internal/logs"
 	"manta/internal/member"
 )
 
@@ -139,7 +140,7 @@ func (a *adopter) begin(queue *bus.Queue, name string) {
 	t := &trade{function: f, name: name, lanes: make(map[*lane]struct{}), policies: make(map[string]*adoptedPolicy)}
 	var err error
 	if t.pull, err = queue.Pull(name, func(d bus.Delivery) { a.take(t, d) }, a.wake); err != nil {
-		a.d.node.Log.Warn("durable tasks are not taken", zap.String("task", name), zap.Error(err))
+		a.d.node.Log.Warn("durable tasks are not taken", logs.Task(name), zap.Error(err))
 		return
 	}
 	a.trades[name] = t

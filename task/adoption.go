@@ -10,6 +10,7 @@ import (
 
 	"manta/bus"
 	"manta/internal/call"
+	"manta/internal/logs"
 	"manta/internal/member"
 	"manta/objstore"
 )
@@ -128,7 +129,7 @@ func (a *adopter) look(ctx context.Context, ad *adoption) {
 	}
 	msg, err := archive.Get(looking, ad.key)
 	if err != nil {
-		a.d.node.Log.Warn("a durable task is given back: whether it has a result is not known", zap.String("task", ad.key), zap.Error(err))
+		a.d.node.Log.Warn("a durable task is given back: whether it has a result is not known", logs.Task(ad.trade.name), logs.Key(ad.key), zap.Error(err))
 		a.giveBack(ad, time.Second)
 		return
 	}
@@ -196,7 +197,7 @@ func (a *adopter) fetched(ctx context.Context, ad *adoption, out objstore.Outcom
 		err = fmt.Errorf("the result has %d bytes, the server takes records of %d", len(value.Data), room)
 	}
 	if deleted := a.d.store.DeleteBlob(ctx, keep.ID, out.Blob.Blob); deleted != nil {
-		a.d.node.Log.Debug("the blob of a result stays until its time is over", zap.String("task", ad.key), zap.Error(deleted))
+		a.d.node.Log.Debug("the blob of a result stays until its time is over", logs.Task(ad.trade.name), logs.Key(ad.key), zap.Error(deleted))
 	}
 	return &objstore.Outcome{Value: value, Err: err}
 }
@@ -241,7 +242,7 @@ func (a *adopter) recorded(ad *adoption, blob *objstore.StoredBlob, err error, a
 			a.d.group.Go(func(ctx context.Context) { _ = a.d.store.DeleteBlob(ctx, keep.ID, blob.Blob) }) // else it goes when its time is over
 		}
 	default:
-		a.d.node.Log.Warn("the outcome of a durable task was not recorded: it will run again", zap.String("task", ad.key), zap.Error(err))
+		a.d.node.Log.Warn("the outcome of a durable task was not recorded: it will run again", logs.Task(ad.trade.name), logs.Key(ad.key), zap.Error(err))
 		if errorIsNoStream(err) {
 			a.d.reopen()
 		}

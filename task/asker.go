@@ -12,6 +12,7 @@ import (
 
 	"manta/bus"
 	"manta/internal/call"
+	"manta/internal/logs"
 	"manta/internal/member"
 	"manta/internal/plain"
 	"manta/objstore"
@@ -79,6 +80,9 @@ func startAsker(ctx context.Context, node *member.Node) (*asker, error) {
 func (a *asker) submit(ctx context.Context, t *call.Target, args call.Args) *objstore.Object {
 	if t.Options.Durable {
 		return objstore.FailedObject(fmt.Errorf("durable task %q: %w", t.Name, bus.ErrConfined))
+	}
+	if a.node.Tracer != nil {
+		args.Begin(ctx, a.node, t)
 	}
 	q := &question{asker: a}
 	q.Init(a.store, t, args)
@@ -151,13 +155,15 @@ func (a *asker) ask(q *question, now time.Time) {
 		a.end(q, objstore.Outcome{Err: fmt.Errorf("%s: %w", q.Target.Name, err)})
 		return
 	}
+	e := q.Entry()
+	e.Trace().Put(msg)
 	err = a.node.Conn.PublishMsg(msg)
 	if errors.Is(err, bus.ErrClosed) { // for good: the server takes the credentials no more, say
 		a.end(q, objstore.Outcome{Err: fmt.Errorf("%s: %w", q.Target.Name, err)})
 		return
 	}
 	if err != nil { // the connection is away
-		a.node.Log.Debug("a request was not sent", zap.String("task", q.Target.Name), zap.Error(err))
+		a.node.Log.Debug("a request was not sent", logs.Task(q.Target.Name), zap.Error(err))
 		a.resting = append(a.resting, q)
 		return
 	}
@@ -209,7 +215,7 @@ func (a *asker) conclude(q *question, msg *bus.Msg) {
 // lost has a task asked for again that may have run, or fails it; the asker is locked.
 func (a *asker) lost(q *question) {
 	if _, retry := again(&q.Target.Options, int(q.Attempt), nil, 0); retry && !q.ended {
-		q.Attempt++
+		q.Retry(ErrWorkerLost)
 		a.counts.Of(q.Target.Name).RetriedLost++
 		a.queue = append(a.queue, q)
 		return
@@ -221,7 +227,7 @@ func (a *asker) lost(q *question) {
 func (a *asker) stop(q *question) {
 	delete(a.open, q.number)
 	if err := a.node.Conn.Publish(q.control, "", []byte(plain.StopWord)); err != nil { // the node finds the client gone
-		a.node.Log.Debug("a task was not cancelled", zap.String("task", q.Target.Name), zap.Error(err))
+		a.node.Log.Debug("a task was not cancelled", logs.Task(q.Target.Name), zap.Error(err))
 	}
 }
 

@@ -22,7 +22,9 @@ type pending struct {
 	id      objstore.ID
 	target  *call.Target
 	deposit deposit
-	blobs   []bus.Blob // of its large arguments
+	blobs   []bus.Blob  // of its large arguments
+	plainly *bus.Msg    // what is stored in place of the deposit: the task is submitted as plain clients submit theirs
+	ended   func(error) // ends its span; nil if it has none
 
 	// Under durables.mu.
 	withdrawn error
@@ -41,6 +43,10 @@ type sharing struct {
 func (d *durables) submit(ctx context.Context, t *call.Target, args call.Args) *objstore.Object {
 	o := d.store.PromiseDurable()
 	p := &pending{id: o.ID(), target: t}
+	if d.node.Tracer != nil {
+		args.Begin(ctx, d.node, t)
+		p.ended = args.Ending(p.id)
+	}
 	d.mu.Lock()
 	err := d.prepare(p, args.Trace())
 	if err == nil {
@@ -49,6 +55,9 @@ func (d *durables) submit(ctx context.Context, t *call.Target, args call.Args) *
 	}
 	d.mu.Unlock()
 	if err != nil {
+		if p.ended != nil {
+			p.ended(err)
+		}
 		return objstore.FailedObject(err)
 	}
 	d.store.Expect(o)
@@ -231,7 +240,11 @@ func (d *durables) send(p *pending) {
 }
 
 func (d *durables) sendLocked(p *pending) {
-	msg := &bus.Msg{Subject: d.node.Conn.Durable(p.target.Name, keyOf(p.id)), Data: p.deposit.frame()}
+	msg := p.plainly
+	if msg == nil {
+		msg = &bus.Msg{Data: p.deposit.frame()}
+	}
+	msg.Subject = d.node.Conn.Durable(p.target.Name, keyOf(p.id))
 	d.publisher.Publish(msg, func() error { return d.leaves(p) }, func(err error, _ bool) { d.stored(p, err) })
 }
 
@@ -272,6 +285,9 @@ func (d *durables) end(p *pending, err error) {
 	d.mu.Unlock()
 	if !known {
 		return
+	}
+	if p.ended != nil {
+		p.ended(err)
 	}
 	if err != nil {
 		d.results.settle(p.id, &objstore.Outcome{Err: err})

@@ -10,6 +10,7 @@ import (
 
 	"manta/bus"
 	"manta/internal/call"
+	"manta/internal/logs"
 	"manta/objstore"
 )
 
@@ -25,7 +26,7 @@ func (r *results) expireAt(id objstore.ID, t *call.Target, at time.Time) {
 			r.d.group.Go(func(ctx context.Context) {
 				err := fmt.Errorf("%s: %w", t.Name, ErrDeadline)
 				if ended := r.end(ctx, id, err); ended != nil && ctx.Err() == nil { // whoever has it, or gets it, finds that its time is over
-					r.d.node.Log.Warn("a durable task whose time is over was not ended", zap.Stringer("task", id), zap.Error(ended))
+					r.d.node.Log.Warn("a durable task whose time is over was not ended", logs.Task(t.Name), logs.ID(id), zap.Error(ended))
 				}
 			})
 		})

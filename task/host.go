@@ -12,6 +12,7 @@ import (
 
 	"manta/bus"
 	"manta/internal/call"
+	"manta/internal/logs"
 	"manta/internal/member"
 	"manta/objstore"
 	"manta/placement"
@@ -252,7 +253,7 @@ func (h *host) answerLater(ctx context.Context, j *job, out objstore.Outcome, a 
 
 func (h *host) publish(g *guest, frame []byte) {
 	if err := h.node.Conn.Publish(g.reply, "", frame); err != nil { // its owner will ask for it
-		h.node.Log.Debug("a reply was not sent", zap.String("task", g.function), zap.Error(err))
+		h.node.Log.Debug("a reply was not sent", logs.Task(g.function), zap.Error(err))
 	}
 }
 

@@ -97,6 +97,15 @@ func (j *job) context() context.Context {
 // Deadline implements context.Context.
 func (j *job) Deadline() (time.Time, bool) { return j.entry.Until() }
 
+// Running implements call.Runner.
+func (j *job) Running() call.Running {
+	r := call.Running{ID: j.id(), Attempt: int(j.entry.Attempt), Function: j.guest.function}
+	if !r.ID.Durable() {
+		r.Owner = j.guest.owner
+	}
+	return r
+}
+
 // Trace is the one that the task belongs to.
 func (j *job) Trace() call.Trace { return j.entry.Trace() }
 
@@ -116,6 +125,9 @@ func (j *job) Value(key any) any {
 			m.scope = member.Scope{Node: j.host.node, Work: j}
 		}
 		return &m.scope
+	}
+	if call.IsRunningKey(key) {
+		return j
 	}
 	if call.IsWorkKey(key) {
 		return j.id()

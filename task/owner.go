@@ -12,6 +12,7 @@ import (
 
 	"manta/bus"
 	"manta/internal/call"
+	"manta/internal/logs"
 	"manta/internal/member"
 	"manta/objstore"
 )
@@ -133,13 +134,16 @@ func submit(ctx context.Context, t *call.Target, args call.Args) *objstore.Objec
 }
 
 func (o *owner) submit(ctx context.Context, t *call.Target, args call.Args, plain bool) *objstore.Object {
-	s := o.submission(t, args, plain)
+	s := o.submission(ctx, t, args, plain)
 	o.launch(ctx, s)
 	return s.Object
 }
 
 // submission makes a task that is still to be launched.
-func (o *owner) submission(t *call.Target, args call.Args, plain bool) *submission {
+func (o *owner) submission(ctx context.Context, t *call.Target, args call.Args, plain bool) *submission {
+	if o.node.Tracer != nil {
+		args.Begin(ctx, o.node, t)
+	}
 	s := &submission{}
 	s.Init(o.store, t, args)
 	s.Plain = plain
@@ -385,5 +389,5 @@ func (o *owner) close() {
 
 // logUnsent notes that the connection is away: pings find out what did not arrive.
 func (o *owner) logUnsent(l *lane, err error) {
-	o.node.Log.Debug("a frame was not sent", zap.String("task", l.function), zap.Error(err))
+	o.node.Log.Debug("a frame was not sent", logs.Task(l.function), zap.Error(err))
 }

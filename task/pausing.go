@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"manta/internal/event"
+	"manta/internal/logs"
 )
 
 // What an owner does for tasks whose function failed: one timer is all they need while they pause. The owner is locked where it
@@ -29,7 +30,7 @@ func (o *owner) failed(s *submission, err error) bool {
 	}
 	wait = min(max(wait, 0), longestPause)
 	o.tellOver(s, event.Failed, err)
-	s.Attempt++
+	s.Retry(err)
 	s.failed = true
 	s.lane.counts.RetriedFailed++
 	s.lane.counts.Pausing++
@@ -38,7 +39,7 @@ func (o *owner) failed(s *submission, err error) bool {
 		o.alarm.Reset(wait)
 	}
 	o.node.Log.Debug("a task failed and is to be tried again",
-		zap.String("task", s.Target.Name), zap.Uint16("attempt", s.Attempt), zap.Duration("after", wait), zap.Error(err))
+		logs.Task(s.Target.Name), logs.ID(s.Object.ID()), logs.Attempt(int(s.Attempt)), zap.Duration("after", wait), zap.Error(err))
 	return true
 }
 

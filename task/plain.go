@@ -85,7 +85,7 @@ func (d *plainDoor) asked(msg *bus.Msg) {
 	}
 	r.Once(func() {
 		ctx := r.Context()
-		s := d.host.owner.submission(f.target, call.ArgsOf(args...).Traced(call.TraceOf(ctx)), plain.Format(msg) == bus.JSON)
+		s := d.host.owner.submission(ctx, f.target, call.ArgsOf(args...).Traced(call.TraceOf(ctx)), plain.Format(msg) == bus.JSON)
 		d.host.owner.launch(ctx, s)
 		if _, says := ctx.Deadline(); !says && d.timeout > 0 {
 			overdue := time.AfterFunc(d.timeout, func() { d.host.owner.overdue(s, d.timeout) })

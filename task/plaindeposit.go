@@ -1,6 +1,7 @@
 package task
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -38,6 +39,24 @@ func plainDeposit(f function, key string, msg *bus.Msg) (d deposit, p policy, er
 		d.args = d.args.AppendArg(call.WireArg{Value: v})
 	}
 	return d, p, nil
+}
+
+// submitPlainly stores a task as a plain client does, under an id of this node's: the payload is the argument in JSON.
+func (d *durables) submitPlainly(ctx context.Context, t *call.Target, payload []byte) *objstore.Object {
+	o := d.store.PromiseDurable()
+	p := &pending{id: o.ID(), target: t, plainly: bus.NewMsg("", payload)}
+	call.TraceOf(ctx).Put(p.plainly)
+	d.mu.Lock()
+	if d.closed {
+		d.mu.Unlock()
+		return objstore.FailedObject(fmt.Errorf("%s: %w", t.Name, bus.ErrClosed))
+	}
+	d.pending[p.id] = p
+	d.underway.Add()
+	d.mu.Unlock()
+	d.store.Expect(o)
+	d.deposit(p)
+	return o
 }
 
 // idOf is the id of a durable task whose key is not made of one: equal for equal keys.

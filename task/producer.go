@@ -14,6 +14,7 @@ import (
 
 	"manta/bus"
 	"manta/internal/call"
+	"manta/internal/logs"
 	"manta/internal/member"
 	"manta/objstore"
 )
@@ -196,7 +197,7 @@ func (p *producer) ask() {
 // publish sends a frame; the producer is locked, so that frames keep their order. One that is not sent is found missing by a later one.
 func (p *producer) publish(frame []byte, reply string) {
 	if err := p.host.node.Conn.Publish(p.subject, reply, frame); err != nil {
-		p.host.node.Log.Debug("an item was not sent", zap.String("task", p.job.guest.function), zap.Error(err))
+		p.host.node.Log.Debug("an item was not sent", logs.Task(p.job.guest.function), zap.Error(err))
 	}
 }
 

@@ -8,10 +8,9 @@ import (
 	"sync"
 	"weak"
 
-	"go.uber.org/zap"
-
 	"manta/bus"
 	"manta/internal/call"
+	"manta/internal/logs"
 	"manta/objstore"
 )
 
@@ -248,7 +247,7 @@ func (o *owner) resubmit(r *rerun) {
 		return
 	}
 	o.node.Log.Info("a lost result is computed again",
-		zap.String("task", r.target.Name), zap.Stringer("object", r.object.ID()), zap.Uint16("attempt", r.attempt))
+		logs.Task(r.target.Name), logs.ID(r.object.ID()), logs.Attempt(int(r.attempt)))
 	o.launch(context.Background(), s)
 }
 

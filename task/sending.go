@@ -84,7 +84,7 @@ func (o *owner) stray(number uint64, out *objstore.Outcome) {
 func (o *owner) lost(s *submission, p *peer) (retry bool) {
 	if _, retry := again(&s.Target.Options, int(s.Attempt), nil, 0); retry {
 		o.tellOver(s, event.Lost, ErrWorkerLost)
-		s.Attempt++
+		s.Retry(ErrWorkerLost)
 		s.lane.counts.RetriedLost++
 		o.tellQueued(s)
 		o.noteLoss(s, p)

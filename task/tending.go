@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"manta/internal/logs"
 	"manta/internal/member"
 )
 
@@ -145,7 +146,7 @@ func (o *owner) failUnserved(l *lane) {
 func (o *owner) joined(info member.Info) {
 	total, err := member.NewAmounts(info.Resources)
 	if err != nil {
-		o.node.Log.Warn("a node's record does not say what it has", zap.Stringer("of", info.ID), zap.Error(err))
+		o.node.Log.Warn("a node's record does not say what it has", logs.Peer(info.ID), zap.Error(err))
 		return
 	}
 	o.mu.Lock()

@@ -43,7 +43,7 @@ The measures, by family:
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			write, cfg, err := flags.read()
 			if err != nil {
-				return err
+				return usageError{err}
 			}
 			cfg.Progress = cmd.ErrOrStderr()
 			results, err := bench.Run(cmd.Context(), cfg)
@@ -107,10 +107,10 @@ func (f benchFlags) read() (write, bench.Config, error) {
 // explain adds to an error the flag that it comes from, where one does.
 func (f benchFlags) explain(err error) error {
 	if none, ok := errors.AsType[*bench.NoMatchError](err); ok {
-		return fmt.Errorf("--run is %q: %w", f.match, none)
+		return usagef("--run is %q: %w", f.match, none)
 	}
 	if errors.Is(err, bench.ErrServer) {
-		return fmt.Errorf("--server is %q: %w; start one with nats-server -js, or leave the flag out", f.server, err)
+		return unreachable{fmt.Errorf("--server is %q: %w; start one with nats-server -js, or leave the flag out", f.server, err)}
 	}
 	return err
 }

@@ -1,12 +1,24 @@
-// Manta is the command line. Data goes to stdout and words to stderr; it ends with 1 if something failed.
+// Manta is the command line of a cluster: it calls functions and actors, looks at what there is and at what goes on, and runs nodes.
 //
-//	manta bench              # measure Manta beside plain NATS
-//	manta bench -o json
-//	manta version
+//	manta dev                              # a cluster of one node, with NATS inside, to try things
+//	manta call echo '"hi"'                 # a task, by the name of its function
+//	id=$(manta submit bill '{"total": 7}') # a durable one, and
+//	manta result $id                       # what became of it
+//	manta doctor                           # what is wrong, and how it is put right
+//
+// Data goes to stdout, as -o says, and words to stderr. `manta help exit-codes` has what it ends with.
+//
+// It knows how to connect as the nats command does: by the same flags, variables and contexts (package natscontext). But for what that leaves open
+// (bench, dev and start bring a server of their own) a command joins the cluster as a node that serves nothing, and leaves when it is done. It has no Go
+// types of what it calls, so it calls as any NATS client does: task.CallJSON, actor.CallJSON.
+//
+// One file has one command or family. What they share: connection.go (how a command joins), output.go (how data is written), exit.go (how it ends),
+// completion.go (what the shell can complete).
 package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,18 +32,22 @@ func main() {
 	bench.NeighbourMain()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
 // run is the whole program; it returns its exit code.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := rootCommand()
 	root.SetArgs(longFlags(root, args))
+	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	if err := root.ExecuteContext(ctx); err != nil {
+	err := root.ExecuteContext(ctx)
+	if err != nil && !errors.Is(err, errWatched) {
 		fmt.Fprintln(stderr, "manta:", err)
-		return 1
+		if advice := adviceOn(err); advice != "" {
+			fmt.Fprintln(stderr, "try:", advice)
+		}
 	}
-	return 0
+	return exitCode(ctx, err)
 }

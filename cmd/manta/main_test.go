@@ -74,32 +74,23 @@ func TestAllMeasuresWork(t *testing.T) {
 	}
 }
 
-func TestErrorsNameTheFlagAndTheFix(t *testing.T) {
+func TestABenchThatCannotRunNamesTheFlagAndTheFix(t *testing.T) {
+	alone(t)
 	for _, c := range []struct {
 		args []string
+		code int
 		want []string
 	}{
-		{[]string{"bench", "-run", "("}, []string{"--run", "regular expression"}},
-		{[]string{"bench", "-run", "nothing_like_it"}, []string{"--run", "tasks_sync"}},
-		{[]string{"bench", "--rounds", "0"}, []string{"--rounds", "1 or more"}},
-		{[]string{"bench", "-o", "xml"}, []string{"--output", "table or json"}},
-		{[]string{"bench", "--in-process", "--server", "nats://127.0.0.1:1"}, []string{"--in-process", "--server"}},
-		{[]string{"bench", "--server", "nats://127.0.0.1:1"}, []string{"--server", "nats-server -js"}},
-		{[]string{"bench", "more"}, []string{"more"}},
-		{[]string{"banch"}, []string{"banch"}},
+		{[]string{"bench", "-run", "("}, exitUsage, []string{"--run", "regular expression"}},
+		{[]string{"bench", "-run", "nothing_like_it"}, exitUsage, []string{"--run", "tasks_sync"}},
+		{[]string{"bench", "--rounds", "0"}, exitUsage, []string{"--rounds", "1 or more"}},
+		{[]string{"bench", "-o", "xml"}, exitUsage, []string{"--output", "table or json"}},
+		{[]string{"bench", "--in-process", "--server", "nats://127.0.0.1:1"}, exitUsage, []string{"--in-process", "--server"}},
+		{[]string{"bench", "--server", "nats://127.0.0.1:1"}, exitUnavailable, []string{"--server", "nats-server -js"}},
+		{[]string{"bench", "more"}, exitUsage, []string{"more"}},
+		{[]string{"banch"}, exitUsage, []string{"banch"}},
 	} {
-		var stdout, stderr bytes.Buffer
-		if code := run(t.Context(), c.args, &stdout, &stderr); code != 1 {
-			t.Errorf("manta %v ended with %d", c.args, code)
-		}
-		for _, want := range c.want {
-			if !strings.Contains(stderr.String(), want) {
-				t.Errorf("manta %v says %q, without %q", c.args, &stderr, want)
-			}
-		}
-		if stdout.Len() > 0 {
-			t.Errorf("manta %v wrote words to stdout: %q", c.args, &stdout)
-		}
+		manta(t, c.args...).fails(c.code, c.want...)
 	}
 }
 
@@ -107,14 +98,14 @@ func TestAnInterruptEndsABench(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var stdout, stderr bytes.Buffer
-	if code := run(ctx, []string{"bench", "-run", "tasks_sync", "--quick"}, &stdout, &stderr); code != 1 || stdout.Len() > 0 {
+	if code := run(ctx, []string{"bench", "-run", "tasks_sync", "--quick"}, nil, &stdout, &stderr); code != exitInterrupted || stdout.Len() > 0 {
 		t.Errorf("ended with %d, %q, %q", code, &stdout, &stderr)
 	}
 }
 
 func TestVersionSaysWhatItIs(t *testing.T) {
 	var stdout, stderr bytes.Buffer
-	if code := run(t.Context(), []string{"version"}, &stdout, &stderr); code != 0 {
+	if code := run(t.Context(), []string{"version"}, nil, &stdout, &stderr); code != 0 {
 		t.Errorf("ended with %d: %s", code, &stderr)
 	}
 	for _, want := range []string{node.Version, runtime.Version()} {
@@ -126,16 +117,16 @@ func TestVersionSaysWhatItIs(t *testing.T) {
 
 func TestEveryCommandShowsAnExample(t *testing.T) {
 	root := rootCommand()
-	for _, cmd := range append([]*cobra.Command{root}, root.Commands()...) {
+	each(root, func(cmd *cobra.Command) {
 		if !strings.Contains(cmd.Example, cmd.CommandPath()) {
 			t.Errorf("%s has the example %q", cmd.CommandPath(), cmd.Example)
 		}
-	}
+	})
 }
 
 func TestHelpListsTheMeasures(t *testing.T) {
 	var stdout, stderr bytes.Buffer
-	if code := run(t.Context(), []string{"bench", "--help"}, &stdout, &stderr); code != 0 {
+	if code := run(t.Context(), []string{"bench", "--help"}, nil, &stdout, &stderr); code != 0 {
 		t.Errorf("ended with %d: %s", code, &stderr)
 	}
 	for _, m := range bench.Measures() {
@@ -154,7 +145,7 @@ func benchmark(t *testing.T, args []string) (results []bench.Result) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
-	if code := run(ctx, args, &stdout, &stderr); code != 0 {
+	if code := run(ctx, args, nil, &stdout, &stderr); code != 0 {
 		t.Fatalf("manta %v ended with %d: %s", args, code, &stderr)
 	}
 	if err := json.Unmarshal(stdout.Bytes(), &results); err != nil {

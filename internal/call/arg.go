@@ -31,6 +31,7 @@ type Args struct {
 	list  [maxArgs]Arg
 	n     int
 	trace Trace
+	span  *span // of the call, nil if none is wanted
 }
 
 // ArgsOf collects arguments, at most two.

@@ -51,7 +51,7 @@ type Call struct {
 	Told    bool   // what happens to it is an event
 }
 
-// awaited is the arguments of a call some of which are, or were, objects, or hold refs.
+// awaited is the arguments of a call some of which are, or were, objects, or hold refs, or which has a span.
 type awaited struct {
 	mu      sync.Mutex
 	args    Args
@@ -78,6 +78,11 @@ func (c *Call) Init(store *objstore.Store, t *Target, args Args) {
 
 func (c *Call) init(o *objstore.Object, t *Target, args Args, attempt uint16) {
 	c.Target, c.Object, c.Attempt = t, o, attempt
+	if args.span != nil { // what ends with the call is behind a pointer, as arguments are that are awaited
+		args.span.named(o.ID())
+		c.awaited = &awaited{args: args}
+		return
+	}
 	for i := range args.n {
 		if a := &args.list[i]; a.wire == "" || a.large.Refs != nil { // what refs inside it name is kept until the call ends
 			c.awaited = &awaited{args: args}
@@ -182,6 +187,13 @@ func inline(out objstore.Outcome) bool {
 func (c *Call) seal(f func(error)) {
 	w := c.awaited
 	w.mu.Lock()
+	c.wire = w.wire()
+	w.mu.Unlock()
+	f(nil)
+}
+
+// wire is the arguments as they travel; mu is locked.
+func (w *awaited) wire() string {
 	wire := WireArgs{}.AppendTrace(w.args.trace)
 	for _, a := range w.args.list[:w.args.n] {
 		if a.wire != "" {
@@ -190,9 +202,7 @@ func (c *Call) seal(f func(error)) {
 			wire = wire.AppendArg(WireArg{Object: a.object.ID()})
 		}
 	}
-	c.wire = string(wire)
-	w.mu.Unlock()
-	f(nil)
+	return string(wire)
 }
 
 // Wire returns the arguments as they travel; they must be ready.
@@ -209,9 +219,12 @@ func (c *Call) Finish(out *objstore.Outcome) {
 	c.unwatch()
 	if w := c.awaited; w != nil {
 		w.mu.Lock()
-		release := w.release
+		release, span := w.release, w.args.span
 		w.ended, w.release, w.args = true, nil, Args{}
 		w.mu.Unlock()
+		if span != nil {
+			span.end(out.Err)
+		}
 		for _, f := range slices.Backward(release) {
 			f()
 		}

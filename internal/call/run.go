@@ -49,6 +49,13 @@ type Work struct {
 
 // Run fetches the arguments that are objects and calls the handler. The value may lie in w.Room; the error is as it travels.
 func (w *Work) Run(ctx context.Context, store *objstore.Store) (bus.Value, error) {
+	if store.Node().Tracer != nil {
+		return w.traced(ctx, store)
+	}
+	return w.serve(ctx, store)
+}
+
+func (w *Work) serve(ctx context.Context, store *objstore.Store) (bus.Value, error) {
 	value, err := w.run(ctx, store)
 	if err != nil {
 		node := store.Node().ID

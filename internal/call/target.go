@@ -43,6 +43,7 @@ type Backoff struct{ First, Max time.Duration }
 // Target is what a typed function value calls.
 type Target struct {
 	Name    string // of the function, or of class and method
+	Actor   string // whose method it is; empty for a task
 	Streams bool   // the call sends items before its outcome
 	Options Options
 	// Err is what was wrong when the target was made; every call fails with it.

@@ -10,6 +10,7 @@ import (
 
 	"manta/bus"
 	"manta/internal/event"
+	"manta/internal/logs"
 )
 
 // claimTimeout bounds what is done at once for a claim.
@@ -43,7 +44,7 @@ func (t *Table) act(ctx context.Context, a guardAction) {
 		do = t.removeRecord
 	}
 	if err := do(bounded, a); err != nil && !errors.Is(err, bus.ErrChanged) && ctx.Err() == nil {
-		t.log.Warn("a node whose lease has ended is not removed yet", zap.Stringer("of", a.id), zap.Error(err))
+		t.log.Warn("a node whose lease has ended is not removed yet", logs.Peer(a.id), zap.Error(err))
 	}
 }
 
@@ -52,7 +53,7 @@ func (t *Table) claim(ctx context.Context, a guardAction) error {
 	if err != nil {
 		return err
 	}
-	t.log.Info("a node is gone: its lease has ended", zap.Stringer("of", a.id))
+	t.log.Info("a node is gone: its lease has ended", logs.Peer(a.id))
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.guard.claimed(a.id, revision, time.Now())

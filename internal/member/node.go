@@ -5,10 +5,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/zap"
 
 	"manta/bus"
 	"manta/internal/event"
+	"manta/internal/logs"
 )
 
 // Node is this process's node, as the layers beneath package node see it.
@@ -20,7 +22,9 @@ type Node struct {
 	Log      *zap.Logger
 	Closing  <-chan struct{} // closed when Close begins: the Done of the ctx that Start returned
 	Confined bool            // it only calls functions: no other node knows it, or takes its word
+	Tracer   trace.Tracer    // of spans of what the node does; nil if none are wanted
 	Events   *event.Recorder // nil: it tells nothing
+	Logs     *logs.Sender    // of what tasks and actors log; nil: it stays in Log
 
 	parts   [maxParts]any
 	rejects rejects

@@ -204,7 +204,7 @@ func (c *claims) write(mine *claim, change func(context.Context, *bus.Table) err
 		err = change(ctx, table)
 	}
 	if err != nil {
-		c.node.Log.Warn("what became of a request is not kept for who makes it again", zap.String("id", mine.id), zap.Error(err))
+		c.node.Log.Warn("what became of a request is not kept for who makes it again", zap.String("request", mine.id), zap.Error(err))
 	}
 }
 
