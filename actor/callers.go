@@ -21,7 +21,8 @@ import (
 // callers is the calling half of a node: how it stands with the actors that it has calls to.
 type callers struct {
 	node      *member.Node
-	host      *host // whose cells are called without NATS; nil on a node that only calls
+	text      string // the node's id
+	host      *host  // whose cells are called without NATS; nil on a node that only calls
 	directory *directory
 	group     *member.Group
 	replies   *bus.Subscription
@@ -46,6 +47,7 @@ type callers struct {
 
 func startCallers(ctx context.Context, node *member.Node, h *host, d *directory) (*callers, error) {
 	cs := &callers{
+		text: node.ID.String(),
 		node: node, host: h, directory: d, group: member.NewGroup(ctx),
 		waiting: make(map[uint64]*caller), watches: call.NewWatches(node.Closing), some: make(chan struct{}, 1),
 	}
@@ -73,9 +75,13 @@ func (cs *callers) submit(ctx context.Context, h *handle, m *method, t *call.Tar
 	if h.err != nil {
 		return objstore.FailedObject(h.err)
 	}
+	if cs.node.Tracer != nil {
+		args.Begin(ctx, cs.node, t)
+	}
 	out := &outgoing{caller: h.at(cs), method: m}
 	out.Init(objstore.StoreOf(cs.node), t, args)
 	out.Plain = plain
+	out.TellOf(ctx, cs.node.Events, cs.text)
 	out.Object.PromisedBy(out)
 	cs.underway.Add()
 	cs.watches.Bind(ctx, out) // before others know the call, and could end it
@@ -142,6 +148,7 @@ func (cs *callers) makeReady(out *outgoing) {
 		return
 	}
 	out.ready = true
+	out.TellQueued(cs.node.Events, cs.text)
 	if l := out.lane(); !out.queued {
 		delete(l.unready, out)
 		l.push(out)
@@ -174,6 +181,7 @@ func (cs *callers) endWith(out *outgoing, o *objstore.Outcome) {
 		o.Err = out.cancelled
 	}
 	cs.countsOf(out.caller).end(o.Err)
+	out.TellOver(cs.node.Events, cs.text, call.StateOf(o), o.Err)
 	if out.entered {
 		out.caller.calls--
 		out.lane().forget(out)

@@ -39,7 +39,13 @@ func (h *hand) call(v *visit) (objstore.Outcome, *objstore.Arrival) {
 		h.work.Room = h.room[:0]
 	}
 	store := objstore.StoreOf(v.cell.host.node)
+	if v.entry.Told {
+		v.tellStarted()
+	}
 	value, err := h.work.Run(v, store)
+	if v.entry.Told {
+		v.tellReturned(h.work.Fetched)
+	}
 	if err != nil {
 		return objstore.Outcome{Err: err}, h.work.Arrival
 	}

@@ -46,6 +46,9 @@ func (h *host) find(id string) *cell {
 // hand puts a call into the queue of a cell on this node.
 func (cs *callers) hand(out *outgoing) {
 	c := out.caller
+	if out.Tells(cs.node.Events) {
+		out.TellSent(cs.node.Events, cs.text, cs.text)
+	}
 	v := &visit{entry: out.Entry(), method: out.method, local: out, cell: c.cell}
 	if c.cell.class != c.class { // another type of that name
 		v.method = c.cell.method([]byte(out.method.word))

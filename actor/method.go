@@ -54,9 +54,6 @@ func (r Ref[T]) target(expression any) *call.Target {
 		if err != nil {
 			return objstore.FailedObject(fmt.Errorf("%s: %w", t.Name, err))
 		}
-		if scope.Node.Tracer != nil {
-			args.Begin(ctx, scope.Node, t)
-		}
 		return part.Of(scope.Node).callers.submit(ctx, r.handle, m, t, args, false)
 	}
 	return t

@@ -100,12 +100,9 @@ func (d *plainDoor) call(msg *bus.Msg, c *class, id, method string) {
 		return
 	}
 	r.Once(func() {
-		target, args := &call.Target{Name: m.name, Actor: id}, call.ArgsOf(r.Arguments(values)...).Traced(call.TraceOf(r.Context()))
-		if d.engine.node.Tracer != nil {
-			args.Begin(r.Context(), d.engine.node, target)
-		}
+		args := call.ArgsOf(r.Arguments(values)...).Traced(call.TraceOf(r.Context()))
 		whoever := &handle{id: id, class: c} // has the name
-		r.AnswerWhenDone(d.engine.callers.submit(r.Context(), whoever, m, target, args, plain.Format(msg) == bus.JSON))
+		r.AnswerWhenDone(d.engine.callers.submit(r.Context(), whoever, m, &call.Target{Name: m.name, Actor: id}, args, plain.Format(msg) == bus.JSON))
 	})
 }
 

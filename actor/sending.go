@@ -98,6 +98,9 @@ func (cs *callers) send(c *caller, l *lane, out *outgoing) {
 	n := 0
 	for ; out != nil && n < batchCalls; out = l.next() {
 		size := len(frame)
+		if out.Tells(cs.node.Events) {
+			out.TellSent(cs.node.Events, cs.text, c.node.String())
+		}
 		frame = appendCall(frame, out.method.word, &out.Call)
 		if len(frame) > min(limit, batchBytes) && n > 0 {
 			frame = frame[:size]

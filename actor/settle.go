@@ -1,6 +1,9 @@
 package actor
 
-import "manta/objstore"
+import (
+	"manta/internal/event"
+	"manta/objstore"
+)
 
 // What becomes of calls that were sent to an epoch that has ended.
 
@@ -44,7 +47,9 @@ func (cs *callers) settle(c *caller, lost error) {
 				cs.end(out, objstore.Outcome{Err: lost})
 			case out.moved, out.unserved():
 			case int(out.Attempt) <= out.Target.Options.Retries:
+				out.TellOver(cs.node.Events, cs.text, event.Lost, lost)
 				out.Retry(lost)
+				out.TellQueued(cs.node.Events, cs.text)
 			default:
 				cs.end(out, objstore.Outcome{Err: lost})
 			}

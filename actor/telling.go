@@ -1,6 +1,11 @@
 package actor
 
-import "manta/internal/event"
+import (
+	"time"
+
+	"manta/internal/event"
+	"manta/objstore"
+)
 
 // What a host tells of the actors that live there, and of how they end. That one is let go while it is idle is no event: it happens too often.
 
@@ -23,6 +28,25 @@ func (c *cell) fact(state event.State) event.Actor {
 	return event.Actor{
 		ID: c.id, Epoch: c.epoch, Class: c.class.name, State: state, Owner: c.creation.Owner.String(), Node: c.host.node.ID.String(), Detached: c.detached,
 	}
+}
+
+// tell tells what the node where a call runs knows of it.
+func (v *visit) tell(more func(*event.Task)) {
+	c := v.cell
+	t := event.Task{
+		ID: objstore.NewID(v.visitor.owner, v.entry.Number).String(), Attempt: int(v.entry.Attempt), Func: v.method.name, Actor: c.id,
+		Node: c.host.node.ID.String(), State: event.Running,
+	}
+	more(&t)
+	c.host.node.Events.Task(t)
+}
+
+// tellStarted tells that a call's method is called.
+func (v *visit) tellStarted() { v.tell(func(t *event.Task) { t.Started = event.Now() }) }
+
+// tellReturned tells that it has returned.
+func (v *visit) tellReturned(fetched time.Time) {
+	v.tell(func(t *event.Task) { t.Fetched, t.Returned = event.At(fetched), event.Now() })
 }
 
 // Present returns what is known of the actors that live on the node, at most so many; more is how many there are beside them.

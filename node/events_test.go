@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"manta/actor"
 	"manta/bus"
 	"manta/node"
 	"manta/node/nodetest"
@@ -216,5 +217,41 @@ func TestANodeThatTellsNothingIsListedAllTheSame(t *testing.T) {
 	}
 	if tasks, err := node.ListTasks(ctx, node.Query{}); err != nil || tasks.Total != 0 {
 		t.Errorf("got %+v, %v", tasks, err)
+	}
+}
+
+// repeaters have a method that can be called.
+type repeater struct{}
+
+func (*repeater) Say(_ context.Context, word string) (string, error) { return word, nil }
+
+var repeaters = actor.Define[repeater]("repeater")
+
+func TestCallsOfActorsAreListedAmongTheTasksAndTheActorWithItsEnd(t *testing.T) {
+	for name, nodes := range map[string]int{"on one node": 1, "on another": 2} {
+		t.Run(name, func(t *testing.T) {
+			c := nodetest.Start(t, nodes, nodetest.Configure(func(i int, cfg *node.Config) { cfg.ClientOnly = i < nodes-1 }))
+			ctx := c.Context(0)
+			ref := repeaters.New(ctx, repeater{}, actor.Name("repeater"))
+			call := actor.Method(ref, (*repeater).Say).Go(ctx, "word")
+			if _, err := call.Get(ctx); err != nil {
+				t.Fatal(err)
+			}
+			c.Await("both ends have told of the call", func() bool {
+				s := awaitTask(t, c, ctx, call.ID(), "finished")
+				return s.Func == "repeater.Say" && s.Actor == "repeater" && s.Node == c.Node(nodes-1).ID() && s.Owner == c.Node(0).ID() && !s.Started.IsZero()
+			})
+			a, err := node.GetActor(ctx, "repeater")
+			if err != nil || a.State != "alive" || a.Class != "repeater" || a.Node != c.Node(nodes-1).ID() || a.Began.IsZero() {
+				t.Errorf("got %+v, %v", a, err)
+			}
+			if err := ref.Stop(ctx); err != nil {
+				t.Fatal(err)
+			}
+			c.Await("the actor is dead", func() bool {
+				a, err := node.GetActor(ctx, "repeater")
+				return err == nil && a.State == "dead" && !a.Ended.IsZero() && a.Cause != nil
+			})
+		})
 	}
 }

@@ -129,9 +129,6 @@ func (j *job) Value(key any) any {
 	if call.IsRunningKey(key) {
 		return j
 	}
-	if call.IsWorkKey(key) {
-		return j.id()
-	}
 	if v := j.guest.runs.labels.Value(key); v != nil {
 		return v
 	}

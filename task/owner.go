@@ -153,7 +153,7 @@ func (o *owner) submission(ctx context.Context, t *call.Target, args call.Args, 
 
 // launch has a task run as soon as its arguments have values, unless ctx ends before.
 func (o *owner) launch(ctx context.Context, s *submission) {
-	o.tellOf(ctx, s)
+	s.TellOf(ctx, o.node.Events, o.text)
 	o.watches.Bind(ctx, s)
 	if s.Ready() {
 		o.enqueue(s)
@@ -322,7 +322,7 @@ func (o *owner) end(s *submission, out *objstore.Outcome) {
 		o.countsOf(s).end(out.Err, s.again)
 		o.underway.Done()
 	}
-	o.tellOver(s, outcomeOf(out), out.Err)
+	o.tellOver(s, call.StateOf(out), out.Err)
 	o.finished.Add(&s.Call, out)
 }
 

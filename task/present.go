@@ -98,7 +98,7 @@ func (o *owner) add(g *gathering, s *submission, state event.State, why func() s
 	if s == nil || s.ended || g.full() {
 		return
 	}
-	t := o.fact(s, state)
+	t := s.Fact(o.text, state)
 	if why != nil {
 		t.Reason = o.attempt(s) + why()
 	}
