@@ -234,7 +234,7 @@ func (cs *callers) sayCancelled(out *outgoing) bool {
 	frame := appendCancel(nil, sender{cs.node.ID, out.caller.number}, out.method.group, out.place)
 	err := cs.node.Conn.Publish(cs.node.Conn.Actor(out.caller.id, controlCancel), "", frame)
 	if err != nil {
-		cs.node.Log.Info("a cancellation was not sent", logs.Class(out.caller.class.name), logs.Actor(out.caller.id), logs.Method(bus.LastToken(out.method.name)), zap.Error(err))
+		cs.node.Log.Info("a cancellation was not sent", logs.Class(out.caller.class.name), logs.Actor(out.caller.id), logs.Method(out.method.word), zap.Error(err))
 	}
 	return err == nil
 }

@@ -4,10 +4,8 @@ import (
 	"context"
 	"time"
 
-	"manta/bus"
 	"manta/internal/call"
 	"manta/internal/member"
-	"manta/objstore"
 )
 
 // A visit is the ctx that the method gets. Most methods return before anybody asks it for anything, so the ctx behind it is made when it is
@@ -76,7 +74,7 @@ func (v *visit) Deadline() (time.Time, bool) { return v.entry.Until() }
 // Running implements call.Runner.
 func (v *visit) Running() call.Running {
 	r := v.cell.Running()
-	r.ID, r.Owner, r.Attempt, r.Method = objstore.NewID(v.visitor.owner, v.entry.Number), v.visitor.owner, int(v.entry.Attempt), bus.LastToken(v.method.name)
+	r.ID, r.Owner, r.Attempt, r.Method = v.id(), v.visitor.owner, int(v.entry.Attempt), v.method.word
 	return r
 }
 

@@ -49,7 +49,7 @@ func (h *hand) call(v *visit) (objstore.Outcome, *objstore.Arrival) {
 	if err != nil {
 		return objstore.Outcome{Err: err}, h.work.Arrival
 	}
-	return store.Seal(v, objstore.NewID(v.visitor.owner, v.entry.Number), value), h.work.Arrival
+	return store.Seal(v, v.id(), value), h.work.Arrival
 }
 
 // rest lets go of what the last visit had.

@@ -36,6 +36,9 @@ func (c *cell) method(name []byte) *method {
 	return &method{name: string(name)}
 }
 
+// id names the call's result.
+func (v *visit) id() objstore.ID { return objstore.NewID(v.visitor.owner, v.entry.Number) }
+
 // size is about how many bytes a call takes while it waits.
 func (v *visit) size() int64 { return int64(len(v.entry.Args)) + 256 }
 
@@ -237,7 +240,7 @@ func (c *cell) answer(l *line, v *visit, out *objstore.Outcome) {
 	l.running--
 	c.counts.note(out.Err)
 	if v.answered {
-		objstore.StoreOf(c.host.node).Discard(objstore.NewID(v.visitor.owner, v.entry.Number), *out)
+		objstore.StoreOf(c.host.node).Discard(v.id(), *out)
 		return
 	}
 	if v.local == nil { // else the value itself goes there, with what keeps its refs

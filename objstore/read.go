@@ -38,7 +38,7 @@ func (s *Store) await(ctx context.Context, scope *member.Scope, o *Object) (*Out
 		if out := s.look(o); out != nil {
 			return out, nil
 		}
-		if err := awaitOne(ctx, scope, s.stateOf(o)); err != nil {
+		if err := s.awaitOne(ctx, scope, s.stateOf(o)); err != nil {
 			return nil, err
 		}
 	}

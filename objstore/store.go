@@ -38,6 +38,10 @@ type Store struct {
 
 	neighbours *neighbourhood // nil if no memory is shared
 
+	// singles are watchings of one object, used again: most objects are read one by one. Other nodes may live in another time (testing/synctest),
+	// and take none of their channels.
+	singles sync.Pool
+
 	unhear  func()  // ends what OnReconnect began
 	archive Archive // of durable tasks
 

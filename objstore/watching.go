@@ -27,12 +27,12 @@ func watch(scope *member.Scope, n int) *watching {
 	return &watching{scope: scope, waiters: make([]waiter, 0, n), wake: make(chan struct{}, 1)}
 }
 
-// singles are watchings of one object, used again: most objects are read one by one.
-var singles = sync.Pool{New: func() any { return watch(nil, 1) }}
-
 // awaitOne waits until one object has settled.
-func awaitOne(ctx context.Context, scope *member.Scope, st *state) error {
-	w := singles.Get().(*watching)
+func (s *Store) awaitOne(ctx context.Context, scope *member.Scope, st *state) error {
+	w, ok := s.singles.Get().(*watching)
+	if !ok {
+		w = watch(nil, 1)
+	}
 	w.scope = scope
 	w.add(st, 0)
 	if err := w.await(ctx, 1); err != nil {
@@ -41,7 +41,7 @@ func awaitOne(ctx context.Context, scope *member.Scope, st *state) error {
 	}
 	clear(w.waiters)
 	*w = watching{waiters: w.waiters[:0], wake: w.wake} // whoever has settled it is done with it: its token came last
-	singles.Put(w)
+	s.singles.Put(w)
 	return nil
 }
 
