@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"manta/bus"
+	"manta/internal/logs"
 	"manta/internal/member"
 	"manta/internal/plain"
 	"manta/objstore"
@@ -127,7 +128,7 @@ func askProfile(ctx context.Context, self *member.Node, id member.ID, q profileQ
 		return nil, fmt.Errorf("the profile of node %s: %w", id, err)
 	}
 	if err := objstore.Free(ctx, ref); err != nil { // its node frees it in a while
-		self.Log.Info("a profile that was read is not freed yet", zap.Stringer("of", id), zap.Error(err))
+		self.Log.Info("a profile that was read is not freed yet", logs.Peer(id), zap.Error(err))
 	}
 	return profile, nil
 }
