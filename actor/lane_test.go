@@ -277,7 +277,7 @@ func TestEveryCallEndsWhateverIsSaidInItsCallersName(t *testing.T) {
 		}
 		for _, out := range c.calls {
 			if !out.ended {
-				t.Fatalf("call %d has no outcome", out.call.Number())
+				t.Fatalf("call %d has no outcome", out.Number())
 			}
 		}
 	})
