@@ -22,7 +22,7 @@ import (
 type callers struct {
 	node      *member.Node
 	text      string // the node's id
-	host      *host // whose cells are called without NATS; nil on a node that only calls
+	host      *host  // whose cells are called without NATS; nil on a node that only calls
 	directory *directory
 	group     *member.Group
 	replies   *bus.Subscription
