@@ -14,7 +14,7 @@
 //
 // [Node.Drain] finishes what was begun: it waits for the results of what this node submitted, takes no more work, waits for
 // what runs, and for uploads. [Node.Close] cancels what still runs and waits for it; other nodes' tasks that it cut short are
-// sent elsewhere by their owners. [Node.Run] waits for a ctx, then does both.
+// sent elsewhere by their owners. [Node.Run] waits for a ctx, then does both. [DrainNode] has another node do so.
 //
 // The library installs no signal handler unless it is asked to. In a process whose work is the node, [Node.RunUntilSignal] is main's last
 // call: the first SIGTERM or interrupt drains, a second one cancels, and [ExitCode] tells the process's supervisor how it went.

@@ -95,6 +95,11 @@
 // it, on whatever node; spans that the function begins in its ctx are children of that. A task that is tried again has a span an attempt besides, each with a link to the
 // one before. A durable task's span ends when it is stored, and its runs are children of that.
 //
+// # Without types
+//
+// A program that has no Go types of what it calls, such as the command line, calls functions by their names with JSON: [CallJSON], [StreamJSON], [SubmitJSON]. These go as
+// requests of plain NATS clients do, to a node that owns the task then: if that node is lost, the call fails with [ErrWorkerLost], and with a Manta-Id it can be made again safely.
+//
 // # In a file each
 //
 // The decisions are plain state machines: lane and peer (an owner's side; placing is what a strategy changes there), desk, slots and

@@ -224,8 +224,8 @@ func TestTheShellCompletesNamesOfTheCluster(t *testing.T) {
 		args []string
 		want []string
 	}{
-		{[]string{"call"}, []string{"add", "bill", "count", "hello", "hold", "refuse", "square", "sum", "train"}},
-		{[]string{"submit"}, []string{"add", "bill", "count", "hello", "hold", "refuse", "square", "sum", "train"}},
+		{[]string{"call"}, []string{"add", "bill", "chat", "count", "hello", "hold", "refuse", "square", "sum", "train"}},
+		{[]string{"submit"}, []string{"add", "bill", "chat", "count", "hello", "hold", "refuse", "square", "sum", "train"}},
 		{[]string{"actor", "new"}, []string{"counter"}},
 	} {
 		got := completions(manta(t, slices.Concat([]string{cobra.ShellCompNoDescRequestCmd}, c.args, []string{""})...).ok())
