@@ -37,7 +37,7 @@ func spansOf(r *tracetest.SpanRecorder, name string) map[trace.SpanKind][]sdk.Re
 func textOf(s sdk.ReadOnlySpan, key attribute.Key) string {
 	set := attribute.NewSet(s.Attributes()...)
 	v, _ := set.Value(key)
-	return v.Emit()
+	return v.String()
 }
 
 func TestAnActorsCallIsASpanAtItsCallerAndOneWhereItRuns(t *testing.T) {

@@ -73,8 +73,8 @@ func (s *spans) wantAttributes(span sdk.ReadOnlySpan, want map[string]string) {
 	s.t.Helper()
 	got := attribute.NewSet(span.Attributes()...)
 	for key, value := range want {
-		if v, ok := got.Value(attribute.Key(key)); !ok || v.Emit() != value {
-			s.t.Errorf("%q: %s is %q, want %q", span.Name(), key, v.Emit(), value)
+		if v, ok := got.Value(attribute.Key(key)); !ok || v.String() != value {
+			s.t.Errorf("%q: %s is %q, want %q", span.Name(), key, v.String(), value)
 		}
 	}
 }
