@@ -33,8 +33,8 @@ const mostWords = 100
 
 func taskSheet(tasks []node.TaskState) sheet {
 	s := sheet{
-		header: []string{"id", "function", "state", "attempt", "node", "owner", "age", "running", "why"},
-		right:  []string{"attempt", "age", "running"},
+		header: []string{"id", "function", "state", "attempt", "node", "owner", "took", "running", "why"},
+		right:  []string{"attempt", "took", "running"},
 	}
 	for _, t := range tasks {
 		why := t.Reason
