@@ -50,7 +50,7 @@ type departure struct {
 
 // askedToDrain takes a request to drain. Who asks again gets the same answer.
 func (n *Node) askedToDrain(msg *bus.Msg) {
-	if !n.self.Conn.Answerable(msg.Reply) {
+	if msg.Reply == "" {
 		n.self.Reject(msg, bus.ErrNoReply)
 		return
 	}

@@ -135,9 +135,6 @@ func ask(ctx context.Context, self *member.Node, id string, kind event.Kind) (b 
 	case err != nil:
 		return b, err
 	}
-	if refused := bus.RefusalOf(msg); refused != nil {
-		return b, refused
-	}
 	return event.ReadBatch(msg.Data)
 }
 

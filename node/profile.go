@@ -135,7 +135,7 @@ func askProfile(ctx context.Context, self *member.Node, id member.ID, q profileQ
 
 // profileAsked takes a profile for somebody who may publish to this node's subjects.
 func (n *Node) profileAsked(msg *bus.Msg) {
-	if !n.self.Conn.Answerable(msg.Reply) {
+	if msg.Reply == "" {
 		n.self.Reject(msg, bus.ErrNoReply)
 		return
 	}
