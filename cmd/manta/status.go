@@ -234,7 +234,7 @@ var errWatched = errors.New("interrupted")
 func paintScreen(w io.Writer, words string) error {
 	lines := strings.Split(strings.TrimRight(words, "\n"), "\n")
 	if file, ok := w.(*os.File); ok {
-		if width, height, err := term.GetSize(int(file.Fd())); err == nil {
+		if width, height, err := term.GetSize(int(file.Fd())); err == nil && width > 0 && height > 0 { // some do not know theirs
 			lines = lines[:min(len(lines), max(1, height-1))]
 			for i, line := range lines {
 				if runes := []rune(line); len(runes) > width {
