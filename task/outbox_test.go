@@ -186,7 +186,7 @@ func TestAReplyIsFullByItsResultsOrItsBytes(t *testing.T) {
 func TestWhatGotLostIsSentAgain(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		d := newDesk(member.ID{1}, member.NewCapacity(nil), 64)
-		g := &guest{outbox: outbox{epoch: 7}}
+		g := &guest{function: "f", outbox: outbox{epoch: 7}}
 		d.guests[g.guestKey] = g
 		c := receipts{epoch: 7}
 		var pipe []uint64 // replies on their way, and what became of them is drawn
