@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Summary counts what a query found under one name: tasks by function, actors by class, objects by owner.
+// Summary counts what a query found under one name: nodes by version, tasks by function, actors by class, objects by owner, groups by strategy.
 type Summary struct {
 	Name   string         `json:"name"`
 	States map[string]int `json:"states"`
@@ -16,6 +16,16 @@ type Summary struct {
 	Running float64 `json:"running,omitempty"`
 
 	ran []float64
+}
+
+// SummarizeNodes counts nodes by their version and state.
+func SummarizeNodes(ctx context.Context, q Query) (List[Summary], error) {
+	return summarize(ctx, q, nodesOf, func(n *NodeState) (name, state string) { return n.Version, n.State }, func(*NodeState, *Summary) {})
+}
+
+// SummarizeGroups counts placement groups by strategy and state.
+func SummarizeGroups(ctx context.Context, q Query) (List[Summary], error) {
+	return summarize(ctx, q, groupsOf, func(g *GroupState) (name, state string) { return g.Strategy, g.State }, func(*GroupState, *Summary) {})
 }
 
 // SummarizeTasks counts tasks by function and state, those that match the query's filters; Limit and Page are of the summaries.

@@ -113,7 +113,7 @@ func summarySheet(k kind) func([]node.Summary) sheet {
 			}
 		}
 		columns := slices.Sorted(maps.Keys(states))
-		s := sheet{header: slices.Concat([]string{map[string]string{"task": "function", "actor": "class", "object": "owner"}[k.name]}, columns, []string{"total"})}
+		s := sheet{header: slices.Concat([]string{map[string]string{"node": "version", "task": "function", "actor": "class", "object": "owner", "group": "strategy"}[k.name]}, columns, []string{"total"})}
 		extra := map[string]string{"task": "median", "object": "bytes"}[k.name]
 		if extra != "" {
 			s.header = append(s.header, extra)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"slices"
 	"strings"
 	"time"
 
@@ -23,11 +22,11 @@ type kind struct {
 func (k kind) plural() string { return k.name + "s" }
 
 var kinds = []kind{
-	{name: "node", list: lister(node.ListNodes, nodeSheet), get: getter(node.GetNode)},
+	{name: "node", list: lister(node.ListNodes, nodeSheet), get: getter(node.GetNode), summarize: node.SummarizeNodes},
 	{name: "task", list: lister(node.ListTasks, taskSheet), get: getter(node.GetTask), summarize: node.SummarizeTasks},
 	{name: "actor", list: lister(node.ListActors, actorSheet), get: getter(node.GetActor), summarize: node.SummarizeActors},
 	{name: "object", list: lister(node.ListObjects, objectSheet), get: getter(node.GetObject), summarize: node.SummarizeObjects},
-	{name: "group", list: lister(node.ListGroups, groupSheet), get: getter(node.GetGroup)},
+	{name: "group", list: lister(node.ListGroups, groupSheet), get: getter(node.GetGroup), summarize: node.SummarizeGroups},
 }
 
 // kindNamed finds a kind by its name, also of several.
@@ -45,10 +44,6 @@ func kindNames(among []kind) (names []string) {
 		names = append(names, k.plural())
 	}
 	return names
-}
-
-func summarized() []kind {
-	return slices.DeleteFunc(slices.Clone(kinds), func(k kind) bool { return k.summarize == nil })
 }
 
 // queryFlags are those of what looks for things.
@@ -229,15 +224,15 @@ func getter[T any](get func(context.Context, string) (T, error)) func(context.Co
 func summaryCommand(f *flags) *cobra.Command {
 	var wanted queryFlags
 	cmd := &cobra.Command{
-		Use:   "summary " + strings.Join(kindNames(summarized()), "|"),
-		Short: "Count tasks by function, actors by class or objects by owner, and by state",
+		Use:   "summary " + strings.Join(kindNames(kinds), "|"),
+		Short: "Count nodes, tasks, actors, objects or placement groups, by name and state",
 		Example: `  manta summary tasks
   manta summary tasks -f node_name=worker-3 --since 10m
   manta summary objects -o json`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: choosing(kindNames(summarized())),
+		ValidArgsFunction: choosing(kindNames(kinds)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			k, err := kindNamed(args[0], summarized())
+			k, err := kindNamed(args[0], kinds)
 			if err != nil {
 				return err
 			}

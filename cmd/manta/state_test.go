@@ -154,7 +154,9 @@ func TestThingsAreCounted(t *testing.T) {
 	if at < 0 || tasks[at].States["finished"] != 1 || tasks[at].Total != 1 {
 		t.Errorf("counted %+v", tasks)
 	}
-	manta(t, "summary", "nodes").fails(exitUsage, "tasks, actors, objects")
+	s.eventually(containing(node.Version, "JOINED"), "summary", "nodes")
+	s.eventually(containing("PLACED"), "summary", "groups")
+	manta(t, "summary", "clouds").fails(exitUsage, "nodes, tasks, actors, objects, groups")
 }
 
 func TestAClusterIsShownAtAGlance(t *testing.T) {
