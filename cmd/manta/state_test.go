@@ -161,7 +161,7 @@ func TestThingsAreCounted(t *testing.T) {
 
 func TestAClusterIsShownAtAGlance(t *testing.T) {
 	s := busy(t)
-	s.eventually(containing("3 nodes", " finished", "1 failed", "1 alive", "1 MiB", "worker-2"), "status")
+	s.eventually(containing("nodes: 3 joined", " finished", "1 failed", "1 alive", "1 MiB", "worker-2"), "status")
 	golden(t, "status", strings.NewReplacer("\"finished\":", "\"state\":", "\"failed\":", "\"state\":").Replace(manta(t, "status", "-o", "json").ok()))
 	if got := manta(t, "top").ok(); !strings.Contains(got, "square") || strings.Contains(got, "\x1b") {
 		t.Errorf("top without a terminal: %q", got)

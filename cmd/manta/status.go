@@ -106,7 +106,14 @@ func addStates(sum map[string]int, summaries []node.Summary) {
 func (s *status) words() string {
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "namespace %s at %s\n", s.Namespace, s.Server)
-	fmt.Fprintf(&out, "%d nodes, free %s\n", len(s.Nodes), free(s.Free, s.Total))
+	nodes := make(map[string]int)
+	for _, n := range s.Nodes {
+		nodes[n.State]++
+	}
+	fmt.Fprintf(&out, "nodes: %s\n", states(nodes))
+	if len(s.Total) > 0 {
+		fmt.Fprintf(&out, "free: %s\n", free(s.Free, s.Total))
+	}
 	fmt.Fprintf(&out, "tasks: %s\n", states(s.Tasks))
 	fmt.Fprintf(&out, "actors: %s\n", states(s.Actors))
 	fmt.Fprintf(&out, "objects: %d, %s\n", s.Objects.Count, size(s.Objects.Bytes))
