@@ -94,26 +94,33 @@ func (j *Journal) Append(ctx context.Context, subject string, data []byte) error
 }
 
 // Read returns what was said on some subjects, which may have wildcards, since a moment, the oldest first. It ends with what was there
-// when it began, or, if follow is set, with ctx, without an error.
-func (j *Journal) Read(ctx context.Context, since time.Time, follow bool, subjects ...string) iter.Seq2[*Msg, error] {
-	return func(yield func(*Msg, error) bool) {
-		j.hand(ctx, since, follow, func() bool { return true }, subjects, yield)
-	}
+// when it began.
+func (j *Journal) Read(ctx context.Context, since time.Time, subjects ...string) iter.Seq2[*Msg, error] {
+	return j.hand(ctx, since, func() bool { return false }, subjects)
 }
 
-// Follow is Read that follows, and calls caughtUp once, when what was there when it began has been handed out; if that returns false it ends.
+// Follow is Read that goes on until ctx ends, without an error. It calls caughtUp once, when what was there when it began has been handed out; if that
+// returns false it ends.
 func (j *Journal) Follow(ctx context.Context, since time.Time, caughtUp func() bool, subjects ...string) iter.Seq2[*Msg, error] {
-	return func(yield func(*Msg, error) bool) { j.hand(ctx, since, true, caughtUp, subjects, yield) }
-}
-
-// hand hands out messages, and then an error if there is one.
-func (j *Journal) hand(ctx context.Context, since time.Time, follow bool, caughtUp func() bool, subjects []string, yield func(*Msg, error) bool) {
-	if err := j.read(ctx, since, follow, caughtUp, subjects, func(msg *Msg) bool { return yield(msg, nil) }); err != nil {
-		yield(nil, fmt.Errorf("cannot read stream %s: %w", j.name, err))
+	return func(yield func(*Msg, error) bool) {
+		for msg, err := range j.hand(ctx, since, caughtUp, subjects) {
+			if err != nil && ctx.Err() != nil || !yield(msg, err) {
+				return
+			}
+		}
 	}
 }
 
-func (j *Journal) read(ctx context.Context, since time.Time, follow bool, caughtUp func() bool, subjects []string, yield func(*Msg) bool) error {
+// hand hands out messages, and then an error if there is one. It goes on for ever if caughtUp says so when what was there has been handed out.
+func (j *Journal) hand(ctx context.Context, since time.Time, caughtUp func() bool, subjects []string) iter.Seq2[*Msg, error] {
+	return func(yield func(*Msg, error) bool) {
+		if err := j.read(ctx, since, caughtUp, subjects, func(msg *Msg) bool { return yield(msg, nil) }); err != nil {
+			yield(nil, fmt.Errorf("cannot read stream %s: %w", j.name, err))
+		}
+	}
+}
+
+func (j *Journal) read(ctx context.Context, since time.Time, caughtUp func() bool, subjects []string, yield func(*Msg) bool) error {
 	consumer, err := j.stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{
 		FilterSubjects: subjects, DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since,
 	})
@@ -121,7 +128,7 @@ func (j *Journal) read(ctx context.Context, since time.Time, follow bool, caught
 		return err
 	}
 	left := consumer.CachedInfo().NumPending
-	if left == 0 && (!follow || !caughtUp()) {
+	if left == 0 && !caughtUp() {
 		return nil
 	}
 	messages, err := consumer.Messages(jetstream.PullMaxMessages(journalRead))
@@ -129,11 +136,8 @@ func (j *Journal) read(ctx context.Context, since time.Time, follow bool, caught
 		return err
 	}
 	defer messages.Stop()
-	for read := uint64(0); follow || read < left; read++ {
+	for read := uint64(0); ; read++ {
 		next, err := messages.Next(jetstream.NextContext(ctx))
-		if follow && ctx.Err() != nil {
-			return nil
-		}
 		if err != nil {
 			return err
 		}
@@ -141,10 +145,9 @@ func (j *Journal) read(ctx context.Context, since time.Time, follow bool, caught
 			return nil
 		}
 		if meta, err := next.Metadata(); left > 0 && (read+1 == left || err == nil && meta.NumPending == 0) { // some may have expired meanwhile
-			if left = 0; !follow || !caughtUp() {
+			if left = 0; !caughtUp() {
 				return nil
 			}
 		}
 	}
-	return nil
 }

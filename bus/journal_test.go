@@ -23,7 +23,7 @@ func openJournal(t *testing.T, conn *bus.Conn, limits bus.JournalLimits) *bus.Jo
 // said returns what a journal has on some subjects.
 func said(t *testing.T, journal *bus.Journal, since time.Time, subjects ...string) (all []string) {
 	t.Helper()
-	for msg, err := range journal.Read(within(t, 30*time.Second), since, false, subjects...) {
+	for msg, err := range journal.Read(within(t, 30*time.Second), since, subjects...) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,7 +65,7 @@ func TestWhoFollowsAJournalHearsWhatIsSaidLater(t *testing.T) {
 	ctx := within(t, 30*time.Second)
 	go func() {
 		defer close(heard)
-		for msg, err := range journal.Read(ctx, time.Time{}, true, conn.Event("task", "*")) {
+		for msg, err := range journal.Follow(ctx, time.Time{}, func() bool { return true }, conn.Event("task", "*")) {
 			if err != nil {
 				t.Error(err)
 				return

@@ -33,7 +33,7 @@ func Read(ctx context.Context, conn *bus.Conn, since time.Time, kinds ...Kind) (
 	for i, kind := range kinds {
 		subjects[i] = conn.Event(string(kind), "*")
 	}
-	for msg, err := range journal.Read(ctx, since, false, subjects...) {
+	for msg, err := range journal.Read(ctx, since, subjects...) {
 		if err != nil {
 			return nil, err
 		}

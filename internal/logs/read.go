@@ -51,7 +51,7 @@ func Read(ctx context.Context, conn *bus.Conn, q Query, yield func(*Line) bool) 
 		since = time.Unix(0, 0)
 	}
 	r := reader{query: q, yield: yield, live: q.Limit == 0}
-	messages := journal.Read(ctx, since, false, conn.Log("*"))
+	messages := journal.Read(ctx, since, conn.Log("*"))
 	if q.Follow {
 		messages = journal.Follow(ctx, since, r.caughtUp, conn.Log("*"))
 	}
