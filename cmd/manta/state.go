@@ -30,17 +30,17 @@ var kinds = []kind{
 }
 
 // kindNamed finds a kind by its name, also of several.
-func kindNamed(name string, among []kind) (kind, error) {
-	for _, k := range among {
+func kindNamed(name string) (kind, error) {
+	for _, k := range kinds {
 		if name == k.name || name == k.plural() {
 			return k, nil
 		}
 	}
-	return kind{}, usagef("%q is no kind of thing here: want %s", name, strings.Join(kindNames(among), ", "))
+	return kind{}, usagef("%q is no kind of thing here: want %s", name, strings.Join(kindNames(), ", "))
 }
 
-func kindNames(among []kind) (names []string) {
-	for _, k := range among {
+func kindNames() (names []string) {
+	for _, k := range kinds {
 		names = append(names, k.plural())
 	}
 	return names
@@ -79,7 +79,7 @@ func (q *queryFlags) read() (query node.Query, err error) {
 func listCommand(f *flags) *cobra.Command {
 	var wanted queryFlags
 	cmd := &cobra.Command{
-		Use:   "list " + strings.Join(kindNames(kinds), "|"),
+		Use:   "list " + strings.Join(kindNames(), "|"),
 		Short: "List nodes, tasks, actors, objects or placement groups",
 		Long:  `List shows what there is, and what has ended within --since. Of what is asked of nodes that do not answer, the rest is shown and stderr says whose is missing.`,
 		Example: `  manta list nodes
@@ -87,9 +87,9 @@ func listCommand(f *flags) *cobra.Command {
   manta list actors -f class!=counter -o jsonl
   manta list objects --limit 20 --page 2`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: choosing(kindNames(kinds)),
+		ValidArgsFunction: choosing(kindNames()),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			k, err := kindNamed(args[0], kinds)
+			k, err := kindNamed(args[0])
 			if err != nil {
 				return err
 			}
@@ -125,7 +125,7 @@ func listObjectsCommand(f *flags) *cobra.Command {
 		Example: "  manta object ls\n  manta object ls -f state=stored --limit 20",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			k, err := kindNamed("objects", kinds)
+			k, err := kindNamed("objects")
 			if err != nil {
 				return err
 			}
@@ -185,7 +185,7 @@ func getCommand(f *flags) *cobra.Command {
   manta get actor visits -o json`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			k, err := kindNamed(args[0], kinds)
+			k, err := kindNamed(args[0])
 			if err != nil {
 				return err
 			}
@@ -224,15 +224,15 @@ func getter[T any](get func(context.Context, string) (T, error)) func(context.Co
 func summaryCommand(f *flags) *cobra.Command {
 	var wanted queryFlags
 	cmd := &cobra.Command{
-		Use:   "summary " + strings.Join(kindNames(kinds), "|"),
+		Use:   "summary " + strings.Join(kindNames(), "|"),
 		Short: "Count nodes, tasks, actors, objects or placement groups, by name and state",
 		Example: `  manta summary tasks
   manta summary tasks -f node_name=worker-3 --since 10m
   manta summary objects -o json`,
 		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: choosing(kindNames(kinds)),
+		ValidArgsFunction: choosing(kindNames()),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			k, err := kindNamed(args[0], kinds)
+			k, err := kindNamed(args[0])
 			if err != nil {
 				return err
 			}

@@ -100,17 +100,6 @@ func (w *Work) run(ctx context.Context, store *objstore.Store) (value bus.Value,
 	return w.Handler(ctx, args, w.Entry.Plain, w.Room)
 }
 
-// Run serves one call on this node and seals its result, which is to be sent once the arrival is done.
-func Run(ctx context.Context, node *member.Node, function string, h Handler, q Request) (objstore.Outcome, *objstore.Arrival) {
-	store := objstore.StoreOf(node)
-	w := Work{Function: function, Handler: h, Entry: &q.Entry}
-	value, err := w.Run(ctx, store)
-	if err != nil {
-		return objstore.Outcome{Err: err}, w.Arrival
-	}
-	return store.Seal(ctx, objstore.NewID(q.Owner, q.Number), value), w.Arrival
-}
-
 // ended returns the outcome of a call that says no more than that its ctx has ended, nil if it says something else.
 func ended(ctx context.Context, function string, err error) error {
 	cause := context.Cause(ctx)

@@ -17,7 +17,7 @@ import (
 
 // run serves a request for a function on a node.
 func run(ctx context.Context, node *member.Node, h call.Handler, args ...call.WireArg) objstore.Outcome {
-	out, _ := call.Run(ctx, node, "add", h, call.Request{Owner: node.ID, Entry: call.Entry{Number: 1, Attempt: 2, Args: wire(args...)}})
+	out, _ := serve(ctx, node, "add", h, call.Request{Owner: node.ID, Entry: call.Entry{Number: 1, Attempt: 2, Args: wire(args...)}})
 	return out
 }
 
@@ -59,7 +59,7 @@ func TestAResultIsSealed(t *testing.T) {
 func TestALargeResultIsInTheBucket(t *testing.T) {
 	node, ctx := startNode(t)
 	large := strings.Repeat("x", objstore.InlineLimit+1)
-	out, _ := call.Run(ctx, node, "repeat", func(context.Context, []bus.Value, bool, []byte) (bus.Value, error) {
+	out, _ := serve(ctx, node, "repeat", func(context.Context, []bus.Value, bool, []byte) (bus.Value, error) {
 		return bus.Encode(large)
 	}, call.Request{Owner: member.NewID(), Entry: call.Entry{Number: 1}})
 	if out.Err != nil || out.Blob == nil || out.Blob.Blob.Size != int64(len(large)) {
@@ -180,4 +180,15 @@ func FuzzDecodeFailure(f *testing.F) {
 			t.Fatal("no failure")
 		}
 	})
+}
+
+// serve has a node serve one call, and seals its result.
+func serve(ctx context.Context, node *member.Node, function string, h call.Handler, q call.Request) (objstore.Outcome, *objstore.Arrival) {
+	store := objstore.StoreOf(node)
+	w := call.Work{Function: function, Handler: h, Entry: &q.Entry}
+	value, err := w.Run(ctx, store)
+	if err != nil {
+		return objstore.Outcome{Err: err}, w.Arrival
+	}
+	return store.Seal(ctx, objstore.NewID(q.Owner, q.Number), value), w.Arrival
 }
