@@ -38,12 +38,13 @@ type class struct {
 
 // method is one that can be called from elsewhere.
 type method struct {
-	name  string        // with the class's
-	word  string        // without
-	fn    reflect.Value // the method expression
-	args  []reflect.Type
-	calls sync.Pool // of *invocation
-	group int
+	name   string        // with the class's
+	word   string        // without
+	fn     reflect.Value // the method expression
+	direct direct        // nil for one that only package reflect can call
+	args   []reflect.Type
+	calls  sync.Pool // of *invocation
+	group  int
 
 	labels *call.Labels
 }
@@ -91,7 +92,7 @@ func Resources(quantities map[string]float64) ClassOption {
 // host its actors. It panics if the name is taken there or malformed, T is no struct, an option is wrong, or Start or Close
 // has another signature than Start(context.Context) error and Close() error.
 func Define[T any](name string, opts ...ClassOption) Class[T] {
-	c, err := newClass(name, reflect.TypeFor[T](), opts)
+	c, err := newClass(name, reflect.TypeFor[T](), directly[*T], opts)
 	_, file, line, _ := runtime.Caller(1)
 	place := fmt.Sprintf("%s:%d", file, line)
 	if err != nil {
@@ -103,7 +104,7 @@ func Define[T any](name string, opts ...ClassOption) Class[T] {
 	return Class[T]{c}
 }
 
-func newClass(name string, t reflect.Type, opts []ClassOption) (*class, error) {
+func newClass(name string, t reflect.Type, directly func(method any) direct, opts []ClassOption) (*class, error) {
 	c := &class{
 		name: name, typ: t, registry: task.DefaultRegistry, methods: make(map[string]*method), groups: []group{{concurrency: 1}},
 		saving: saving{every: 100, after: time.Second},
@@ -119,7 +120,7 @@ func newClass(name string, t reflect.Type, opts []ClassOption) (*class, error) {
 			return c, fmt.Errorf("class %q: %w", name, err)
 		}
 	}
-	if err := c.learnMethods(); err != nil {
+	if err := c.learnMethods(directly); err != nil {
 		return c, err
 	}
 	if c.idleAfter > 0 && !c.snapshots {
@@ -134,7 +135,7 @@ var (
 )
 
 // learnMethods finds the methods that can be called from elsewhere, and checks those that only the cell calls.
-func (c *class) learnMethods() error {
+func (c *class) learnMethods(directly func(method any) direct) error {
 	pointer := reflect.PointerTo(c.typ)
 	c.starting = c.labels("Start")
 	c.snapshots = pointer.Implements(reflect.TypeFor[Snapshotter]())
@@ -158,7 +159,9 @@ func (c *class) learnMethods() error {
 			fallthrough
 		default:
 			if args, ok := callable(m.Type); ok {
-				c.methods[m.Name] = &method{name: c.name + "." + m.Name, word: m.Name, fn: m.Func, args: args, labels: c.labels(m.Name)}
+				c.methods[m.Name] = &method{
+					name: c.name + "." + m.Name, word: m.Name, fn: m.Func, direct: directly(m.Func.Interface()), args: args, labels: c.labels(m.Name),
+				}
 			}
 		}
 	}

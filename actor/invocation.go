@@ -46,11 +46,14 @@ func (m *method) call(instance reflect.Value, ctx context.Context, values []bus.
 	if len(values) != len(m.args) {
 		return bus.Value{}, fmt.Errorf("%w: %d were sent, the method takes %d", call.ErrArgument, len(values), len(m.args))
 	}
+	if m.direct != nil {
+		return m.direct(instance.Interface(), ctx, values, plain, room)
+	}
 	i := m.invocation()
 	i.ctx, i.in[0] = ctx, instance
 	for n, value := range values {
 		if err := bus.DecodeTo(value, i.args[n]); err != nil {
-			return bus.Value{}, fmt.Errorf("%w: argument %d: %w", call.ErrArgument, n+1, err)
+			return bus.Value{}, unfit(n, err)
 		}
 	}
 	out := m.fn.Call(i.in)
@@ -66,3 +69,6 @@ func (m *method) call(instance reflect.Value, ctx context.Context, values []bus.
 	}
 	return value, err
 }
+
+// unfit is the error of an argument, by its index.
+func unfit(n int, err error) error { return fmt.Errorf("%w: argument %d: %w", call.ErrArgument, n+1, err) }

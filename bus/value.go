@@ -51,8 +51,11 @@ func (r *Reader) ReadValueTo(v *Value) {
 }
 
 // Encode encodes v. The error of a value that cannot be encoded names its type and the field.
-func Encode[T any](v T) (Value, error) {
-	if value, ok := encodeScalar(&v, nil); ok {
+func Encode[T any](v T) (Value, error) { return EncodeIn(v, nil) }
+
+// EncodeIn is Encode. A number may be put into room, whose content is lost.
+func EncodeIn[T any](v T, room []byte) (Value, error) {
+	if value, ok := encodeScalar(&v, room); ok {
 		return value, nil
 	}
 	return encodeAny(v)
@@ -61,7 +64,7 @@ func Encode[T any](v T) (Value, error) {
 // encodeAny is apart from Encode because reflection moves its argument to the heap.
 func encodeAny[T any](v T) (Value, error) { return encodeReflected(reflect.ValueOf(&v).Elem()) }
 
-// EncodeFrom is Encode of an addressable value. A number may be put into room, whose content is lost.
+// EncodeFrom is EncodeIn of an addressable value.
 func EncodeFrom(v reflect.Value, room []byte) (Value, error) {
 	if value, ok := encodeScalar(v.Addr().Interface(), room); ok {
 		return value, nil

@@ -15,7 +15,7 @@ import (
 )
 
 // Handler is a function that runs where it is served: it decodes the arguments, calls the user's function, and encodes the
-// result, as JSON if plain. A small result may be put into room, whose content is lost.
+// result, as JSON if plain. A number may be put into room, whose content is lost.
 type Handler func(ctx context.Context, args []bus.Value, plain bool, room []byte) (bus.Value, error)
 
 // EncodeResult encodes what a function returned.
@@ -27,10 +27,7 @@ func EncodeResult[R any](r R, err error, plain bool, room []byte) (bus.Value, er
 		v, err := bus.EncodeJSON(r)
 		return v, Hopeless(err)
 	}
-	if b, format, ok := bus.AppendScalar(room[:0], r); ok {
-		return bus.Value{Format: format, Data: b}, nil
-	}
-	v, err := bus.Encode(r)
+	v, err := bus.EncodeIn(r, room)
 	return v, Hopeless(err)
 }
 
