@@ -134,9 +134,9 @@ func keptText(arg call.WireArg) (string, error) {
 	return strings.Clone(s), err
 }
 
-// recorded says whether an actor stands in the directory before it lives.
-func (a *asked) recorded(c *class) bool {
-	return a.named || a.life.Detached || c.restarts != 0 || c.idleAfter > 0
+// records says whether an actor stands in the directory before it lives.
+func (c *class) records(named bool, l life) bool {
+	return named || l.Detached || c.restarts != 0 || c.idleAfter > 0
 }
 
 // orphan is the error of an actor whose creator is gone, with which it ends; nil if that is not known.
@@ -153,7 +153,7 @@ func (h *host) orphan(ctx context.Context, creator member.ID, l life) error {
 // enter gives a cell its record and its mailbox. What hinders that may pass, so one that is made again is never refused for it.
 func (h *host) enter(ctx context.Context, cl *cell, ask *asked, frame []byte) (call.Status, error) {
 	again := ask.life.Revision != 0
-	if ask.recorded(cl.class) {
+	if cl.class.records(ask.named, ask.life) {
 		err := h.register(ctx, cl, ask, frame)
 		switch {
 		case errors.Is(err, errTaken):

@@ -10,7 +10,7 @@ import (
 )
 
 // caller is how this node stands with one actor. Calls are sent only while the actor is alive, which means that its mailbox
-// has answered a ping.
+// has answered a ping, or that the host which has made it said so and no call has found nobody yet.
 //
 //	pending (being made, or not found yet) ─► alive ⇄ doubted (a call found nobody) ─► dead
 //	   ▲  └──────────────────────────────────────────────────────────────────────────►
@@ -28,6 +28,7 @@ type caller struct {
 	unwanted bool          // it was killed before it was made
 	made     chan struct{} // closed when the creation that this node asked for has ended; nil if it asked for none
 	starting bool          // the host may still say that Start failed
+	assumed  bool          // nothing but its host has said that it is alive
 	origin   *origin       // of an actor that this node asked for
 	birth    objstore.ID   // zero while it is not known
 	node     member.ID     // where it lives

@@ -60,7 +60,7 @@ func (e *Engine) create(c *class, cr *creation) *handle {
 	cs := e.callers
 	created := newCaller(e.callers, number.Number(), h.id, c, h.birth)
 	created.made, created.starting, created.origin = make(chan struct{}), true, o
-	h.set(cs, created)
+	h.add(created)
 	cs.mu.Lock()
 	cs.waiting[created.number] = created
 	cs.mu.Unlock()
@@ -127,7 +127,11 @@ func (e *Engine) place(ctx context.Context, c *class, cr *creation, created *cal
 		case err != nil:
 			return record{}, err
 		case p.Status == call.Accepted:
-			return record{Class: c.name, Node: p.Host, Birth: birth, Detached: cr.life.Detached}, nil
+			rec := record{Class: c.name, Node: p.Host, Birth: birth, Detached: cr.life.Detached}
+			if c.records(cr.name != "", cr.life) {
+				rec.State = recordPending
+			}
+			return rec, nil
 		case p.Status != call.Busy:
 			rec, err := e.existing(ctx, c, cr, birth, p.Outcome.Err)
 			if !errors.Is(err, ErrNotFound) { // else it ended meanwhile, and the name is free

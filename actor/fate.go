@@ -142,7 +142,7 @@ func (cs *callers) answered(number uint64, frame []byte) error {
 		cs.endWith(out, &outcomes[len(outcomes)-1])
 	}
 	if c != nil {
-		c.starting = false
+		c.starting, c.assumed = false, false
 		cs.heardFrom(c)
 		cs.settledWith(c)
 		cs.rest(c)
@@ -163,10 +163,17 @@ func (cs *callers) find(c *caller) {
 // doubt sends nothing more until it is known whether the actor still lives. The word of that comes behind the answers to all
 // that was sent.
 func (cs *callers) doubt(c *caller) {
-	if c.state == alive || c.state == pending {
+	switch {
+	case c.assumed && c.state == pending: // it has been asked
+		return
+	case c.assumed: // the way to its mailbox may not be known to the server here yet
+		c.state = pending
+	case c.state == alive || c.state == pending:
 		c.state = doubted
-		cs.ping(c)
+	default:
+		return
 	}
+	cs.ping(c)
 }
 
 // ping asks whether the actor is behind its mailbox subject.
@@ -225,7 +232,7 @@ func (cs *callers) found(c *caller, p pong) {
 		cs.seek(c)
 		return
 	}
-	c.pinging = false
+	c.pinging, c.assumed = false, false
 	if c.epoch != p.epoch {
 		cs.settle(c, unavailable(c, "it was made again"))
 	}
@@ -301,8 +308,7 @@ func (cs *callers) notPending(c *caller) {
 	case c.lasting:
 		cs.seek(c)
 	default:
-		err := nobody(c)
-		cs.bury(c, err, err)
+		cs.bury(c, nobody(c), unavailable(c, "nobody has its mailbox"))
 	}
 }
 
@@ -360,7 +366,13 @@ func (cs *callers) placed(c *caller, rec record, err error) {
 	default:
 		c.starting = rec.Birth == objstore.NewID(cs.node.ID, c.number) // else it was there already
 		c.node, c.birth, c.since = rec.Node, rec.Birth, time.Now()
-		cs.ping(c)
+		if rec.State == "" && c.calls > 0 && c.node != cs.node.ID { // without a record it has one epoch; a call asks as well as a ping does
+			c.state, c.assumed = alive, true
+			cs.heardFrom(c)
+			cs.pumpAll(c)
+		} else {
+			cs.ping(c)
+		}
 	}
 }
 
@@ -374,7 +386,7 @@ func (cs *callers) bury(c *caller, died, lost error) {
 	if c.origin != nil {
 		c.origin.ended.Store(true)
 	}
-	c.pinging, c.starting = false, false
+	c.pinging, c.starting, c.assumed = false, false, false
 	c.each(func(out *outgoing) {
 		if out.sent && !out.unserved() {
 			cs.end(out, objstore.Outcome{Err: lost})

@@ -20,9 +20,9 @@ type handle struct {
 	latest atomic.Pointer[caller] // of callers
 
 	mu      sync.Mutex
-	birth   objstore.ID          // tells the actor from others that have its name before or after it; zero while it is not known
-	life    *objstore.Object     // of that name: an actor ends when nobody holds it any more; nil if it is detached, or birth is zero
-	callers map[*callers]*caller // how each node of this process stands with the actor
+	birth   objstore.ID      // tells the actor from others that have its name before or after it; zero while it is not known
+	life    *objstore.Object // of that name: an actor ends when nobody holds it any more; nil if it is detached, or birth is zero
+	callers []*caller        // how each node of this process stands with the actor: most often there is one
 }
 
 // identify says which actor the handle's name has turned out to be.
@@ -127,19 +127,18 @@ func (h *handle) lives(cs *callers, node member.ID) {
 
 // meet is at for who holds h.mu, and holds the actor if it is the first time.
 func (h *handle) meet(cs *callers, node member.ID) (c *caller, first bool) {
-	if c = h.callers[cs]; c != nil {
-		return c, false
+	for _, c := range h.callers {
+		if c.callers == cs {
+			return c, false
+		}
 	}
 	c = newCaller(cs, objstore.StoreOf(cs.node).NextID().Number(), h.id, h.class, h.birth)
 	c.node = node
-	h.set(cs, c)
+	h.add(c)
 	return c, true
 }
 
-func (h *handle) set(cs *callers, c *caller) {
-	if h.callers == nil {
-		h.callers = make(map[*callers]*caller)
-	}
-	h.callers[cs] = c
+func (h *handle) add(c *caller) {
+	h.callers = append(h.callers, c)
 	h.latest.Store(c)
 }

@@ -71,4 +71,6 @@ func (m *method) call(instance reflect.Value, ctx context.Context, values []bus.
 }
 
 // unfit is the error of an argument, by its index.
-func unfit(n int, err error) error { return fmt.Errorf("%w: argument %d: %w", call.ErrArgument, n+1, err) }
+func unfit(n int, err error) error {
+	return fmt.Errorf("%w: argument %d: %w", call.ErrArgument, n+1, err)
+}

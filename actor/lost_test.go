@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"manta/actor"
 	"manta/node/nodetest"
 	"manta/objstore"
@@ -245,6 +247,42 @@ func TestANodeThatDrainsTakesNoMoreActors(t *testing.T) {
 		fill(timeout(t, c.Context(1)), t, s, actors) // it can still use what others host
 		if _, free := c.Node(0).Resources(); free["CPU"] != 0 {
 			t.Errorf("the other node has %v CPUs free, want none", free["CPU"])
+		}
+	})
+}
+
+// A host has said yes, and its subscription may still be on its way to the caller's server.
+func TestTheFirstCallWaitsForTheWayToItsMailbox(t *testing.T) {
+	nodetest.Virtual(t, func(t *testing.T) {
+		c, s := clientAndHosts(t, 1), newStage(t)
+		ctx, nc := timeout(t, c.Context(0)), c.Connect()
+		sent := make(map[string]chan *nats.Msg)
+		for _, word := range []string{"calls", "ping"} {
+			sent[word] = make(chan *nats.Msg, 10)
+			if _, err := nc.ChanSubscribe("*.*.actor.*."+word, sent[word]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := nc.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		held := actor.Method(trios.New(ctx, s.trio()), (*trio).Hold).Map(ctx, []string{"a", "b"})
+		unserved := func(word string) {
+			msg := nats.NewMsg((<-sent[word]).Reply)
+			msg.Header.Set("Status", "503")
+			if err := nc.PublishMsg(msg); err != nil {
+				t.Error(err)
+			}
+		}
+		s.await("a begins", "b begins")
+		c.Pause(1)
+		unserved("calls")
+		unserved("ping")
+		c.Resume(1)
+		s.open("a")
+		s.open("b")
+		if got, err := objstore.GetAll(ctx, held); err != nil || !slices.Equal(got, []string{"a", "b"}) {
+			t.Errorf("got %q, %v", got, err)
 		}
 	})
 }
