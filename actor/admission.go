@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"go.uber.org/zap"
+	"golang.org/x/sync/semaphore"
 
 	"manta/bus"
 	"manta/internal/call"
@@ -82,6 +83,9 @@ func (h *host) create(ctx context.Context, className string, q call.Request, fra
 	cl := &cell{
 		host: h, id: ask.id, class: c, creation: q, creator: ask.inbox, instance: instance, detached: ask.life.Detached, saving: c.saving,
 		group: member.NewGroup(ctx), lines: c.lines(),
+	}
+	if c.snapshots {
+		cl.state = semaphore.NewWeighted(wholeState)
 	}
 	if status, err := h.enter(ctx, cl, &ask, frame); status != call.Accepted {
 		h.node.Capacity.Give(q.Need)

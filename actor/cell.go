@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sync/semaphore"
 
 	"manta/bus"
 	"manta/internal/call"
@@ -50,8 +51,8 @@ type cell struct {
 	waiting []*bus.Msg // words to be answered then
 
 	saving   saving
-	keeping  sync.Mutex   // one snapshot at a time
-	state    sync.RWMutex // held for writing while a snapshot is taken, for reading by methods of which none runs beside it
+	keeping  sync.Mutex          // one snapshot at a time
+	state    *semaphore.Weighted // of one that snapshots: a method has a share of it while it runs, if none runs beside a snapshot, and a snapshot all
 	idle     *time.Timer
 	awake    sync.RWMutex // held while a method runs, and by what takes the instance away or brings it back
 	began    event.Time   // when it was told that it lives

@@ -53,8 +53,10 @@ func (c *cell) sleep(ctx context.Context) {
 	if c.asleep || !c.save(ctx, func(rec *record) { rec.State = recordPassive }) {
 		return
 	}
-	c.state.Lock()
-	defer c.state.Unlock()
+	if c.state.Acquire(ctx, wholeState) != nil {
+		return
+	}
+	defer c.state.Release(wholeState)
 	c.close()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -95,11 +97,13 @@ func (c *cell) revive(ctx context.Context) error {
 		c.instance = reflect.Value{}
 		return fmt.Errorf("actor %s of class %s did not wake: %w", c.id, c.class.name, err)
 	}
-	c.state.Lock()
+	if c.state.Acquire(ctx, wholeState) != nil {
+		return context.Cause(ctx)
+	}
 	c.mu.Lock()
 	c.asleep = false
 	c.mu.Unlock()
-	c.state.Unlock()
+	c.state.Release(wholeState)
 	c.group.Go(c.announce)
 	return nil
 }

@@ -16,17 +16,27 @@ import (
 // Snapshotter is what an actor implements whose state is to survive the loss of its node, or a move to another. Its class needs [Restarts].
 //
 // Snapshot returns the state, which is kept in the object store. It is called as [SnapshotEvery] says, and when its node drains, while no method
-// runs: one that is due waits for those of all groups, and calls wait for it. Only methods of which several run at a time, by [Concurrency] or
-// their [Group], run beside it. Restore is given the last state that was kept, after Start, where the actor is made
-// again.
+// runs: one that is due waits for those of all groups, and calls wait for it, for 10 s at the most: a method may itself wait for a call of another
+// group. Only methods of which several run at a time, by [Concurrency] or their [Group], run beside it. Restore is given the last state that was
+// kept, after Start, where the actor is made again.
 type Snapshotter interface {
 	Snapshot(ctx context.Context) ([]byte, error)
 	Restore(ctx context.Context, state []byte) error
 }
 
+const (
+	// wholeState is all shares of an actor's state.
+	wholeState = 1 << 30
+	// stillness is how long a snapshot waits for methods that run.
+	stillness = 10 * time.Second
+)
+
+// errRestless is why there is no snapshot of an actor one of whose methods runs on.
+var errRestless = fmt.Errorf("a method has been running for %v: what runs that long needs a Group of a concurrency above 1, which runs beside snapshots", stillness)
+
 // SnapshotEvery is after how many calls the state of a [Snapshotter] is kept, and for how long a call may lie back that is not in it; by default
 // 100 and 1 s. What is not in it when the node is lost did not happen for the next life. With 1, no call is answered before its
-// effect is kept, for the price of a write or two each; if that fails, a warning is logged and it is tried again after the next call.
+// effect is kept, for the price of a write or two each; if that fails, a warning is logged and it is tried again after the next call, or that time.
 func SnapshotEvery(calls int, after time.Duration) ClassOption {
 	return func(c *class) error {
 		if calls < 1 || after <= 0 {
@@ -41,19 +51,30 @@ func SnapshotEvery(calls int, after time.Duration) ClassOption {
 type saving struct {
 	every   int
 	after   time.Duration
-	unsaved int // calls since the last one
+	unsaved int  // calls since the last one
+	alarmed bool // it will be looked after that, though no further call runs
 }
 
-// ran notes that a call has run. alarm is when to look again, though no further call runs; 0: that was said already.
+// ran notes that a call has run. alarm is when to look again; 0: that was said already.
 func (s *saving) ran() (due bool, alarm time.Duration) {
-	s.unsaved++
-	switch {
-	case s.unsaved >= s.every:
+	if s.unsaved++; s.unsaved >= s.every {
 		return true, 0
-	case s.unsaved == 1:
-		return false, s.after
 	}
-	return false, 0
+	return false, s.lookAgain()
+}
+
+func (s *saving) lookAgain() (alarm time.Duration) {
+	if s.alarmed {
+		return 0
+	}
+	s.alarmed = true
+	return s.after
+}
+
+// looked notes that the time of an alarm has come.
+func (s *saving) looked() (due bool) {
+	s.alarmed = false
+	return s.unsaved > 0
 }
 
 // began notes that a snapshot is taken, in which all calls are that have run.
@@ -62,8 +83,11 @@ func (s *saving) began() (unsaved int) {
 	return unsaved
 }
 
-// failed notes that there is no snapshot of so many calls.
-func (s *saving) failed(unsaved int) { s.unsaved += unsaved }
+// failed notes that there is no snapshot of so many calls. alarm is as from ran.
+func (s *saving) failed(unsaved int) (alarm time.Duration) {
+	s.unsaved += unsaved
+	return s.lookAgain()
+}
 
 // snapshots says whether the actor's state is kept.
 func (c *cell) snapshots() bool { return c.class.snapshots && c.lasting() }
@@ -76,28 +100,31 @@ func (c *cell) ran(ctx context.Context) {
 	c.mu.Lock()
 	due, alarm := c.saving.ran()
 	c.mu.Unlock()
+	c.saveAfter(alarm)
 	if due {
 		c.save(ctx, nil)
 	}
-	if alarm > 0 {
-		c.group.Go(func(ctx context.Context) { c.saveLater(ctx, alarm) })
-	}
 }
 
-// saveLater puts a snapshot into the queue after a while.
-func (c *cell) saveLater(ctx context.Context, after time.Duration) {
-	timer := time.NewTimer(after)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
+// saveAfter puts a snapshot into the queue after a while, unless that is 0.
+func (c *cell) saveAfter(alarm time.Duration) {
+	if alarm == 0 {
 		return
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.phase == serving && c.saving.unsaved > 0 {
-		c.enqueue(&visit{chore: func(ctx context.Context) { c.save(ctx, nil) }})
-	}
+	c.group.Go(func(ctx context.Context) {
+		timer := time.NewTimer(alarm)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.saving.looked() && c.phase == serving {
+			c.enqueue(&visit{chore: func(ctx context.Context) { c.save(ctx, nil) }})
+		}
+	})
 }
 
 // save keeps the actor's state, with a change of its record if one is given, and returns false if that failed.
@@ -111,12 +138,14 @@ func (c *cell) save(ctx context.Context, change func(*record)) bool {
 	if err == nil {
 		return true
 	}
-	c.mu.Lock()
-	c.saving.failed(unsaved)
-	c.mu.Unlock()
 	if errors.Is(err, errTaken) {
 		c.vacate()
-	} else if ctx.Err() == nil {
+		return false
+	}
+	c.mu.Lock()
+	alarm := c.saving.failed(unsaved)
+	c.mu.Unlock()
+	if c.saveAfter(alarm); ctx.Err() == nil {
 		c.host.node.Log.Warn("an actor's state was not kept", logs.Class(c.class.name), logs.Actor(c.id), zap.Error(err))
 	}
 	return false
@@ -153,8 +182,12 @@ func (c *cell) keepState(ctx context.Context) ([]byte, error) {
 	var state []byte
 	asleep := false
 	err := c.protect(func() (err error) {
-		c.state.Lock()
-		defer c.state.Unlock()
+		still, cancel := context.WithTimeoutCause(ctx, stillness, errRestless)
+		defer cancel()
+		if c.state.Acquire(still, wholeState) != nil {
+			return context.Cause(still)
+		}
+		defer c.state.Release(wholeState)
 		if asleep = c.asleep; !asleep {
 			state, err = c.instance.Interface().(Snapshotter).Snapshot(c.context(ctx))
 		}

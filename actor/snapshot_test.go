@@ -174,6 +174,48 @@ func TestAnActorThatNoOtherNodeCanHaveIsStoppedByADrain(t *testing.T) {
 	})
 }
 
+// recursive has a method that waits for another group's.
+type recursive struct{ keeper }
+
+func (r *recursive) Outer(ctx context.Context, gate string) (int, error) {
+	if _, err := r.stage().hold(ctx, gate); err != nil {
+		return 0, err
+	}
+	self, err := actor.Self[recursive](ctx)
+	if err != nil {
+		return 0, err
+	}
+	return actor.Method0(self, (*recursive).Count).Call(ctx)
+}
+
+var recursives = actor.Define[recursive]("recursive", actor.Restarts(-1), actor.SnapshotEvery(1, time.Second), actor.Group("inner", 1, "Count"))
+
+func TestASnapshotDoesNotWaitForEverForAMethodThatWaitsForAnotherOne(t *testing.T) {
+	nodetest.Virtual(t, func(t *testing.T) {
+		c, s := clientAndHosts(t, 1), newStage(t)
+		ctx := c.Context(0)
+		r := recursives.New(ctx, recursive{keeper{player: player{Stage: s.name}}})
+		outer := actor.Method(r, (*recursive).Outer).Go(ctx, "gate")
+		s.await("gate begins")
+		count := actor.Method0(r, (*recursive).Count)
+		first := count.Go(ctx)  // its snapshot waits for the outer method
+		time.Sleep(time.Second) // virtual
+		s.open("gate")
+		for want, ref := range []objstore.Ref[int]{first, outer} {
+			if n, err := ref.Get(ctx); err != nil || n != want+1 {
+				t.Errorf("got %d, %v, want %d", n, err, want+1)
+			}
+		}
+		time.Sleep(2 * time.Second) // virtual: what was not kept is due again
+		c.Add()
+		c.Kill(1)
+		s.await("restore")
+		if n, err := count.Call(ctx); err != nil || n != 3 {
+			t.Errorf("the next life: got %d, %v, want 3", n, err)
+		}
+	})
+}
+
 // sleeper sleeps when it has nothing to do.
 type sleeper struct{ keeper }
 

@@ -193,8 +193,10 @@ func (c *cell) call(h *hand, l *line, v *visit) (objstore.Outcome, *objstore.Arr
 		defer release()
 	}
 	if l.concurrency == 1 && c.snapshots() {
-		c.state.RLock()
-		defer c.state.RUnlock()
+		if err := c.state.Acquire(c.group.Context(), 1); err != nil {
+			return objstore.Outcome{Err: context.Cause(c.group.Context())}, nil
+		}
+		defer c.state.Release(1)
 	}
 	v.method.labels.Set()
 	return h.call(v)
