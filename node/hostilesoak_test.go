@@ -182,9 +182,9 @@ func (s siege) keepCalling(stop <-chan struct{}) (wait func()) {
 
 func TestNodesOutliveRandomRequests(t *testing.T) {
 	// Some of what comes is valid: actors that strangers make stay, and are to leave room.
-	// What strangers have stored stays, up to the quota; it is not to count as memory.
-	onDisk := nodetest.Configure(func(_ int, cfg *node.Config) { cfg.Storage = jetstream.FileStorage })
-	s := besiege(t, 2, nodetest.CPUs(1e6), onDisk)
+	// What strangers have stored stays, up to the quota, and values that nobody fetched stay in the cache; neither is to count as memory.
+	lean := nodetest.Configure(func(_ int, cfg *node.Config) { cfg.Storage, cfg.CacheBytes = jetstream.FileStorage, 16<<20 })
+	s := besiege(t, 2, nodetest.CPUs(1e6), lean)
 	seeds := append(s.captured(), plainly...)
 	if len(seeds) < 60 {
 		t.Fatalf("%d kinds of messages were heard", len(seeds))
