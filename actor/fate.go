@@ -30,6 +30,7 @@ const (
 	wordOfCall  = "call"
 	wordOfPing  = "ping"
 	wordOfBirth = "birth" // from the creator, who was asked, or from the host, whose Start failed
+	wordOfHost  = "host"  // from the host, who was asked whether the actor lives there
 )
 
 // replied handles every message to the callers' reply subjects.
@@ -41,6 +42,10 @@ func (cs *callers) replied(msg *bus.Msg) {
 		return
 	}
 	if _, unserved := bus.Unserved(msg); unserved {
+		if kind == wordOfHost {
+			cs.hostUnserved(number)
+			return
+		}
 		cs.mu.Lock()
 		defer cs.unlock()
 		if c := cs.waiting[number]; c != nil {
@@ -53,6 +58,8 @@ func (cs *callers) replied(msg *bus.Msg) {
 		err = cs.answered(number, msg.Data)
 	case wordOfPing:
 		err = cs.ponged(number, msg.Data)
+	case wordOfHost:
+		err = cs.hostWorded(number, msg.Data)
 	default:
 		err = cs.worded(number, msg.Data)
 	}
@@ -284,8 +291,8 @@ func (cs *callers) notFound(c *caller) {
 		cs.doubt(c)
 	case c.state == doubted && c.lasting:
 		cs.seek(c)
-	case c.state == doubted: // it was there before
-		cs.bury(c, fmt.Errorf("actor %s: %w", c.id, ErrDead), unavailable(c, "nobody has its mailbox"))
+	case c.state == doubted:
+		cs.askHost(c)
 	case c.made != nil || c.birth == (objstore.ID{}): // nobody else knows more of it
 		cs.notPending(c)
 	default:
@@ -308,8 +315,17 @@ func (cs *callers) notPending(c *caller) {
 	case c.lasting:
 		cs.seek(c)
 	default:
-		cs.bury(c, nobody(c), unavailable(c, "nobody has its mailbox"))
+		cs.askHost(c)
 	}
+}
+
+// missing ends an actor that is nowhere.
+func (cs *callers) missing(c *caller) {
+	died := nobody(c)
+	if c.state == doubted { // it was there before
+		died = fmt.Errorf("actor %s: %w", c.id, ErrDead)
+	}
+	cs.bury(c, died, unavailable(c, "nobody has its mailbox"))
 }
 
 // inquired answers another node that asks whether an actor, of which this one is the creator, is still to come. A word behind the question may
