@@ -225,6 +225,10 @@ func (cs *callers) found(c *caller, p pong) {
 	switch {
 	case c.state == sought: // about an epoch that has ended
 		return
+	case p.class != "" && p.class != c.class.name: // whoever knows its id alone may ask for it at the door of any class
+		err := fmt.Errorf("actor %s: %w: it is of class %s, not %s", c.id, ErrNotFound, p.class, c.class.name)
+		cs.bury(c, err, err)
+		return
 	case p.status == call.Refused:
 		c.pinging = false
 		cs.bury(c, p.err, unavailable(c, "it has ended"))
