@@ -3,6 +3,7 @@ package actor_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -333,6 +334,28 @@ func TestAnActorStopsWhenItsCreatorIsGoneUnlessItIsDetached(t *testing.T) {
 		}
 		if slices.Contains(s.read(), "close free") {
 			t.Error("the detached one was closed")
+		}
+	})
+}
+
+func TestActorsThatAreMadeWhileTheirCreatorLeavesEndWithIt(t *testing.T) {
+	nodetest.Virtual(t, func(t *testing.T) {
+		c, s := clientAndHosts(t, 1), newStage(t)
+		for i := range 20 {
+			creator := c.Add(nodetest.Configure(func(_ int, cfg *node.Config) { cfg.ClientOnly = true }))
+			for k := range 10 {
+				soloists.New(c.Context(creator), s.soloist(), actor.Name(fmt.Sprint("solo", i, "-", k)))
+			}
+			time.Sleep(time.Duration(i) * 50 * time.Microsecond) // virtual: a bit later each time
+			if err := c.Node(creator).Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		time.Sleep(10 * time.Second) // virtual
+		for _, r := range c.Node(1).Stats().Actors.Residents {
+			if r.Serving > 0 {
+				t.Errorf("%d of %d actors live on, and their creators are gone", r.Serving, r.Started)
+			}
 		}
 	})
 }
