@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 	"golang.org/x/sync/semaphore"
@@ -92,6 +93,9 @@ func (h *host) create(ctx context.Context, className string, q call.Request, fra
 		return status, err
 	}
 	cl.begin()
+	if !cl.detached && !h.node.Members.Alive(q.Owner) {
+		h.group.Go(func(ctx context.Context) { h.awaitCreator(ctx, cl) })
+	}
 	return call.Accepted, nil
 }
 
@@ -152,6 +156,20 @@ func (h *host) orphan(ctx context.Context, creator member.ID, l life) error {
 		return nil
 	}
 	return fmt.Errorf("%w: its creator, node %s, is gone", ErrDead, creator)
+}
+
+// creatorAppears is the pause between looks for a creator that membership does not know.
+const creatorAppears = 250 * time.Millisecond
+
+// awaitCreator stops an actor whose creator has left while it was made: of that nobody will hear any more. One that has just joined is known
+// soon, and then its end will be.
+func (h *host) awaitCreator(ctx context.Context, cl *cell) {
+	for creator := cl.creation.Owner; ctx.Err() == nil && !h.node.Members.Alive(creator); member.Pause(ctx, creatorAppears) {
+		if there, err := h.node.Members.There(ctx, creator); err == nil && !there {
+			cl.stop(nil)
+			return
+		}
+	}
 }
 
 // enter gives a cell its record and its mailbox. What hinders that may pass, so one that is made again is never refused for it.

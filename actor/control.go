@@ -34,8 +34,11 @@ func (cs *callers) control(ctx context.Context, h *handle, word string) error {
 				made = time.Now()
 			}
 			ended, err = known || !unborn && time.Since(made) > interestSpreads, nil
-			if ended && c.lasting {
+			switch {
+			case ended && c.lasting:
 				ended, err = cs.endSought(ctx, h, word)
+			case ended:
+				ended = !cs.cutOff(ctx, c)
 			}
 		}
 		switch {

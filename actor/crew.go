@@ -101,7 +101,7 @@ func (c *crew) submit(ctx context.Context, b *batch, call func(*handle) *objstor
 	b.left++
 	b.order = append(b.order, s)
 	c.queue = append(c.queue, s)
-	if len(c.idle) == 0 {
+	if len(c.queue) > len(c.idle) {
 		s.unhear = context.AfterFunc(ctx, func() { c.drop(s) })
 	}
 	c.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"manta/internal/member"
+	"manta/objstore"
 )
 
 // SetMailBudget bounds the bytes of calls that wait at the node of ctx.
@@ -27,4 +28,15 @@ func MailBytes(ctx context.Context) int64 {
 		return -1
 	}
 	return part.Of(scope.Node).host.waiting.Load()
+}
+
+// Register gives an actor that the node of ctx is asked for with a frame its record.
+func Register(ctx context.Context, id string, frame []byte) error {
+	scope, err := member.FromContext(ctx)
+	if err != nil {
+		return err
+	}
+	rec := record{Class: "counter", State: recordPending, Node: scope.Node.ID, Birth: objstore.StoreOf(scope.Node).NextID(), lifespan: lifespan{Limit: -1}}
+	_, err = part.Of(scope.Node).directory.register(ctx, id, rec, 0, frame)
+	return err
 }

@@ -30,6 +30,7 @@ const (
 	wordOfCall  = "call"
 	wordOfPing  = "ping"
 	wordOfBirth = "birth" // from the creator, who was asked, or from the host, whose Start failed
+	wordOfHost  = "host"  // from the host, who was asked whether the actor lives there
 )
 
 // replied handles every message to the callers' reply subjects.
@@ -41,6 +42,10 @@ func (cs *callers) replied(msg *bus.Msg) {
 		return
 	}
 	if _, unserved := bus.Unserved(msg); unserved {
+		if kind == wordOfHost {
+			cs.hostUnserved(number)
+			return
+		}
 		cs.mu.Lock()
 		defer cs.unlock()
 		if c := cs.waiting[number]; c != nil {
@@ -53,6 +58,8 @@ func (cs *callers) replied(msg *bus.Msg) {
 		err = cs.answered(number, msg.Data)
 	case wordOfPing:
 		err = cs.ponged(number, msg.Data)
+	case wordOfHost:
+		err = cs.hostWorded(number, msg.Data)
 	default:
 		err = cs.worded(number, msg.Data)
 	}
@@ -218,6 +225,10 @@ func (cs *callers) found(c *caller, p pong) {
 	switch {
 	case c.state == sought: // about an epoch that has ended
 		return
+	case p.class != "" && p.class != c.class.name: // whoever knows its id alone may ask for it at the door of any class
+		err := fmt.Errorf("actor %s: %w: it is of class %s, not %s", c.id, ErrNotFound, p.class, c.class.name)
+		cs.bury(c, err, err)
+		return
 	case p.status == call.Refused:
 		c.pinging = false
 		cs.bury(c, p.err, unavailable(c, "it has ended"))
@@ -284,8 +295,8 @@ func (cs *callers) notFound(c *caller) {
 		cs.doubt(c)
 	case c.state == doubted && c.lasting:
 		cs.seek(c)
-	case c.state == doubted: // it was there before
-		cs.bury(c, fmt.Errorf("actor %s: %w", c.id, ErrDead), unavailable(c, "nobody has its mailbox"))
+	case c.state == doubted:
+		cs.askHost(c)
 	case c.made != nil || c.birth == (objstore.ID{}): // nobody else knows more of it
 		cs.notPending(c)
 	default:
@@ -308,8 +319,17 @@ func (cs *callers) notPending(c *caller) {
 	case c.lasting:
 		cs.seek(c)
 	default:
-		cs.bury(c, nobody(c), unavailable(c, "nobody has its mailbox"))
+		cs.askHost(c)
 	}
+}
+
+// missing ends an actor that is nowhere.
+func (cs *callers) missing(c *caller) {
+	died := nobody(c)
+	if c.state == doubted { // it was there before
+		died = fmt.Errorf("actor %s: %w", c.id, ErrDead)
+	}
+	cs.bury(c, died, unavailable(c, "nobody has its mailbox"))
 }
 
 // inquired answers another node that asks whether an actor, of which this one is the creator, is still to come. A word behind the question may
@@ -366,6 +386,7 @@ func (cs *callers) placed(c *caller, rec record, err error) {
 	default:
 		c.starting = rec.Birth == objstore.NewID(cs.node.ID, c.number) // else it was there already
 		c.node, c.birth, c.since = rec.Node, rec.Birth, time.Now()
+		c.origin.born.Store(true)
 		if rec.State == "" && c.calls > 0 && c.node != cs.node.ID { // without a record it has one epoch; a call asks as well as a ping does
 			c.state, c.assumed = alive, true
 			cs.heardFrom(c)

@@ -218,6 +218,7 @@ type pong struct {
 	err    error // if Refused
 	failed bool  // that is because Start failed; of a pong that does not travel
 	lanes  []lanePong
+	class  string // of the actor; empty: not said
 }
 
 // lanePong is what a cell says of a lane.
@@ -243,6 +244,9 @@ func (p *pong) append(b []byte) []byte {
 		}
 		b = appendNumbers(b, l.gone)
 	}
+	if p.class != "" {
+		b = bus.AppendString(b, p.class)
+	}
 	return b
 }
 
@@ -267,6 +271,9 @@ func readPong(frame []byte) (p pong, err error) {
 		l := lanePong{lane: readLane(&r), stream: r.Uint(), taken: r.Uint(), upTo: r.Uint()}
 		l.gone = readNumbers(&r)
 		p.lanes = append(p.lanes, l)
+	}
+	if r.Left() > 0 {
+		p.class = r.String()
 	}
 	return p, r.Err()
 }

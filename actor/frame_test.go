@@ -89,7 +89,7 @@ func FuzzReadPong(f *testing.F) {
 	for _, p := range []pong{
 		{host: member.ID{1}, epoch: 6, status: call.Accepted, lanes: []lanePong{{1, 2, 3, 4, []uint64{5}}}},
 		{status: call.Refused, err: ErrDead},
-		{epoch: 7, status: call.Moved},
+		{epoch: 7, status: call.Moved, class: "counter"},
 	} {
 		f.Add(p.append(nil))
 	}
@@ -99,7 +99,7 @@ func FuzzReadPong(f *testing.F) {
 			return
 		}
 		again, err := readPong(p.append(nil))
-		if err != nil || again.host != p.host || again.epoch != p.epoch || again.status != p.status || !reflect.DeepEqual(again.lanes, p.lanes) {
+		if err != nil || again.host != p.host || again.epoch != p.epoch || again.status != p.status || again.class != p.class || !reflect.DeepEqual(again.lanes, p.lanes) {
 			t.Fatalf("%+v was read back as %+v, %v", p, again, err)
 		}
 	})

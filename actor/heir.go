@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -23,7 +24,7 @@ const (
 	inheritAgain = 250 * time.Millisecond
 	// inheritTimeout bounds the takeover of one node's actors.
 	inheritTimeout = 30 * time.Second
-	// remembered is how long a node that is gone is another's to see to: that one may die too, before it is done.
+	// remembered is how long a node that is gone is remembered where it is another's to see to: that one may die too, before it is done.
 	remembered = time.Minute
 	// heirsPatience is how long a host may take to answer an heir, which includes that the bucket may have no leader for a moment. The record tells of one
 	// that has not answered.
@@ -76,18 +77,20 @@ func (h *heir) lookBack(ctx context.Context) {
 	if node.Members.Await(ctx, func(all []member.Info) bool { return slices.ContainsFunc(all, self) }) != nil {
 		return
 	}
-	for ctx.Err() == nil {
-		hosts, err := h.engine.directory.hosts(ctx)
-		if err == nil {
-			for _, id := range hosts {
-				if !node.Members.Alive(id) {
-					h.left(id)
-				}
-			}
-			return
-		}
+	for h.lookForLeftovers(ctx) != nil && ctx.Err() == nil {
 		member.Pause(ctx, inheritAgain)
 	}
+}
+
+// lookForLeftovers finds the nodes that are gone, and that records may name still.
+func (h *heir) lookForLeftovers(ctx context.Context) error {
+	hosts, err := h.engine.directory.hosts(ctx)
+	for _, id := range hosts {
+		if err == nil && !h.engine.node.Members.Alive(id) {
+			h.left(id)
+		}
+	}
+	return err
 }
 
 func (h *heir) close() {
@@ -112,12 +115,11 @@ func (h *heir) serve(ctx context.Context) {
 	}
 }
 
-// inheritAll takes over from every node of which this one is the heir, and says whether some of it has to be tried again.
+// inheritAll takes over from every node of which this one is the heir, and says whether some of it has to be tried again. One of them may have been
+// the heir of others for longer than those are remembered.
 func (h *heir) inheritAll(ctx context.Context) (again bool) {
+	inherited := false
 	for _, id := range h.departed() {
-		if heir, _ := h.engine.node.Members.HeirOf(id); heir != h.engine.node.ID {
-			continue
-		}
 		if err := h.inherit(ctx, id); err != nil {
 			if ctx.Err() == nil && !errors.Is(err, errLeaving) {
 				h.engine.node.Log.Warn("actors of a node that is gone are not taken over yet", logs.Peer(id), zap.Error(err))
@@ -125,25 +127,35 @@ func (h *heir) inheritAll(ctx context.Context) (again bool) {
 			again = true
 			continue
 		}
-		h.mu.Lock()
-		delete(h.gone, id)
-		h.mu.Unlock()
+		h.forget(id)
+		inherited = true
+	}
+	if inherited && h.lookForLeftovers(ctx) != nil {
+		again = true
 	}
 	return again
 }
 
-// departed returns the nodes that are gone, and forgets those that are gone for long.
+// departed returns the nodes that are gone of which this one is the heir, and forgets others that are gone for long.
 func (h *heir) departed() (ids []member.ID) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	for id, since := range h.gone {
-		if time.Since(since) > remembered {
-			delete(h.gone, id)
-		} else {
+	gone := maps.Clone(h.gone)
+	h.mu.Unlock()
+	for id, since := range gone { // not under mu: the table of nodes holds its own while it tells of who left
+		switch heir, _ := h.engine.node.Members.HeirOf(id); {
+		case heir == h.engine.node.ID:
 			ids = append(ids, id)
+		case time.Since(since) > remembered:
+			h.forget(id)
 		}
 	}
 	return ids
+}
+
+func (h *heir) forget(gone member.ID) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.gone, gone)
 }
 
 // inherit takes over the actors of one node that is gone.

@@ -54,7 +54,77 @@ func (e *Engine) inquireOf(ctx context.Context, host member.ID, frame []byte) (c
 	}
 }
 
-// inquired answers a creator that has had no answer.
+// askHost asks the node of an actor behind whose mailbox nobody is whether it lives there all the same: the node's connection may be cut for a moment.
+func (cs *callers) askHost(c *caller) {
+	if c.node == (member.ID{}) { // it was never heard of
+		cs.missing(c)
+		return
+	}
+	if err := cs.node.Conn.Publish(cs.node.Conn.NodeBirths(c.node.String()), cs.inbox(c.number, wordOfHost), livesThere(c.id, c.birth)); err != nil {
+		cs.pingAgain(c)
+	}
+}
+
+// hostWorded handles the word of an actor's node.
+func (cs *callers) hostWorded(number uint64, frame []byte) error {
+	p, err := call.ReadReply(frame)
+	if err != nil {
+		return err
+	}
+	cs.mu.Lock()
+	defer cs.unlock()
+	if c := cs.waiting[number]; c != nil {
+		cs.toldOfHost(c, p.Status == call.Accepted)
+	}
+	return nil
+}
+
+// hostUnserved handles the server's word that an actor's node is not there either. Whether it is gone membership says.
+func (cs *callers) hostUnserved(number uint64) {
+	var host member.ID
+	cs.mu.Lock()
+	if c := cs.waiting[number]; c != nil {
+		host = c.node
+	}
+	cs.mu.Unlock()
+	there := cs.node.Members.Alive(host) // not under mu: the table of nodes holds its own while it tells of who left
+	cs.mu.Lock()
+	defer cs.unlock()
+	if c := cs.waiting[number]; c != nil && c.node == host {
+		cs.toldOfHost(c, there)
+	}
+}
+
+// toldOfHost pings an actor again that may live, and ends one that does not.
+func (cs *callers) toldOfHost(c *caller, lives bool) {
+	switch {
+	case !c.pinging || c.state != pending && c.state != doubted: // it was found meanwhile
+	case lives:
+		cs.pingAgain(c)
+	default:
+		cs.missing(c)
+	}
+}
+
+// cutOff says whether an actor behind whose mailbox nobody is lives all the same, or its node cannot be asked for a moment.
+func (cs *callers) cutOff(ctx context.Context, c *caller) bool {
+	cs.mu.Lock()
+	host, birth := c.node, c.birth
+	cs.mu.Unlock()
+	if host == (member.ID{}) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, controlTimeout)
+	defer cancel()
+	msg, err := cs.node.Conn.Request(ctx, cs.node.Conn.NodeBirths(host.String()), livesThere(c.id, birth))
+	if err != nil {
+		return cs.node.Members.Alive(host)
+	}
+	p, err := call.ReadReply(msg.Data)
+	return err == nil && p.Status == call.Accepted
+}
+
+// inquired answers a creator that has had no answer, or a caller that finds nobody.
 func (h *host) inquired(msg *bus.Msg) {
 	q, err := readInquiry(msg.Data)
 	if err == nil && msg.Reply == "" {
@@ -64,11 +134,17 @@ func (h *host) inquired(msg *bus.Msg) {
 		h.node.Reject(msg, err)
 		return
 	}
-	p := call.Reply{Host: h.node.ID, Number: q.birth.Number(), Attempt: int(q.number)}
-	state, failure := h.births.ask(q.attempt, func() bool {
+	lives := func() bool {
 		cl := h.find(q.id)
-		return cl != nil && cl.birth() == q.birth
-	})
+		return cl != nil && cl.meant(q.birth)
+	}
+	p := call.Reply{Host: h.node.ID, Number: q.birth.Number(), Attempt: int(q.number)}
+	state, failure := unborn, error(nil)
+	if q.number != 0 {
+		state, failure = h.births.ask(q.attempt, lives)
+	} else if lives() {
+		state = wasBorn
+	}
 	switch state {
 	case wasBorn:
 		p.Status = call.Accepted
@@ -84,7 +160,7 @@ func (h *host) inquired(msg *bus.Msg) {
 	}
 }
 
-// inquiry is the question what has become of a request for an actor.
+// inquiry is the question what has become of a request for an actor or, without the number of a request, whether an actor lives there.
 type inquiry struct {
 	attempt
 	id string // of the actor
@@ -93,6 +169,12 @@ type inquiry struct {
 func (q *inquiry) append(b []byte) []byte {
 	b = append(bus.AppendFrame(b, inquiryFrame), q.birth[:]...)
 	return bus.AppendString(bus.AppendUint(b, uint64(q.number)), q.id)
+}
+
+// livesThere is the question whether an actor lives at a node.
+func livesThere(id string, birth objstore.ID) []byte {
+	q := inquiry{attempt{birth: birth}, id}
+	return q.append(nil)
 }
 
 func readInquiry(frame []byte) (q inquiry, err error) {

@@ -2,7 +2,9 @@ package actor
 
 import (
 	"context"
+	"runtime"
 	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -16,19 +18,43 @@ import (
 // the name of an object without a value, which its creator owns and all handles hold. So the object store knows when the last handle is
 // gone (objstore/holders.go), and the creator stops the actor.
 
-// origin is what the creator of an actor keeps while somebody has a handle.
+// origin is what the creator of an actor keeps while somebody has a handle, and of one that is detached while it lives.
 type origin struct {
-	start bus.Value   // of one that is made again: what it names is kept
+	start bus.Value   // of one that is made of it again: what it names is kept
+	born  atomic.Bool // a node has the actor
 	ended atomic.Bool // the creator knows that the actor has
 }
 
 // bear makes what the handles of an actor hold that this node has asked for; nil for one that is detached.
 func (e *Engine) bear(h *handle, cr *creation, birth objstore.ID, o *origin) *objstore.Object {
+	c, id := h.class, h.id // the handle itself would never be collected
+	if c.restarts != 0 || c.idleAfter > 0 {
+		o.start = cr.start
+	}
 	if cr.life.Detached {
+		if o.start.Refs != nil {
+			e.callers.group.Go(func(ctx context.Context) { e.keepStart(ctx, id, birth, o) })
+		}
 		return nil
 	}
-	c, id := h.class, h.id // the handle itself would never be collected
 	return objstore.StoreOf(e.node).Live(birth, func() { e.callers.letGo(c, id, birth, o) })
+}
+
+// looksAtDetached is how often it is looked whether a detached actor still lives. Its record says for longer that it does not.
+const looksAtDetached = time.Minute
+
+// keepStart keeps what the start value of a detached actor names, since nobody else may, until the actor or this node ends.
+func (e *Engine) keepStart(ctx context.Context, id string, birth objstore.ID, o *origin) {
+	defer runtime.KeepAlive(o)
+	for !o.ended.Load() {
+		if member.Pause(ctx, looksAtDetached); ctx.Err() != nil {
+			return
+		}
+		rec, err := e.directory.look(ctx, id)
+		if err == nil && rec.State != "" && o.born.Load() && (rec.State == recordDead || rec.Birth != birth) {
+			return
+		}
+	}
 }
 
 // letGo stops an actor of which nobody has a handle any more. Calls that were made have their outcomes.

@@ -217,7 +217,7 @@ func (c *cell) tell(from sender, inbox string, l lanePing) lanePong {
 
 // pong is the answer to a ping for an actor of that birth.
 func (c *cell) pong(birth objstore.ID) pong {
-	p := pong{host: c.host.node.ID, epoch: c.epoch, status: call.Accepted}
+	p := pong{host: c.host.node.ID, epoch: c.epoch, status: call.Accepted, class: c.class.name}
 	switch {
 	case c.failure != nil && c.meant(birth):
 		p.status, p.err, p.failed = call.Refused, c.failure, true

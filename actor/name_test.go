@@ -184,6 +184,19 @@ func TestANameIsFreeOnceItsActorHasEnded(t *testing.T) {
 	}
 }
 
+func TestANameIsFreeAgainWhenHowItsActorWasAskedForCannotBeKept(t *testing.T) {
+	ctx := setup(t)
+	if err := actor.Register(ctx, "heavy", make([]byte, 2<<20)); err == nil { // a server of the host's may take less than the creator's
+		t.Fatal("a record takes more than a message does")
+	}
+	if _, err := counters.Lookup(ctx, "heavy"); !errors.Is(err, actor.ErrNotFound) {
+		t.Errorf("got %v, want ErrNotFound", err)
+	}
+	if n, err := add(ctx, counters.New(ctx, counter{}, actor.Name("heavy")), 1); err != nil || n != 1 {
+		t.Errorf("got %d, %v", n, err)
+	}
+}
+
 func TestTheNameOfAKilledNodesActorIsFreeAgain(t *testing.T) {
 	nodetest.Virtual(t, func(t *testing.T) {
 		c, s := clientAndHosts(t, 1), newStage(t)

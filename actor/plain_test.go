@@ -118,6 +118,13 @@ var (
 	notebooks    = actor.Define[notebook]("notebook")
 )
 
+// ledger has a method that a notebook has too.
+type ledger struct{}
+
+func (l *ledger) Write(_ context.Context, word string) (string, error) { return word, nil }
+
+var _ = actor.Define[ledger]("ledger")
+
 // fragile does not take what it is made of.
 type fragile struct{ Parts []int }
 
@@ -186,6 +193,23 @@ func TestAPlainClientFindsAnActorByItsName(t *testing.T) {
 	p.create("notebook", "", "Manta-Name", "diary") // calls of the old one do not stand in the way
 	if got := p.get("call.notebook.diary.Read", ""); got != `{"words":null}` {
 		t.Errorf("got %s", got)
+	}
+}
+
+// The same words are methods of both classes.
+func TestAPlainClientFindsAnActorAtTheDoorOfItsClassAlone(t *testing.T) {
+	_, p := startWithPlainClient(t, 2)
+	for _, name := range []string{"tome", ""} { // in the directory, and not
+		made := p.create("notebook", "", "Manta-Name", name)
+		for range 4 { // the door is on either node
+			h := p.ask("call.ledger."+made.ID+".Write", `"forged"`).Header
+			if h.Get("Manta-Error") != "actor_not_found" || !strings.Contains(h.Get("Nats-Service-Error"), "of class notebook, not ledger") {
+				t.Errorf("%s: %v", made.ID, h)
+			}
+		}
+		if got := p.get("call.notebook."+made.ID+".Read", ""); got != `{"words":null}` {
+			t.Errorf("%s: got %s", made.ID, got)
+		}
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vmihailenco/msgpack/v5"
+
 	"manta/actor"
 	"manta/bus"
 	"manta/node/nodetest"
@@ -181,6 +183,56 @@ func TestACallWhoseCtxEndsBeforeAnActorIsFreeFailsAtOnceAndDoesNotRun(t *testing
 	if slices.Contains(s.read(), "b begins") {
 		t.Error("b ran")
 	}
+}
+
+// cue names a gate. A stagehand hears when it is encoded, as its call begins.
+type cue struct {
+	gate    string
+	encoded func()
+}
+
+func (c cue) EncodeMsgpack(enc *msgpack.Encoder) error {
+	if c.encoded != nil {
+		c.encoded()
+	}
+	return enc.EncodeString(c.gate)
+}
+
+func (c *cue) DecodeMsgpack(dec *msgpack.Decoder) (err error) {
+	c.gate, err = dec.DecodeString()
+	return err
+}
+
+// prompter waits at the gates of its cues.
+type prompter struct{ player }
+
+func (p *prompter) Await(ctx context.Context, c cue) (string, error) { return p.Hold(ctx, c.gate) }
+
+var prompters = actor.Define[prompter]("prompter")
+
+func TestACallThatIsSubmittedWhileOthersBeginFailsAtOnceWhenItsCtxEnds(t *testing.T) {
+	ctx, s := setup(t), newStage(t)
+	pool, err := actor.NewPool((*prompter).Await, []actor.Ref[prompter]{
+		prompters.New(ctx, prompter{player{Stage: s.name}}), prompters.New(ctx, prompter{player{Stage: s.name}}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ending, cancel := context.WithCancel(ctx)
+	var others sync.Once
+	pool.Submit(ctx, cue{"a", func() {
+		others.Do(func() { // one actor is free still, and there are two calls for it
+			pool.Submit(ctx, cue{gate: "b"})
+			pool.Submit(ending, cue{gate: "c"})
+		})
+	}})
+	s.await("a begins", "b begins")
+	cancel()
+	if _, err := pool.NextUnordered(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want that c's ctx has ended", err)
+	}
+	s.open("a")
+	s.open("b")
 }
 
 func TestActorsJoinAndLeaveAPool(t *testing.T) {

@@ -1,9 +1,12 @@
 package actor_test
 
 import (
+	"context"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
+	"time"
 
 	"manta/actor"
 	"manta/node"
@@ -91,5 +94,93 @@ func TestCallsAreInOrderAndOnceWhenOneMessageOfTwentyIsLost(t *testing.T) {
 		if got := s.read(); !slices.Equal(got, want) {
 			t.Errorf("%d calls ran, want %d; they differ first at %d", len(got), len(want), firstDifference(got, want))
 		}
+	})
+}
+
+// blink breaks a node's connection for a second, which is shorter than its lease.
+func blink(c *nodetest.Cluster, node int) {
+	for range 100 {
+		c.Disconnect(node)
+		time.Sleep(10 * time.Millisecond) // virtual
+	}
+}
+
+func TestCallsSurviveACutConnectionOfTheirActorsNodeInOrderAndOnce(t *testing.T) {
+	nodetest.Virtual(t, func(t *testing.T) {
+		c, s := clientAndHosts(t, 1), newStage(t)
+		ctx := timeout(t, c.Context(0))
+		say := actor.Method(soloists.New(ctx, s.soloist()), (*soloist).Say)
+		if _, err := say.Call(ctx, "first"); err != nil {
+			t.Fatal(err)
+		}
+		want := []string{"start", "first"}
+		var refs []objstore.Ref[string]
+		var cut sync.WaitGroup
+		cut.Go(func() { blink(c, 1) })
+		for i := range 300 {
+			line := strconv.Itoa(i)
+			refs = append(refs, say.Go(ctx, line))
+			want = append(want, line)
+			time.Sleep(5 * time.Millisecond) // virtual
+		}
+		cut.Wait()
+		if _, err := objstore.GetAll(ctx, refs); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.read(); !slices.Equal(got, want) {
+			t.Errorf("%d calls ran, want %d; they differ first at %d", len(got), len(want), firstDifference(got, want))
+		}
+	})
+}
+
+func TestAnActorIsStoppedAlthoughItsNodesConnectionIsCut(t *testing.T) {
+	for word, end := range map[string]func(actor.Ref[soloist], context.Context) error{"stop": actor.Ref[soloist].Stop, "kill": actor.Ref[soloist].Kill} {
+		t.Run(word, func(t *testing.T) {
+			nodetest.Virtual(t, func(t *testing.T) {
+				c, s := clientAndHosts(t, 1), newStage(t)
+				ctx := timeout(t, c.Context(0))
+				server := soloists.New(ctx, s.soloist(), actor.Detached())
+				if _, err := actor.Method(server, (*soloist).Say).Call(ctx, "first"); err != nil {
+					t.Fatal(err)
+				}
+				var cut sync.WaitGroup
+				cut.Go(func() { blink(c, 1) })
+				time.Sleep(225 * time.Millisecond) // virtual
+				if err := end(server, ctx); err != nil {
+					t.Error(err)
+				}
+				cut.Wait()
+				if reply, err := c.Connect().Request("manta.default.actor."+server.ID()+".Say", []byte(`"hello"`), 5*time.Second); err == nil {
+					t.Errorf("it lives on, and says %s", reply.Data)
+				}
+			})
+		})
+	}
+}
+
+// The first calls are made while nobody is behind the mailbox.
+func TestAnActorIsFoundAlthoughItsNodesConnectionIsCut(t *testing.T) {
+	nodetest.Virtual(t, func(t *testing.T) {
+		c, s := clientAndHosts(t, 1), newStage(t)
+		ctx := timeout(t, c.Context(0))
+		server := soloists.New(ctx, s.soloist(), actor.Name("found"))
+		s.await("start")
+		other := timeout(t, c.Context(c.Add()))
+		found, err := soloists.Lookup(other, "found")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var cut sync.WaitGroup
+		cut.Go(func() { blink(c, 1) })
+		time.Sleep(200 * time.Millisecond) // virtual
+		for who, say := range map[string]objstore.Ref[string]{
+			"its creator":      actor.Method(server, (*soloist).Say).Go(ctx, "hello"),
+			"who looked it up": actor.Method(found, (*soloist).Say).Go(other, "hello"),
+		} {
+			if _, err := say.Get(ctx); err != nil {
+				t.Errorf("%s: %v", who, err)
+			}
+		}
+		cut.Wait()
 	})
 }

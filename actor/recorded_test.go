@@ -47,6 +47,8 @@ func TestRecordedFramesOfActorsAreReadAsTheyWereMeant(t *testing.T) {
 		func(p ping) []byte { return p.append(nil) }, readPing)
 	recorded.Play(t, bus.FrameVersion, "pong", pong{host: member.ID{1}, epoch: 6, status: call.Moved, lanes: []lanePong{{1, 2, 3, 4, []uint64{5}}}},
 		func(p pong) []byte { return p.append(nil) }, readPong)
+	recorded.Play(t, bus.FrameVersion, "pong_class", pong{host: member.ID{1}, epoch: 6, status: call.Busy, class: "counter"},
+		func(p pong) []byte { return p.append(nil) }, readPong)
 	type cancelled struct {
 		visitorKey
 		place uint64

@@ -27,7 +27,9 @@ func (d *directory) register(ctx context.Context, id string, rec record, revisio
 	var err error
 	if revision == 0 {
 		if rec, err = d.claim(ctx, id, rec); err == nil && start != nil {
-			err = d.keepStart(ctx, id, start)
+			if err = d.keepStart(ctx, id, start); err != nil { // it could not be made again: there is to be none
+				err = errors.Join(err, d.end(ctx, id, rec, err.Error()))
+			}
 		}
 	} else {
 		rec, err = d.enter(ctx, id, rec, revision)

@@ -3,10 +3,13 @@ package actor_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"manta/actor"
 	"manta/node"
@@ -335,4 +338,72 @@ func TestAnActorStopsWhenItsCreatorIsGoneUnlessItIsDetached(t *testing.T) {
 			t.Error("the detached one was closed")
 		}
 	})
+}
+
+func TestActorsThatAreMadeWhileTheirCreatorLeavesEndWithIt(t *testing.T) {
+	nodetest.Virtual(t, func(t *testing.T) {
+		c, s := clientAndHosts(t, 1), newStage(t)
+		for i := range 20 {
+			creator := c.Add(nodetest.Configure(func(_ int, cfg *node.Config) { cfg.ClientOnly = true }))
+			for k := range 10 {
+				soloists.New(c.Context(creator), s.soloist(), actor.Name(fmt.Sprint("solo", i, "-", k)))
+			}
+			time.Sleep(time.Duration(i) * 50 * time.Microsecond) // virtual: a bit later each time
+			if err := c.Node(creator).Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		time.Sleep(10 * time.Second) // virtual
+		for _, r := range c.Node(1).Stats().Actors.Residents {
+			if r.Serving > 0 {
+				t.Errorf("%d of %d actors live on, and their creators are gone", r.Serving, r.Started)
+			}
+		}
+	})
+}
+
+// refuseRecords has the bucket of actors take nothing, as one without a leader does, or all again.
+func refuseRecords(t *testing.T, c *nodetest.Cluster, refuse bool) {
+	t.Helper()
+	js, err := jetstream.New(c.Connect())
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.Stream(t.Context(), "KV_manta_default_actors")
+	if err != nil {
+		t.Fatal(err)
+	}
+	limited := stream.CachedInfo().Config
+	if limited.MaxMsgSize = -1; refuse {
+		limited.MaxMsgSize = 1
+	}
+	if _, err := js.UpdateStream(t.Context(), limited); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAnActorIsMadeAgainHoweverLongTheDirectoryWasOfNoUse(t *testing.T) {
+	for name, heirs := range map[string]int{"by its heir": 0, "by the heir of heirs": 2} {
+		t.Run(name, func(t *testing.T) {
+			nodetest.Virtual(t, func(t *testing.T) {
+				c, s := clientAndHosts(t, 1), newStage(t)
+				ctx := c.Context(0)
+				r := phoenixes.New(ctx, s.phoenix())
+				count(t, ctx, r, 1)
+				for range heirs {
+					c.Add(nodetest.Configure(func(_ int, cfg *node.Config) { cfg.ClientOnly = true }))
+				}
+				refuseRecords(t, c, true)
+				c.Kill(1)
+				time.Sleep(90 * time.Second) // virtual
+				for i := range heirs {
+					c.Kill(2 + i)
+				}
+				c.AwaitMembers(0)
+				refuseRecords(t, c, false)
+				c.Add()
+				count(t, timeout(t, ctx), r, 1)
+			})
+		})
+	}
 }

@@ -12,8 +12,9 @@ import (
 //
 // A node that drains hands such an actor over to another: that is no loss, and fails no call.
 //
-// Start runs again. Calls that were under way fail with [ErrUnavailable], since they may have run, unless they have task.Retries left; those
-// that wait are sent to where it lives then. Stop and Kill end it for good, as does the end of its creator.
+// Start runs again, on the start value; what refs in that name is kept as long as the node that created the actor is there. Calls that were
+// under way fail with [ErrUnavailable], since they may have run, unless they have task.Retries left; those that wait are sent to where it lives
+// then. Stop and Kill end it for good, as does the end of its creator.
 func Restarts(n int) ClassOption {
 	return func(c *class) error {
 		if n < -1 {

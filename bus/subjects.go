@@ -95,7 +95,7 @@ func (s Subjects) NodeProfile(node string) string { return s.prefix + "node." + 
 // NodeActors answers questions about the actors that a node has asked for.
 func (s Subjects) NodeActors(node string) string { return s.prefix + "node." + node + ".actor" }
 
-// NodeBirths answers what has become of a request for an actor that the node was sent, or may have been.
+// NodeBirths answers what has become of a request for an actor that the node was sent, or may have been, and whether an actor lives there.
 func (s Subjects) NodeBirths(node string) string { return s.prefix + "node." + node + ".birth" }
 
 // NodeBundles takes what creators of placement groups ask of a node.

@@ -17,8 +17,9 @@
 // # Where they live
 //
 // On one node, in memory: what they hold is lost with that node, and every call then fails as a call of an actor does, with
-// [actor.ErrUnavailable] if it was under way and with [actor.ErrDead] later. Every node whose program imports this package can host
-// them; one with a registry of its own needs [Register]. They live as long as actors do, and end at the latest with Kill or with their node.
+// [actor.ErrUnavailable] if it was under way and with [actor.ErrDead] later. So it is when the node drains: nothing is
+// handed over. What must outlive nodes belongs into durable tasks ([task.Durable]), or into actors that keep snapshots. Every node whose program imports
+// this package can host them; one with a registry of its own needs [Register]. They live as long as actors do, and end at the latest with Kill or with their node.
 //
 // # Waiting
 //

@@ -13,6 +13,8 @@ import (
 // Queue is a first-in, first-out queue of values of type T that every node can put into and get from. It is comparable, travels inside arguments
 // and results, and works in every process. The zero Queue names none; every method of it fails.
 //
+// It lives in the memory of one node, and its items are lost with that node, also when it drains.
+//
 // Values are copied: do Put what is large into the object store and queue its ref. Refs inside a value are kept alive by the queue.
 type Queue[T any] struct{ part[queue] }
 
@@ -175,7 +177,7 @@ func take(ctx context.Context, p part[queue], n int, wait bool) (t ticket, got t
 		return t, got, err
 	}
 	ref := actor.Method(p.ref, (*queue).Take).Go(context.WithoutCancel(ctx), taking{t, n, wait})
-	if got, err = ref.Get(ctx); err != nil && ctx.Err() != nil {
+	if got, err = ref.Get(ctx); err != nil && !errors.Is(err, actor.ErrDead) { // it may be the answer that did not get here
 		withdraw(ctx, p, t)
 	}
 	return t, got, err

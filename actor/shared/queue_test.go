@@ -302,6 +302,25 @@ func TestAGetOfAProcessThatIsKilledTakesNothing(t *testing.T) {
 	})
 }
 
+func TestAGetWhoseAnswerCannotBeSentTakesNothing(t *testing.T) {
+	c := nodetest.Start(t, 2, nodetest.Configure(func(i int, cfg *node.Config) { cfg.ClientOnly, cfg.ObjectQuota = i > 0, 1<<10 }))
+	ctx := timeout(t, c.Context(1))
+	q := shared.NewQueue[string](ctx, 0)
+	for _, letter := range []string{"a", "b", "c"} {
+		if err := q.Put(ctx, strings.Repeat(letter, 40<<10)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := q.GetAll(ctx, 3); !errors.Is(err, objstore.ErrFull) { // together they are a large object
+		t.Fatalf("got %v, want ErrFull", err)
+	}
+	for _, letter := range []string{"a", "b", "c"} {
+		if got, err := q.Get(ctx); err != nil || got[:1] != letter {
+			t.Errorf("got %.1q, %v, want %s", got, err, letter)
+		}
+	}
+}
+
 func TestANodeThatWasTakenForLostDoesNotKeepWhatOthersGot(t *testing.T) {
 	nodetest.Virtual(t, func(t *testing.T) {
 		c, ctx := hostAndClients(t, 2)

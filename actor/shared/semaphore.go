@@ -2,6 +2,7 @@ package shared
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -58,7 +59,7 @@ func (s Semaphore) acquire(ctx context.Context, n int, wait bool) (Permit, error
 	}
 	ref := actor.Method(s.ref, (*semaphore).Acquire).Go(context.WithoutCancel(ctx), acquiring{t, n, wait})
 	v, err := ref.Get(ctx)
-	if err != nil && ctx.Err() != nil {
+	if err != nil && !errors.Is(err, actor.ErrDead) {
 		actor.Method(s.ref, (*semaphore).Withdraw).Go(context.WithoutCancel(ctx), t) // what it has got meanwhile goes back
 	}
 	if err == nil {
