@@ -200,7 +200,12 @@ func (c *Conn) PublishMsg(msg *Msg) error {
 // wordFor gives an error of nats.go this project's word. A server that takes the credentials no more has nats.go close the connection for good, and
 // that is said too.
 func (c *Conn) wordFor(err error) error {
-	if !errors.Is(err, nats.ErrConnectionClosed) {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, nats.ErrMaxPayload):
+		return fmt.Errorf("%w: %d bytes, headers included", ErrMessageSize, c.MaxPayload())
+	case !errors.Is(err, nats.ErrConnectionClosed):
 		return err
 	}
 	last := c.nc.LastError()
