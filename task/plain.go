@@ -2,6 +2,7 @@ package task
 
 import (
 	"fmt"
+	"sync"
 	"time"
 
 	"manta/bus"
@@ -18,6 +19,7 @@ type plainDoor struct {
 	endpoints []*plain.Endpoint
 	endpoint  map[string]*plain.Endpoint // by function
 	doors     []*bus.Subscription
+	relays    sync.Map          // streams of clients, by the secret that each is told
 	answers   *bus.Subscription // of clients to the items of their streams
 }
 
@@ -27,7 +29,7 @@ func openPlainDoor(h *host, limit int, timeout time.Duration) (*plainDoor, error
 	if d.desk, err = plain.NewDesk(h.node, h.group, limit, "task"); err != nil {
 		return nil, err
 	}
-	if d.answers, err = h.node.Conn.Subscribe(h.node.Conn.Inbox(takenToken+"*.*"), "", d.taken); err != nil {
+	if d.answers, err = h.node.Conn.Subscribe(h.node.Conn.Ear(takenToken+"*.*"), "", d.taken); err != nil {
 		return nil, err
 	}
 	for _, name := range h.served.names() {
