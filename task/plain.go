@@ -1,6 +1,7 @@
 package task
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"time"
@@ -89,12 +90,18 @@ func (d *plainDoor) asked(msg *bus.Msg) {
 		ctx := r.Context()
 		s := d.host.owner.submission(ctx, f.target, call.ArgsOf(args...).Traced(call.TraceOf(ctx)), plain.Format(msg) == bus.JSON)
 		d.host.owner.launch(ctx, s)
-		if _, says := ctx.Deadline(); !says && d.timeout > 0 {
-			overdue := time.AfterFunc(d.timeout, func() { d.host.owner.overdue(s, d.timeout) })
-			d.host.owner.store.When(s.Object, func(objstore.Outcome) { overdue.Stop() })
-		}
+		d.bound(ctx, s)
 		r.AnswerWhenDone(s.Object)
 	})
+}
+
+// bound ends a task that waits for room for too long, unless the client has said how long it may.
+func (d *plainDoor) bound(ctx context.Context, s *submission) {
+	if _, says := ctx.Deadline(); says || d.timeout <= 0 {
+		return
+	}
+	overdue := time.AfterFunc(d.timeout, func() { d.host.owner.overdue(s, d.timeout) })
+	d.host.owner.store.When(s.Object, func(objstore.Outcome) { overdue.Stop() })
 }
 
 // pendingTimeout is how long a request waits for room, unless configured.

@@ -56,6 +56,9 @@ func (d *plainDoor) stream(r *plain.Request, f function, args []call.Arg) {
 	}
 	ctx, format := r.Context(), plain.Format(r.Msg)
 	c, _, err := openStream(ctx, target, args[0], format == bus.JSON)
+	if err == nil && c.task != nil {
+		d.bound(ctx, c.task)
+	}
 	if err == nil && !d.host.group.Go(func(context.Context) {
 		defer r.End()
 		defer c.close()
