@@ -1,5 +1,5 @@
 """A Manta worker in Python: `mean`, and its share of `shout`."""
-import asyncio, json, os, signal, statistics, sys
+import asyncio, contextlib, json, os, signal, statistics, sys
 import nats, nats.micro
 
 FUNCTIONS = {"mean": statistics.mean, "shout": lambda text: f"{text.upper()}! (Python)"}
@@ -9,20 +9,20 @@ async def main():
     nc = await nats.connect(os.environ.get("NATS_URL", "nats://127.0.0.1:4222"), max_reconnect_attempts=-1)
     service = await nats.micro.add_service(nc, name="manta-default-worker", version="1.0.0")
     stop = asyncio.Event()
-    for sig in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(sig, stop.set)
+    for sig in (signal.SIGINT, signal.SIGTERM): asyncio.get_running_loop().add_signal_handler(sig, stop.set)
 
     async def run(function, request):
         asks = request.headers or {}
-        if asks.get("Content-Type", "application/json") != "application/json":
-            return await request.respond_error("400", "this worker reads JSON")
-        work = asyncio.create_task(asyncio.to_thread(lambda: function(json.loads(request.data))))
-        while not (await asyncio.wait([work], timeout=1 if "Manta-Alive" in asks else None))[0]:
-            await request.respond(headers={"Status": "100"})  # a sign of life
-        try:
-            await request.respond(json.dumps(work.result()).encode())
-        except Exception as error:
-            await request.respond_error("500", f"{type(error).__name__}: {error}")
+        with contextlib.suppress(ValueError, nats.errors.Error):  # nobody is to be answered, or nobody can be
+            if asks.get("Content-Type", "application/json") != "application/json":
+                return await request.respond_error("400", "this worker reads JSON")
+            work = asyncio.create_task(asyncio.to_thread(lambda: function(json.loads(request.data))))
+            while not (await asyncio.wait([work], timeout=1 if "Manta-Alive" in asks else None))[0]:
+                await request.respond(headers={"Status": "100"})  # a sign of life
+            try:
+                await request.respond(json.dumps(work.result()).encode())
+            except Exception as error:
+                await request.respond_error("500", f"{type(error).__name__}: {error}")
 
     async with asyncio.TaskGroup() as tasks:
         for name, function in FUNCTIONS.items():
