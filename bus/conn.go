@@ -57,6 +57,7 @@ type Conn struct {
 	quota         int64
 	log           *zap.Logger
 	inbox         string
+	ear           string
 	inboxes       atomic.Int64
 	interruptions *interruptions
 	denials       denials
@@ -66,9 +67,11 @@ type Conn struct {
 	closed        chan struct{} // closed by nats.go when the connection has ended for good
 }
 
-// inboxToken is how many random characters of base 32 tell one connection's reply subjects from another's: 65 bits, and short, since
-// NATS reads a subject byte by byte at every hop.
-const inboxToken = 13
+// secretChars is how many random characters of base 32 nobody guesses: 65 bits, and short, since NATS reads a subject byte by byte at every hop.
+const secretChars = 13
+
+// Secret returns a token of a subject that only those can name who were told.
+func Secret() string { return strings.ToLower(rand.Text()[:secretChars]) }
 
 // Connect connects and makes sure that JetStream answers. The error of a server that cannot be reached names its URL;
 // one without JetStream gives [ErrNoJetStream].
@@ -81,7 +84,7 @@ func Connect(ctx context.Context, cfg Config) (*Conn, error) {
 	if cfg.UploadWindow > 0 {
 		c.uploads = newWindow(cfg.UploadWindow)
 	}
-	c.inbox = c.Reply(cmp.Or(cfg.User, "node"), strings.ToLower(rand.Text()[:inboxToken]))
+	c.inbox, c.ear = c.Reply(cmp.Or(cfg.User, "node"), Secret()), c.Reply(cmp.Or(cfg.User, "node"), Secret())
 	nc, err := nats.Connect(cfg.URL, append(append(c.options(ctx, cfg), cfg.Options...), c.heed, c.noteClosed)...)
 	if errors.Is(err, nats.ErrAuthorization) {
 		err = fmt.Errorf("%w: give the credentials of one of the server's users in Config.Options, for example nats.UserInfo", err)
@@ -165,6 +168,10 @@ func (c *Conn) requireJetStream(ctx context.Context) error {
 // Inbox returns a subject beneath this connection's root of reply subjects, which nobody else uses.
 func (c *Conn) Inbox(token string) string { return c.inbox + "." + token }
 
+// Ear returns a subject like Inbox, beneath another root: for clients, who answer there and are not to learn where this process has its own answers.
+// Beneath that root one of them could name the subjects of another, but for a Secret in it.
+func (c *Conn) Ear(token string) string { return c.ear + "." + token }
+
 // freshInbox returns an Inbox that was never used before.
 func (c *Conn) freshInbox(token string) string {
 	return c.Inbox(token + "." + strconv.FormatInt(c.inboxes.Add(1), 10))
@@ -200,7 +207,12 @@ func (c *Conn) PublishMsg(msg *Msg) error {
 // wordFor gives an error of nats.go this project's word. A server that takes the credentials no more has nats.go close the connection for good, and
 // that is said too.
 func (c *Conn) wordFor(err error) error {
-	if !errors.Is(err, nats.ErrConnectionClosed) {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, nats.ErrMaxPayload):
+		return fmt.Errorf("%w: %d bytes, headers included", ErrMessageSize, c.MaxPayload())
+	case !errors.Is(err, nats.ErrConnectionClosed):
 		return err
 	}
 	last := c.nc.LastError()

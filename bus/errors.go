@@ -20,6 +20,9 @@ var (
 	// ErrNoResponders is returned by Conn.Request when nobody serves the subject. The request reached nobody.
 	ErrNoResponders = errors.New("nobody serves the subject")
 
+	// ErrMessageSize is returned by Conn.Publish and PublishMsg for a message that is larger than the server takes. Nothing was sent.
+	ErrMessageSize = errors.New("larger than a message may be on this server")
+
 	// ErrNoJetStream is returned by Connect when the NATS server runs without JetStream.
 	ErrNoJetStream = errors.New("the NATS server has no JetStream: start it with `nats-server -js`, enable JetStream for the account, or use embedded.Start")
 

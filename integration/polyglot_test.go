@@ -3,13 +3,17 @@
 package integration
 
 import (
+	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/nats-io/nats.go"
 )
 
 // TestPolyglotWorkersServeWhatGoCalls runs examples/polyglot with its workers.
@@ -24,13 +28,28 @@ func TestPolyglotWorkersServeWhatGoCalls(t *testing.T) {
 	url := regexp.MustCompile(`nats://\S+`).FindString(strings.Join(owner.words.await(t, "URL", func(words []string) bool {
 		return slices.ContainsFunc(words, func(line string) bool { return strings.Contains(line, "nats://") })
 	}), "\n"))
+	nc, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
 	var workers []*child
-	for name, cmd := range map[string]*exec.Cmd{
-		"worker.py":  python(t.Context(), t, "../examples/polyglot/worker.py"),
-		"worker.mjs": nodeJS(t.Context(), t, "../examples/polyglot/worker.mjs"),
-	} {
+	for module, function := range map[string]string{"worker.py": "mean", "worker.mjs": "hostname"} {
+		cmd := map[string]func(context.Context, *testing.T, string) *exec.Cmd{".py": python, ".mjs": nodeJS}[filepath.Ext(module)](t.Context(), t, "../examples/polyglot/"+module)
 		cmd.Env = append(os.Environ(), "NATS_URL="+url)
-		workers = append(workers, startChild(t, name, cmd))
+		worker := startChild(t, module, cmd)
+		workers = append(workers, worker)
+		worker.words.await(t, "word that it serves", func(words []string) bool {
+			return slices.ContainsFunc(words, func(line string) bool { return strings.HasPrefix(line, "serving") })
+		})
+		for _, payload := range []string{`"x"`, "{"} { // from clients that want no answer
+			if err := nc.Publish("manta.default.task."+function, []byte(payload)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := nc.Flush(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	out := strings.Join(said.await(t, "shouts", func(lines []string) bool { return len(lines) == 4 }), "\n")
 	if want := regexp.MustCompile(`^mean: 2\.5

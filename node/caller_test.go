@@ -243,3 +243,70 @@ func TestACallerNeedsNoJetStream(t *testing.T) {
 		t.Errorf("it offers %v, %v", total, free)
 	}
 }
+
+func TestACallerCallsWorkersThatAreNoNodes(t *testing.T) {
+	nodetest.Virtual(t, func(t *testing.T) {
+		var inside []nats.Option
+		c := nodetest.Start(t, 1, nodetest.Configure(func(_ int, cfg *node.Config) { inside = cfg.Options }))
+		_, ctx := start(t, node.Config{Caller: "bob", Options: inside})
+		nc := c.Connect()
+		full := true
+		replyTo(t, nc, "half", func(m *nats.Msg) *nats.Msg {
+			reply := nats.NewMsg(m.Reply)
+			switch argument := string(m.Data); {
+			case m.Header.Get("Content-Type") != "":
+				reply.Header = nats.Header{"Nats-Service-Error": {"this worker reads JSON"}, "Nats-Service-Error-Code": {"400"}}
+			case argument == "98" && full: // 98 is "b" in MessagePack
+				full = false
+				reply.Header = nats.Header{"Nats-Service-Error": {"come again"}, "Nats-Service-Error-Code": {"429"}}
+			case argument == "98":
+				for range 60 {
+					sign := nats.NewMsg(m.Reply)
+					sign.Header.Set("Status", "100")
+					sign.Reply = "$JS.API.STREAM.DELETE.KV_manta_default_nodes" // it is not to be believed
+					if err := nc.PublishMsg(sign); err != nil {
+						t.Error(err)
+					}
+					time.Sleep(time.Second)
+				}
+				reply.Data = []byte("49")
+			case argument == "3":
+				reply.Header = nats.Header{"Nats-Service-Error": {"it is odd"}, "Manta-Failure": {"shelf_empty"}}
+			case argument == "5":
+				reply.Header = nats.Header{"Nats-Service-Error": {"no fives"}, "Nats-Service-Error-Code": {"400"}}
+			default:
+				reply.Data = []byte("7")
+			}
+			return reply
+		})
+		half := task.Declare[int, int]("half")
+		if v, err := half.Call(ctx, 14); v != 7 || err != nil { // in MessagePack, the JSON of 7 is 55
+			t.Errorf("got %d, %v", v, err)
+		}
+		if v, err := half.Call(ctx, 98); v != 49 || err != nil {
+			t.Errorf("one of a minute, by a worker that is full at first: %d, %v", v, err)
+		}
+		_, err := half.Call(ctx, 3)
+		if failure, ok := errors.AsType[*task.Error](err); !ok || !errors.Is(err, errEmpty) || failure.Error() != "half failed: it is odd" {
+			t.Errorf("an error: %v", err)
+		}
+		if _, err := half.Call(ctx, 5); !errors.Is(err, task.ErrArgument) {
+			t.Errorf("an argument that does not fit: %v", err)
+		}
+	})
+}
+
+// replyTo serves a function as a worker does that knows nothing of Manta.
+func replyTo(t *testing.T, nc *nats.Conn, function string, answer func(*nats.Msg) *nats.Msg) {
+	t.Helper()
+	if _, err := nc.QueueSubscribe("manta.default.task."+function, "workers", func(m *nats.Msg) {
+		if err := nc.PublishMsg(answer(m)); err != nil {
+			t.Error(err)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+}

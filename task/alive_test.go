@@ -2,7 +2,11 @@ package task_test
 
 import (
 	"errors"
+	"fmt"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -82,5 +86,61 @@ func TestAPlainClientCancelsByAnsweringASignOfLifeOrByLeaving(t *testing.T) {
 				break
 			}
 		}
+	}
+}
+
+func TestAClientThatIsAnsweredCannotSpeakForOthers(t *testing.T) {
+	c, p := startWithPlainClient(t, 1)
+	g := newGate(t)
+	answers, _ := askAlive(t, p.nc, "pass", `"`+g.name+`"`)
+	g.await(1)
+	items := p.stream("up_to", "100", "Manta-Ahead", "2")
+	items.wantItem(1, "0")
+	items.wantItem(2, "1")
+
+	mallory, h := c.Connect(), newGate(t)
+	_, sign := askAlive(t, mallory, "pass", `"`+h.name+`"`)
+	root, _, _ := strings.Cut(sign.Reply, ".taken.")
+	for i := range 50 { // what a count would be, wherever it stood
+		for _, subject := range []string{
+			sign.Reply[:strings.LastIndex(sign.Reply, ".")+1] + strconv.Itoa(i), root + fmt.Sprintf(".taken.%d.2", i), root + fmt.Sprintf(".taken.%d.%d", i, i),
+		} {
+			if err := mallory.Publish(subject, []byte("stop")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := mallory.Publish(sign.Reply, []byte("stop")); err != nil { // its own: all before has come then
+		t.Fatal(err)
+	}
+	if cause := h.awaitTurned(); !errors.Is(cause, task.ErrCancelled) {
+		t.Errorf("its own ended with %v", cause)
+	}
+	g.open()
+	if reply := (plainStream{t, answers}).next(); string(reply.Data) != `"`+c.Node(0).ID()+`"` {
+		t.Errorf("another's reply is %s %v", reply.Data, reply.Header)
+	}
+	nothing, err := items.sub.NextMsg(10 * time.Millisecond)
+	if err == nil && nothing.Header.Get("Status") != "100" {
+		t.Errorf("another's stream went on with %s %v", nothing.Data, nothing.Header)
+	}
+}
+
+func TestAClientThatIsAnsweredDoesNotLearnWhereANodeHasItsOwnAnswers(t *testing.T) {
+	c, p := startWithPlainClient(t, 1)
+	inboxes := make(chan string, 1)
+	serveAs(t, p.nc, "w8", "w_asked_by_a_node", func(m *nats.Msg) {
+		inboxes <- m.Reply
+		_ = m.Respond([]byte("true"))
+	})
+	if _, err := task.Declare[int, bool]("w_asked_by_a_node").Call(c.Context(0), 1); err != nil {
+		t.Fatal(err)
+	}
+	g := newGate(t)
+	_, sign := askAlive(t, p.nc, "pass", `"`+g.name+`"`)
+	g.open()
+	root, _, _ := strings.Cut(sign.Reply, ".taken.")
+	if inbox := <-inboxes; strings.HasPrefix(inbox, root) {
+		t.Errorf("signs of life are answered at %s, and workers at %s", sign.Reply, inbox)
 	}
 }

@@ -57,10 +57,11 @@ type question struct {
 	asker *asker
 	args  []bus.Value
 
-	number  uint64    // of the newest time that it was asked
-	heard   time.Time // when it was last asked, or heard of
-	control string    // where to answer signs of life; empty before the first
-	ended   bool      // it has its outcome; who does it is still to hear of that
+	format  bus.Format // of its arguments as they are sent
+	number  uint64     // of the newest time that it was asked
+	heard   time.Time  // when it was last asked, or heard of
+	control string     // where to answer signs of life; empty before the first
+	ended   bool       // it has its outcome; who does it is still to hear of that
 }
 
 func startAsker(ctx context.Context, node *member.Node) (*asker, error) {
@@ -84,7 +85,7 @@ func (a *asker) submit(ctx context.Context, t *call.Target, args call.Args) *obj
 	if a.node.Tracer != nil {
 		args.Begin(ctx, a.node, t)
 	}
-	q := &question{asker: a}
+	q := &question{asker: a, format: bus.Msgpack}
 	q.Init(a.store, t, args)
 	q.Object.PromisedBy(q)
 	a.mu.Lock()
@@ -147,10 +148,7 @@ func (a *asker) pump(now time.Time) {
 // ask asks once; the asker is locked.
 func (a *asker) ask(q *question, now time.Time) {
 	a.last++
-	msg, err := plain.Ask(a.node.Conn.Task(q.Target.Name), a.node.Conn.Inbox("ask."+strconv.FormatUint(a.last, 10)), q.args)
-	if most := a.node.Conn.MaxPayload(); err == nil && int64(len(msg.Data)) > most {
-		err = fmt.Errorf("the arguments have %d bytes, the server takes messages of %d", len(msg.Data), most)
-	}
+	msg, err := plain.Ask(a.node.Conn.Task(q.Target.Name), a.node.Conn.Inbox("ask."+strconv.FormatUint(a.last, 10)), q.args, q.format)
 	if err != nil {
 		a.end(q, objstore.Outcome{Err: fmt.Errorf("%s: %w", q.Target.Name, err)})
 		return
@@ -158,7 +156,7 @@ func (a *asker) ask(q *question, now time.Time) {
 	e := q.Entry()
 	e.Trace().Put(msg)
 	err = a.node.Conn.PublishMsg(msg)
-	if errors.Is(err, bus.ErrClosed) { // for good: the server takes the credentials no more, say
+	if errors.Is(err, bus.ErrClosed) || errors.Is(err, bus.ErrMessageSize) { // for good: the server takes the credentials no more, say
 		a.end(q, objstore.Outcome{Err: fmt.Errorf("%s: %w", q.Target.Name, err)})
 		return
 	}
@@ -203,9 +201,12 @@ func (a *asker) conclude(q *question, msg *bus.Msg) {
 		a.end(q, objstore.Outcome{Err: fmt.Errorf("task %q: %w", q.Target.Name, ErrNotRegistered)})
 		return
 	}
-	value, err := plain.Answered(msg)
+	value, err := plain.Answered(msg, q.Target.Name, int(q.Attempt))
 	switch {
 	case q.ended:
+	case errors.Is(err, ErrArgument) && q.format != bus.JSON && !plain.FromNode(msg): // a worker may read JSON alone
+		q.format = bus.JSON
+		a.queue = append(a.queue, q)
 	case errors.Is(err, ErrOverload):
 		a.resting = append(a.resting, q)
 	case errors.Is(err, bus.ErrClosed):

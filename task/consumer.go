@@ -44,6 +44,7 @@ func (cs *consumers) close() {
 type consumer struct {
 	streams  *consumers
 	function string
+	task     *submission // nil if it could not be made
 	number   uint64
 	stop     context.CancelFunc // of the task
 	ready    chan struct{}      // holds one token when an item has come, or the outcome
@@ -77,7 +78,9 @@ func openStream(ctx context.Context, t *call.Target, arg call.Arg, plain bool) (
 	target := *t
 	target.Streams = true
 	target.Submit = func(ctx context.Context, t *call.Target, args call.Args) *objstore.Object {
-		return cs.owner.submit(ctx, t, args, plain)
+		c.task = cs.owner.submission(ctx, t, args, plain)
+		cs.owner.launch(ctx, c.task)
+		return c.task.Object
 	}
 	ctx, c.stop = context.WithCancel(ctx)
 	cs.owner.store.When(call.Submit(ctx, &target, arg, call.Encoded(d.value())), c.ended)

@@ -43,7 +43,7 @@ var (
 // [RegisterErrorType].
 type Error struct {
 	Func    string // its name; for an actor's method, class and method
-	Node    string // id of the node that ran it
+	Node    string // id of the node, or of the worker, that ran it; empty if a worker answered a node with Config.Caller
 	Attempt int    // 1 the first time
 	Code    string // of the registered error that it returned, else "error"
 	Message string
@@ -58,6 +58,9 @@ func errorOf(f *call.Failure) *Error {
 }
 
 func (e *Error) Error() string {
+	if e.Node == "" {
+		return fmt.Sprintf("%s failed: %s", e.Func, e.Message)
+	}
 	return fmt.Sprintf("%s failed on node %s: %s", e.Func, e.Node, e.Message)
 }
 

@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"manta/node"
 	"manta/node/nodetest"
@@ -219,5 +222,39 @@ func TestACtxThatIsLateGoesWithACallByName(t *testing.T) {
 	_, err := task.CallJSON(ctx, "pass", json.RawMessage(`"`+g.name+`"`), nil)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the call ended with %v", err)
+	}
+}
+
+func TestWhoeverAnswersACallByNameHasItSpeakWhereAnswersGoAlone(t *testing.T) {
+	c, ctx := askFromAside(t, 1)
+	nc := c.Connect()
+	var heard []string
+	serve := func(function string, handle nats.MsgHandler) {
+		if _, err := nc.Subscribe("manta.default.task."+function, handle); err != nil {
+			t.Fatal(err)
+		}
+	}
+	serve("w_other", func(m *nats.Msg) {
+		heard = append(heard, string(m.Data))
+		_ = m.Respond([]byte("true"))
+	})
+	serve("w_trap", func(m *nats.Msg) {
+		item := nats.NewMsg(m.Reply)
+		item.Reply, item.Data = "manta.default.task.w_other", []byte("1")
+		item.Header.Set("Manta-Item", "1")
+		if err := nc.PublishMsg(item); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for item, err := range task.StreamJSON(ctx, "w_trap", nil, nil) {
+		if err == nil {
+			t.Errorf("item %s was acknowledged where it said", item)
+		}
+	}
+	if _, err := task.CallJSON(ctx, "w_other", json.RawMessage("2"), nil); err != nil || !slices.Equal(heard, []string{"2"}) {
+		t.Errorf("the other function was asked %q, %v", heard, err)
 	}
 }

@@ -214,6 +214,11 @@ func TestAResultThatNoMessageTakesComesAsARef(t *testing.T) {
 	if packed.Header.Get("Manta-Result") != "ref" || len(packed.Data) != 18+1 && len(packed.Data) != 18 {
 		t.Fatalf("got % x, %v", packed.Data, packed.Header)
 	}
+	for short := 0; short < 100; short += 4 { // what the headers take decides
+		if reply := request(t, nc, "task.once_big", string(must(msgpack.Marshal(1<<20 - short))), "Content-Type", "application/msgpack"); reply.Header.Get("Manta-Error") != "" {
+			t.Fatalf("%d bytes: %v", 1<<20-short, reply.Header)
+		}
+	}
 	ref := objstore.Put(c.Context(0), make([]float64, 130_000))
 	if reply := request(t, nc, "object."+ref.ID().String(), ""); len(reply.Data) != 2*130_000+1 {
 		t.Fatalf("got %d bytes, %v", len(reply.Data), reply.Header)

@@ -1,7 +1,9 @@
 package task
 
 import (
+	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"manta/bus"
@@ -18,6 +20,7 @@ type plainDoor struct {
 	endpoints []*plain.Endpoint
 	endpoint  map[string]*plain.Endpoint // by function
 	doors     []*bus.Subscription
+	relays    sync.Map          // streams of clients, by the secret that each is told
 	answers   *bus.Subscription // of clients to the items of their streams
 }
 
@@ -27,7 +30,7 @@ func openPlainDoor(h *host, limit int, timeout time.Duration) (*plainDoor, error
 	if d.desk, err = plain.NewDesk(h.node, h.group, limit, "task"); err != nil {
 		return nil, err
 	}
-	if d.answers, err = h.node.Conn.Subscribe(h.node.Conn.Inbox(takenToken+"*.*"), "", d.taken); err != nil {
+	if d.answers, err = h.node.Conn.Subscribe(h.node.Conn.Ear(takenToken+"*.*"), "", d.taken); err != nil {
 		return nil, err
 	}
 	for _, name := range h.served.names() {
@@ -87,12 +90,18 @@ func (d *plainDoor) asked(msg *bus.Msg) {
 		ctx := r.Context()
 		s := d.host.owner.submission(ctx, f.target, call.ArgsOf(args...).Traced(call.TraceOf(ctx)), plain.Format(msg) == bus.JSON)
 		d.host.owner.launch(ctx, s)
-		if _, says := ctx.Deadline(); !says && d.timeout > 0 {
-			overdue := time.AfterFunc(d.timeout, func() { d.host.owner.overdue(s, d.timeout) })
-			d.host.owner.store.When(s.Object, func(objstore.Outcome) { overdue.Stop() })
-		}
+		d.bound(ctx, s)
 		r.AnswerWhenDone(s.Object)
 	})
+}
+
+// bound ends a task that waits for room for too long, unless the client has said how long it may.
+func (d *plainDoor) bound(ctx context.Context, s *submission) {
+	if _, says := ctx.Deadline(); says || d.timeout <= 0 {
+		return
+	}
+	overdue := time.AfterFunc(d.timeout, func() { d.host.owner.overdue(s, d.timeout) })
+	d.host.owner.store.When(s.Object, func(objstore.Outcome) { overdue.Stop() })
 }
 
 // pendingTimeout is how long a request waits for room, unless configured.

@@ -293,6 +293,11 @@ func TestAPlainClientHearsInTimeThatNoNodeHasRoom(t *testing.T) {
 			t.Fatalf("while all are full: %s, %v", reply.Data, reply.Header)
 		}
 	}
+	for _, needs := range []string{"up_to", "of_refs"} {
+		if end := (plain{t, nc}).stream(needs, "4").next(); end.Header.Get("Manta-Error") != "overload" {
+			t.Errorf("a stream while all are full: %s, %v", end.Data, end.Header)
+		}
+	}
 	running := request(t, nc, "task.once_never", `""`, "Manta-Deadline", "300ms") // what waits for its time has the deadline's error
 	if running.Header.Get("Manta-Error") != "deadline" {
 		t.Errorf("got %v", running.Header)

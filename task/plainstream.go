@@ -21,7 +21,7 @@ const (
 	statusHeader     = "Status"
 	statusEnd        = "204"
 
-	// takenToken is what stands before a stream's number and an item's in the subject where that item is acknowledged.
+	// takenToken is what stands before a stream's secret and an item's number in the subject where that item is acknowledged.
 	takenToken = "taken."
 
 	// idleEvery is how often a client that nothing is sent to is shown a sign of life; NATS says if nobody is there to see it.
@@ -34,6 +34,7 @@ const (
 type relay struct {
 	request  *plain.Request
 	consumer *consumer
+	secret   string
 	format   bus.Format
 	sent     uint64 // items
 }
@@ -55,10 +56,16 @@ func (d *plainDoor) stream(r *plain.Request, f function, args []call.Arg) {
 	}
 	ctx, format := r.Context(), plain.Format(r.Msg)
 	c, _, err := openStream(ctx, target, args[0], format == bus.JSON)
+	if err == nil && c.task != nil {
+		d.bound(ctx, c.task)
+	}
 	if err == nil && !d.host.group.Go(func(context.Context) {
 		defer r.End()
 		defer c.close()
-		(&relay{request: r, consumer: c, format: format}).run(ctx)
+		relay := &relay{request: r, consumer: c, secret: bus.Secret(), format: format}
+		d.relays.Store(relay.secret, relay)
+		defer d.relays.Delete(relay.secret)
+		relay.run(ctx)
 	}) {
 		c.close()
 		err = bus.ErrClosed
@@ -128,7 +135,7 @@ const itemOverhead = 512
 // message makes a message to the client that it can answer.
 func (r *relay) message(data []byte) *bus.Msg {
 	msg := bus.NewMsg(r.request.Msg.Reply, data)
-	msg.Reply = r.consumer.streams.owner.node.Conn.Inbox(takenToken + strconv.FormatUint(r.consumer.number, 10) + "." + strconv.FormatUint(r.sent, 10))
+	msg.Reply = r.consumer.streams.owner.node.Conn.Ear(takenToken + r.secret + "." + strconv.FormatUint(r.sent, 10))
 	return msg
 }
 
@@ -178,21 +185,18 @@ func (c *consumer) unheard(limit time.Duration) bool {
 func (d *plainDoor) taken(msg *bus.Msg) {
 	_, gone := bus.Unserved(msg)
 	tokens := strings.Split(msg.Subject, ".")
-	number, _ := strconv.ParseUint(tokens[len(tokens)-2], 10, 64) // 0 is no stream's
 	upTo, err := strconv.ParseUint(tokens[len(tokens)-1], 10, 64)
-	cs := d.host.owner.streams
-	cs.mu.Lock()
-	c := cs.open[number]
-	cs.mu.Unlock()
-	switch {
-	case err != nil:
-	case c == nil:
-	case gone, string(msg.Data) == plain.StopWord:
-		c.stop()
-	default:
-		c.mu.Lock()
-		c.spoke = time.Now()
-		c.mu.Unlock()
-		c.took(upTo)
+	known, there := d.relays.Load(tokens[len(tokens)-2])
+	if err != nil || !there {
+		return
 	}
+	c := known.(*relay).consumer
+	if gone || string(msg.Data) == plain.StopWord {
+		c.stop()
+		return
+	}
+	c.mu.Lock()
+	c.spoke = time.Now()
+	c.mu.Unlock()
+	c.took(upTo)
 }

@@ -126,7 +126,7 @@ func (o *owner) nobodyHome(l *lane) {
 	if l.closed == 0 {
 		l.closed = now
 	}
-	known := slices.ContainsFunc(l.order, (*peer).there) || o.reconnected != 0 && now-o.reconnected < newFor || now < newFor
+	known := slices.ContainsFunc(l.order, func(p *peer) bool { return p.there() || p.mayReturn(now) }) || o.reconnected != 0 && now-o.reconnected < newFor || now < newFor
 	if known && now-l.closed < doorOpensWithin {
 		l.refusals = max(l.refusals, 1) // look knocks again, or a peer takes it
 		o.watch(l)

@@ -49,6 +49,11 @@ func (l *lane) workersAlone() bool {
 	return len(l.order) > 0 && l.hasWorkers() && !slices.ContainsFunc(l.order, func(p *peer) bool { return p.worker == nil && p.there() })
 }
 
+// mayReturn says whether a peer is a worker that was there a moment ago: its connection may have been interrupted, and it says when it is back.
+func (p *peer) mayReturn(now moment) bool {
+	return p.worker != nil && p.quit != 0 && now-p.quit < doorOpensWithin
+}
+
 // workerAnswered takes in a worker's answer to one task.
 func (l *lane) workerAnswered(p *peer, r *result, now moment) {
 	p.hear(now)
@@ -61,7 +66,7 @@ func (l *lane) workerAnswered(p *peer, r *result, now moment) {
 
 // workerAbsent takes a task back that reached nobody. The worker gets no more until it is found again.
 func (l *lane) workerAbsent(p *peer, number uint64, now moment) {
-	p.retired = true
+	p.retired, p.quit = true, now
 	l.takeBack(p, func(s *submission) bool { return s.Number() == number }, false)
 	l.pump(now)
 }

@@ -10,8 +10,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 
 	"manta/node"
@@ -355,4 +357,183 @@ func TestStreamsStayWithNodes(t *testing.T) {
 			t.Fatal(fmt.Errorf("got %w", err))
 		}
 	}
+}
+
+// signs shows a request's sender signs of life, if it asks for them, until the returned function is called.
+func signs(t *testing.T, r micro.Request) (stop func()) {
+	if r.Headers().Get("Manta-Alive") != "1" {
+		t.Error("no signs of life are asked for")
+	}
+	over := make(chan struct{})
+	var shown sync.WaitGroup
+	shown.Go(func() {
+		for {
+			_ = r.Respond(nil, micro.WithHeaders(micro.Headers{"Status": {"100"}})) // the last one may come when all is over
+			select {
+			case <-time.After(time.Second):
+			case <-over:
+				return
+			}
+		}
+	})
+	return func() { close(over); shown.Wait() }
+}
+
+// interrupt breaks a node's connection, with the loss of what is sent to it meanwhile, and waits until answers come again.
+func interrupt(t *testing.T, c *nodetest.Cluster, i int, meanwhile func()) {
+	t.Helper()
+	c.Pause(i)
+	meanwhile()
+	before := c.Node(i).Stats().NATS.Reconnects
+	c.Disconnect(i)
+	c.Resume(i)
+	c.Await("the connection", func() bool { return c.Node(i).Stats().NATS.Reconnects > before })
+	if _, err := task.Declare[int, bool]("w_here").Call(c.Context(i), 1); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAWorkersTaskGoesOnWhenTheOwnersConnectionIsInterrupted(t *testing.T) {
+	for name, of := range map[string]struct{ shown, silent time.Duration }{
+		"without signs of life, answered soon": {0, time.Second},
+		"with signs of life, of an hour":       {time.Hour, 0},
+		"with signs of life until it is busy":  {time.Minute, 5 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			nodetest.Virtual(t, func(t *testing.T) {
+				c := nodetest.Start(t, 1)
+				w := plain{t, c.Connect()}.startWorker()
+				w.serve("w_here", "1", func(r micro.Request) { answer(t, r, true) })
+				var ran atomic.Int32
+				has := make(chan struct{}, 2)
+				w.serve("w_long", "1", func(r micro.Request) {
+					ran.Add(1)
+					has <- struct{}{}
+					if of.shown > 0 {
+						stop := signs(t, r)
+						time.Sleep(of.shown)
+						stop()
+					}
+					time.Sleep(of.silent)
+					answer(t, r, true)
+				})
+				begun := time.Now()
+				ref := task.Declare[int, bool]("w_long", task.Retries(1)).Go(c.Context(0), 1)
+				<-has
+				interrupt(t, c, 0, func() {})
+				if done, err := ref.Get(c.Context(0)); err != nil || !done {
+					t.Fatalf("got %v, %v", done, err)
+				}
+				if took := time.Since(begun); ran.Load() != 1 || took > of.shown+of.silent+time.Second {
+					t.Errorf("it ran %d times, and took %v", ran.Load(), took)
+				}
+			})
+		})
+	}
+}
+
+func TestAWorkersAnswerThatIsLostWithTheConnectionCountsAsALoss(t *testing.T) {
+	for name, alive := range map[string]bool{"with signs of life": true, "without": false} {
+		t.Run(name, func(t *testing.T) {
+			nodetest.Virtual(t, func(t *testing.T) {
+				c := nodetest.Start(t, 1)
+				nc := c.Connect()
+				w := plain{t, nc}.startWorker()
+				w.serve("w_here", "1", func(r micro.Request) { answer(t, r, true) })
+				has, may, answered := make(chan struct{}, 3), make(chan struct{}), make(chan struct{}, 3)
+				w.serve("w_unheard", "2", func(r micro.Request) {
+					if has <- struct{}{}; alive {
+						defer signs(t, r)()
+					}
+					<-may
+					answer(t, r, true)
+					_ = nc.Flush() // the last one may come when all is over
+					answered <- struct{}{}
+				})
+				ctx := c.Context(0)
+				unheard := task.Declare[int, bool]("w_unheard")
+				again, alone := unheard.With(task.Retries(1)).Go(ctx, 1), unheard.With(task.Retries(0)).Go(ctx, 2)
+				<-has
+				<-has
+				interrupt(t, c, 0, func() {
+					close(may)
+					<-answered
+					<-answered
+				})
+				begun := time.Now()
+				if done, err := again.Get(ctx); err != nil || !done || len(has) != 1 {
+					t.Errorf("with a retry: %v, %v", done, err)
+				}
+				if _, err := alone.Get(ctx); !errors.Is(err, task.ErrWorkerLost) || time.Since(begun) > 5*time.Second {
+					t.Errorf("without: %v after %v", err, time.Since(begun))
+				}
+			})
+		})
+	}
+}
+
+// serveAs serves a function under an id that stays the same when the connection is another.
+func serveAs(t *testing.T, nc *nats.Conn, id, function string, handle func(*nats.Msg)) {
+	t.Helper()
+	own := "manta.default.worker." + id + "." + function
+	info := fmt.Sprintf(`{"id": %q, "endpoints": [{"subject": %q}]}`, id, own)
+	say := func(m *nats.Msg) {
+		if err := m.Respond([]byte(info)); err != nil {
+			t.Error(err)
+		}
+	}
+	for subject, handle := range map[string]nats.MsgHandler{
+		own: handle, "$SRV.INFO.manta-default-worker": say, "$SRV.PING.manta-default-worker." + id: say,
+	} {
+		if _, err := nc.Subscribe(subject, handle); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAWorkerMayReconnectLaterThanTheOwner(t *testing.T) {
+	nodetest.Virtual(t, func(t *testing.T) {
+		c := nodetest.Start(t, 1)
+		plain{t, c.Connect()}.startWorker().serve("w_here", "1", func(r micro.Request) { answer(t, r, true) })
+		has := make(chan string, 9)
+		take := func(m *nats.Msg) { has <- m.Reply }
+		first := c.Connect()
+		serveAs(t, first, "w7", "w_later", take)
+		time.Sleep(time.Minute) // nothing is young any more
+		ctx := c.Context(0)
+		later := task.Declare[int, bool]("w_later", task.Retries(0))
+		running := later.Go(ctx, 1)
+		reply := <-has
+		interrupt(t, c, 0, first.Close) // as a server that starts again breaks all connections
+		time.Sleep(3 * time.Second)
+		second := c.Connect()
+		serveAs(t, second, "w7", "w_later", take)
+		if err := second.Publish(reply, []byte("true")); err != nil {
+			t.Fatal(err)
+		}
+		if done, err := running.Get(ctx); err != nil || !done {
+			t.Fatalf("what it had: %v, %v", done, err)
+		}
+
+		time.Sleep(time.Minute)
+		second.Close()
+		synctest.Wait() // until the server knows
+		waiting := later.Go(ctx, 2)
+		time.Sleep(2 * time.Second) // as NATS clients wait before they connect again
+		third := c.Connect()
+		serveAs(t, third, "w7", "w_later", func(m *nats.Msg) { _ = m.Respond([]byte("true")) })
+		if done, err := waiting.Get(ctx); err != nil || !done {
+			t.Fatalf("what was submitted meanwhile: %v, %v", done, err)
+		}
+
+		third.Close()
+		synctest.Wait()
+		begun := time.Now()
+		if _, err := later.Call(ctx, 3); !errors.Is(err, task.ErrNotRegistered) || time.Since(begun) > 5*time.Second {
+			t.Errorf("when it stays away: %v after %v", err, time.Since(begun))
+		}
+	})
 }

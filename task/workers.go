@@ -1,21 +1,15 @@
 package task
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"time"
 
 	"go.uber.org/zap"
 
 	"manta/bus"
-	"manta/internal/call"
-	"manta/internal/member"
 	"manta/internal/plain"
-	"manta/objstore"
 )
 
 const (
@@ -27,6 +21,9 @@ const (
 	pingWorkersEvery = time.Second
 	// strikesGone is after how many pings in a row that reach nobody what a worker has is lost.
 	strikesGone = 3
+	// workersBackFor is how long workers have to come back after this process's own connection has: what broke it may have broken theirs, and NATS
+	// clients wait two seconds before they connect again.
+	workersBackFor = 5 * time.Second
 	// mostWindow bounds what a worker can announce.
 	mostWindow = 4096
 	windowKey  = "window" // in the metadata of its endpoint
@@ -45,21 +42,13 @@ type workers struct {
 	owner   *owner
 	replies *bus.Subscription
 	known   map[string]*worker
-	errands map[uint64]errand
+	errands map[uint64]*errand
 	last    uint64 // number of an errand
 	asked   moment // when workers were last asked for; 0: never
 }
 
-// errand is a task at a worker.
-type errand struct {
-	lane    *lane
-	peer    *peer
-	number  uint64 // of the task
-	attempt int
-}
-
 func startWorkers(o *owner) (*workers, error) {
-	ws := &workers{owner: o, known: make(map[string]*worker), errands: make(map[uint64]errand)}
+	ws := &workers{owner: o, known: make(map[string]*worker), errands: make(map[uint64]*errand)}
 	var err error
 	ws.replies, err = o.node.Conn.Subscribe(o.node.Conn.Inbox(workerToken+">"), "", ws.hear)
 	return ws, err
@@ -127,7 +116,12 @@ func (ws *workers) hear(msg *bus.Msg) {
 	case o.node.Conn.Inbox(workerPingToken + token):
 		ws.ponged(token, unserved)
 	case o.node.Conn.Inbox(workerTaskToken + token):
-		if n, err := strconv.ParseUint(token, 10, 64); err == nil {
+		n, err := strconv.ParseUint(token, 10, 64)
+		switch {
+		case err != nil:
+		case plain.Alive(msg):
+			ws.underway(n)
+		default:
 			ws.answered(n, msg, unserved)
 		}
 	}
@@ -190,8 +184,9 @@ func (ws *workers) found(data []byte) error {
 	return nil
 }
 
-// look pings the workers that have tasks.
+// look pings the workers that have tasks, and finds those that are lost.
 func (ws *workers) look(now moment) {
+	ws.lose(now)
 	for _, w := range ws.known {
 		if w.has > 0 && now-w.pinged >= pingWorkersEvery {
 			w.pinged = now
@@ -214,7 +209,7 @@ func (ws *workers) ponged(name string, unserved bool) {
 	}
 	if !unserved {
 		w.heard, w.strikes = o.now(), 0
-	} else if w.strikes++; w.strikes >= strikesGone {
+	} else if w.strikes++; w.strikes >= strikesGone && (o.reconnected == 0 || o.now()-o.reconnected >= workersBackFor) {
 		ws.dismiss(w)
 	}
 }
@@ -223,134 +218,11 @@ func (ws *workers) ponged(name string, unserved bool) {
 func (ws *workers) dismiss(w *worker) {
 	o := ws.owner
 	delete(ws.known, w.name)
-	maps.DeleteFunc(ws.errands, func(_ uint64, e errand) bool { return e.peer.worker == w })
+	ws.forget(w)
 	for _, l := range o.lanes {
 		if p := l.peers[w.id()]; p != nil {
 			l.remove(p)
 			o.pump(l)
 		}
 	}
-}
-
-// interrupted notes that the connection was away: answers may have been lost meanwhile, and nobody sends them again.
-func (ws *workers) interrupted() {
-	for _, n := range slices.Backward(slices.Sorted(maps.Keys(ws.errands))) { // each goes to the front
-		e := ws.over(n)
-		e.lane.workerLost(e.peer, e.number, ws.owner.now())
-		ws.owner.watch(e.lane)
-	}
-}
-
-// over ends an errand.
-func (ws *workers) over(n uint64) errand {
-	e := ws.errands[n]
-	delete(ws.errands, n)
-	e.peer.worker.has--
-	return e
-}
-
-// send sends tasks to a worker, each by itself.
-func (ws *workers) send(l *lane, p *peer, tasks []*submission) {
-	o := ws.owner
-	for _, s := range tasks {
-		ws.last++
-		n := ws.last
-		e := errand{lane: l, peer: p, number: s.Number(), attempt: int(s.Attempt)}
-		ws.errands[n] = e
-		if p.worker.has++; p.worker.has == 1 {
-			p.worker.heard, p.worker.pinged, p.worker.strikes = o.now(), o.now(), 0
-		}
-		entry := s.Entry()
-		o.group.Go(func(ctx context.Context) { // arguments may be on other nodes
-			ctx = member.NewContext(ctx, &member.Scope{Node: o.node})
-			msg, err := ws.requestOf(ctx, &entry)
-			if err != nil {
-				ws.settle(n, e.done(objstore.Outcome{Err: fmt.Errorf("%s: %w", l.function, err)}))
-				return
-			}
-			msg.Subject = o.node.Conn.Worker(p.worker.name, l.function)
-			msg.Reply = o.node.Conn.Inbox(workerTaskToken + strconv.FormatUint(n, 10))
-			if err := o.node.Conn.PublishMsg(msg); err != nil {
-				o.logUnsent(l, err)
-			}
-		})
-	}
-}
-
-// requestOf makes a plain request of a task.
-func (ws *workers) requestOf(ctx context.Context, e *call.Entry) (*bus.Msg, error) {
-	args, err := e.Args.List()
-	if err != nil {
-		return nil, err
-	}
-	store := ws.owner.store
-	values := make([]bus.Value, len(args))
-	for i, a := range args {
-		if a.Value.Format == 0 {
-			if a.Value, err = store.Open(ctx, a.Object); err != nil {
-				return nil, fmt.Errorf("argument %d: %w", i+1, err)
-			}
-		}
-		store.Give(a.Value.Refs)
-		values[i] = a.Value
-	}
-	return plain.NewRequest(values, e, ws.owner.node.Conn.MaxPayload())
-}
-
-// answered takes in a worker's answer, or that the task reached nobody.
-func (ws *workers) answered(n uint64, msg *bus.Msg, unserved bool) {
-	o := ws.owner
-	o.mu.Lock()
-	e, open := ws.errands[n]
-	if open && unserved {
-		ws.over(n)
-		e.lane.workerAbsent(e.peer, e.number, o.now())
-		o.watch(e.lane)
-	}
-	o.unlock()
-	if !open || unserved {
-		return
-	}
-	value, code, words := plain.ReadReply(msg)
-	switch {
-	case code == bus.ErrorCode(call.ErrOverload):
-		ws.settle(n, result{number: e.number, attempt: e.attempt, status: call.Busy})
-	case code != "":
-		ws.settle(n, e.done(objstore.Outcome{Err: e.failure(code, words)}))
-	case len(value.Data) <= objstore.InlineLimit:
-		o.store.Capture(&value)
-		ws.settle(n, e.done(objstore.Outcome{Value: value}))
-	default:
-		o.store.Capture(&value)
-		o.group.Go(func(ctx context.Context) {
-			ws.settle(n, e.done(o.store.Seal(ctx, objstore.NewID(o.node.ID, e.number), value)))
-		})
-	}
-}
-
-func (e errand) done(out objstore.Outcome) result {
-	return result{number: e.number, attempt: e.attempt, status: call.Done, outcome: &out}
-}
-
-// failure is a worker's word that its function failed.
-func (e errand) failure(code, words string) error {
-	return errorOf(&call.Failure{
-		Func: e.lane.function, Node: e.peer.worker.name, Attempt: e.attempt, Code: code, Message: words,
-		Advice: call.Advice{Never: code == bus.ErrorCode(ErrArgument)},
-	})
-}
-
-// settle ends an errand with what has come of its task.
-func (ws *workers) settle(n uint64, r result) {
-	o := ws.owner
-	o.mu.Lock()
-	defer o.unlock()
-	if _, open := ws.errands[n]; !open { // the worker was taken for gone
-		o.stray(r.number, r.outcome)
-		return
-	}
-	e := ws.over(n)
-	e.peer.worker.heard = o.now()
-	e.lane.workerAnswered(e.peer, &r, o.now())
-	o.watch(e.lane)
 }

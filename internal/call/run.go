@@ -170,6 +170,9 @@ func short(message string) string {
 
 // Error says what failed, where, and why.
 func (f *Failure) Error() string {
+	if f.Node == "" {
+		return fmt.Sprintf("%s failed: %s", f.Func, f.Message)
+	}
 	return fmt.Sprintf("%s failed on node %s: %s", f.Func, f.Node, f.Message)
 }
 

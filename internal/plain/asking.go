@@ -45,6 +45,7 @@ type Asking struct {
 	mu      sync.Mutex
 	come    []*bus.Msg
 	control string    // where a sign of life, or an item, is answered; empty before the first
+	shown   bool      // signs of life have come: without any, silence says nothing
 	heard   time.Time // when something last came
 	denied  error
 }
@@ -85,8 +86,11 @@ func AskJSON(ctx context.Context, node *member.Node, subject string, payload jso
 func (a *Asking) hear(msg *bus.Msg) {
 	a.mu.Lock()
 	a.heard = time.Now()
-	if msg.Reply != "" {
-		a.control = msg.Reply
+	if Alive(msg) {
+		a.shown = true
+	}
+	if a.node.Conn.Answerable(msg.Reply) { // or whoever answers would have this process speak where it may not itself
+		a.control, a.shown = msg.Reply, true
 	}
 	if !Alive(msg) {
 		a.come = append(a.come, msg)
@@ -114,7 +118,7 @@ func (a *Asking) wake() {
 }
 
 // Next waits for the next message but for signs of life, and returns ErrUnserved, ErrSilent, bus.ErrDenied or ctx's cause if none comes.
-// A request that shows no sign of life at all is not given up: a worker that is no node shows none.
+// A request that shows no sign of life at all is not given up: a worker that is no node may show none.
 func (a *Asking) Next(ctx context.Context) (*bus.Msg, error) {
 	look := time.NewTicker(askingLook)
 	defer look.Stop()
@@ -142,23 +146,28 @@ func (a *Asking) poll(now time.Time) (*bus.Msg, error) {
 		msg := a.come[0]
 		a.come = a.come[1:]
 		if _, unserved := bus.Unserved(msg); unserved {
-			a.control = ""
+			a.control, a.shown = "", false
 			return nil, ErrUnserved
 		}
 		return msg, nil
-	case a.control != "" && now.Sub(a.heard) > askingSilence:
+	case a.shown && now.Sub(a.heard) > askingSilence:
 		return nil, ErrSilent
 	}
 	return nil, nil
 }
 
 // Acknowledge says that an item has been taken, and all before it.
-func (a *Asking) Acknowledge(item *bus.Msg) error { return a.node.Conn.Publish(item.Reply, "", nil) }
+func (a *Asking) Acknowledge(item *bus.Msg) error {
+	if !a.node.Conn.Answerable(item.Reply) {
+		return fmt.Errorf("%w: an item is to be acknowledged at %q", bus.ErrMalformed, bus.Clip(item.Reply, shownBytes))
+	}
+	return a.node.Conn.Publish(item.Reply, "", nil)
+}
 
 // Answered says that what came was the last: End has nothing to stop then.
 func (a *Asking) Answered() {
 	a.mu.Lock()
-	a.control = ""
+	a.control, a.shown = "", false
 	a.mu.Unlock()
 }
 
@@ -181,9 +190,8 @@ func (a *Asking) End() {
 // ReadJSON reads an answer: its JSON, whether that is a ref which stands for a result that is too large for a message, or its error as Go programs
 // know it.
 func ReadJSON(msg *bus.Msg) (text json.RawMessage, byRef bool, err error) {
-	if msg.Header.Get(GoErrorHeader) != "" {
-		_, err := Answered(msg)
-		return nil, false, err
+	if FromNode(msg) {
+		return nil, false, goError(msg)
 	}
 	value, code, words := ReadReply(msg)
 	if code != "" {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"manta/bus"
+	"manta/internal/call"
 )
 
 // GoErrorHeader asks for an error as Go programs know it, beside its words, and bears it in the reply: in base 64.
@@ -22,22 +23,15 @@ func packFailure(err error) string {
 	return base64.StdEncoding.EncodeToString(frame)
 }
 
-// Ask makes the request of a Go program that asks as a plain client does, with arguments encoded in MessagePack. Its answers come to reply.
-func Ask(subject, reply string, args []bus.Value) (*bus.Msg, error) {
-	var payload []byte
-	if len(args) > 1 {
-		payload = append(payload, 0x90|byte(len(args))) // an array
-	}
-	for _, arg := range args {
-		value, err := bus.Recode(arg, bus.Msgpack)
-		if err != nil {
-			return nil, err
-		}
-		payload = append(payload, value.Data...)
+// Ask makes the request of a Go program that asks as a plain client does, with arguments encoded in a format. Its answers come to reply.
+func Ask(subject, reply string, args []bus.Value, format bus.Format) (*bus.Msg, error) {
+	payload, err := payloadOf(args, format)
+	if err != nil {
+		return nil, err
 	}
 	msg := bus.NewMsg(subject, payload)
 	msg.Reply = reply
-	SetFormat(msg, bus.Msgpack)
+	SetFormat(msg, format)
 	msg.Header.Set(aliveHeader, "1")
 	msg.Header.Set(GoErrorHeader, "1")
 	return msg, nil
@@ -46,20 +40,30 @@ func Ask(subject, reply string, args []bus.Value) (*bus.Msg, error) {
 // Alive says whether an answer is a sign of life; an answer to that cancels what was asked for.
 func Alive(msg *bus.Msg) bool { return msg.Header.Get("Status") == SignStatus }
 
-// Answered reads the last answer.
-func Answered(msg *bus.Msg) (bus.Value, error) {
-	code := msg.Header.Get(bus.CodeHeader)
-	if code == "" && msg.Header.Get(ResultHeader) != "" {
+// Answered reads the last answer to what was asked of a function, a node's or that of a worker, which knows nothing of Go's errors.
+func Answered(msg *bus.Msg, function string, attempt int) (bus.Value, error) {
+	value, code, words := ReadReply(msg)
+	switch {
+	case !FromNode(msg) && code != "":
+		f := call.Failure{Func: function, Attempt: attempt, Code: code, Message: words}
+		return bus.Value{}, f.EncodeFailure().Err()
+	case code != "":
+		return bus.Value{}, goError(msg)
+	case msg.Header.Get(ResultHeader) != "":
 		return bus.Value{}, fmt.Errorf("the result is larger than a message may be: %w", bus.ErrConfined)
 	}
-	if code == "" {
-		return bus.Value{Format: bus.Msgpack, Data: msg.Data}, nil
-	}
+	return value, nil
+}
+
+// FromNode says whether a node has answered with an error, not a worker.
+func FromNode(msg *bus.Msg) bool { return msg.Header.Get(GoErrorHeader) != "" }
+
+func goError(msg *bus.Msg) error {
 	frame, err := base64.StdEncoding.DecodeString(msg.Header.Get(GoErrorHeader))
 	r := bus.ReadFields(frame)
 	f := r.ReadFailure()
 	if err != nil || r.Err() != nil {
-		return bus.Value{}, fmt.Errorf("%w: an error without %s: %s", bus.ErrMalformed, GoErrorHeader, msg.Header.Get(bus.ErrorHeader))
+		return fmt.Errorf("%w: %s does not decode: %s", bus.ErrMalformed, GoErrorHeader, bus.Clip(msg.Header.Get(bus.ErrorHeader), maxWords))
 	}
-	return bus.Value{}, f.Err()
+	return f.Err()
 }

@@ -2,9 +2,7 @@ package plain
 
 import (
 	"context"
-	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -29,14 +27,13 @@ const (
 type company struct {
 	node  *member.Node
 	group *member.Group
-	inbox string // beneath it clients answer signs of life
-	last  atomic.Uint64
-	kept  sync.Map // of requests, by number
+	ear   string   // beneath it clients answer signs of life
+	kept  sync.Map // of requests, by the secret that its client alone is told
 }
 
 func newCompany(node *member.Node, group *member.Group, kind string) (*company, error) {
-	c := &company{node: node, group: group, inbox: node.Conn.Inbox("taken." + kind + ".alive.")}
-	_, err := node.Conn.Subscribe(c.inbox+"*", "", c.answered) // it ends with the connection
+	c := &company{node: node, group: group, ear: node.Conn.Ear("taken." + kind + ".alive.")}
+	_, err := node.Conn.Subscribe(c.ear+"*", "", c.answered) // it ends with the connection
 	return c, err
 }
 
@@ -48,22 +45,22 @@ func (c *company) keep(r *Request) {
 		cancel(cause)
 		release(nil)
 	}
-	number := c.last.Add(1)
-	c.kept.Store(number, r)
+	secret := bus.Secret()
+	c.kept.Store(secret, r)
 	if !c.group.Go(func(context.Context) {
-		defer c.kept.Delete(number)
-		c.show(r, strconv.FormatUint(number, 10))
+		defer c.kept.Delete(secret)
+		c.show(r, secret)
 	}) {
-		c.kept.Delete(number)
+		c.kept.Delete(secret)
 	}
 }
 
-func (c *company) show(r *Request, number string) {
+func (c *company) show(r *Request, secret string) {
 	tick := time.NewTicker(AliveEvery)
 	defer tick.Stop()
 	for r.ctx.Err() == nil {
 		sign := bus.NewMsg(r.Msg.Reply, nil)
-		sign.Reply = c.inbox + number
+		sign.Reply = c.ear + secret
 		sign.Header.Set("Status", SignStatus)
 		r.Publish(sign)
 		select {
@@ -75,12 +72,8 @@ func (c *company) show(r *Request, number string) {
 
 // answered takes in a client's word that it does not want the reply any more, or NATS's that the client is gone.
 func (c *company) answered(msg *bus.Msg) {
-	number, err := strconv.ParseUint(bus.LastToken(msg.Subject), 10, 64)
-	if err != nil {
-		return
-	}
 	_, gone := bus.Unserved(msg)
-	if r, ok := c.kept.Load(number); ok && (gone || string(msg.Data) == StopWord) {
+	if r, ok := c.kept.Load(bus.LastToken(msg.Subject)); ok && (gone || string(msg.Data) == StopWord) {
 		c.node.Log.Debug("a plain client does not want its reply any more", zap.String("subject", r.(*Request).Msg.Subject), zap.Bool("gone", gone))
 		r.(*Request).cancel(call.ErrCancelled)
 	}

@@ -193,11 +193,17 @@ func (r *Request) reply(value bus.Value) *bus.Msg {
 // most is how many bytes an answer may have.
 func (r *Request) most() int64 {
 	most := r.desk.node.Conn.MaxPayload()
+	if Format(r.Msg) == bus.Msgpack {
+		most -= headerRoom
+	}
 	if r.claim != nil {
 		most = most/4*3 - recordOverhead // in base 64 inside a record
 	}
 	return most
 }
+
+// headerRoom is what the headers of an answer in MessagePack take of its message: one in JSON has none.
+const headerRoom = 128
 
 // statuses are those of the codes that have one of their own.
 var statuses = map[string]string{

@@ -1,8 +1,9 @@
 package plain
 
 import (
-	"encoding/json"
+	"bytes"
 	"fmt"
+	"slices"
 	"time"
 
 	"manta/bus"
@@ -12,31 +13,39 @@ import (
 // NewRequest makes the request with which a node has a worker that is none run a call. Its subjects are still to be set. What cannot be said in JSON, or
 // not in one message of up to most bytes, is call.ErrArgument.
 func NewRequest(args []bus.Value, e *call.Entry, most int64) (*bus.Msg, error) {
-	texts := make([]json.RawMessage, len(args))
-	for i, a := range args {
-		text, err := bus.Recode(a, bus.JSON)
-		if err != nil {
-			return nil, fmt.Errorf("%w: argument %d, as JSON: %w", call.ErrArgument, i+1, err)
-		}
-		texts[i] = text.Data
-	}
-	var payload []byte
-	switch len(texts) {
-	case 0:
-	case 1:
-		payload = texts[0]
-	default:
-		payload, _ = json.Marshal(texts) // they are JSON
+	payload, err := payloadOf(args, bus.JSON)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", call.ErrArgument, err)
 	}
 	if int64(len(payload)) > most {
 		return nil, fmt.Errorf("%w: %d bytes as JSON, the server takes messages of %d: put a ref to a large value inside a struct", call.ErrArgument, len(payload), most)
 	}
 	msg := bus.NewMsg("", payload)
+	msg.Header.Set(aliveHeader, "1")
 	if deadline, ok := e.Until(); ok {
 		msg.Header.Set(deadlineHeader, deadline.UTC().Format(time.RFC3339Nano))
 	}
 	e.Trace().Put(msg)
 	return msg, nil
+}
+
+// payloadOf is what a request carries: nothing for no argument, an array of more than one.
+func payloadOf(args []bus.Value, format bus.Format) ([]byte, error) {
+	encoded := make([][]byte, len(args))
+	for i, arg := range args {
+		value, err := bus.Recode(arg, format)
+		if err != nil {
+			return nil, fmt.Errorf("argument %d: %w", i+1, err)
+		}
+		encoded[i] = value.Data
+	}
+	switch {
+	case len(args) < 2:
+		return bytes.Join(encoded, nil), nil
+	case format == bus.JSON:
+		return slices.Concat([]byte("["), bytes.Join(encoded, []byte(",")), []byte("]")), nil
+	}
+	return append([]byte{0x90 | byte(len(args))}, bytes.Join(encoded, nil)...), nil // an array
 }
 
 // maxWords bounds what a worker says of an error, in bytes.
