@@ -252,7 +252,7 @@ var outside = map[string][]string{
 		"github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/jedib0t/go-pretty", "gopkg.in/yaml.v3", "golang.org/x/term", // the command line
 		"github.com/nats-io/nats.go", "go.uber.org/zap", "github.com/google/pprof", "go.uber.org/goleak", "pgregory.net/rapid",
 	},
-	"integration": {"go.uber.org/zap", "go.opentelemetry.io/otel", "go.uber.org/goleak"},
+	"integration": {"github.com/nats-io/nats.go", "go.uber.org/zap", "go.opentelemetry.io/otel", "go.uber.org/goleak"},
 }
 
 func brings(f folder) (wrong []string) {
