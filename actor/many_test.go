@@ -6,7 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"manta/actor"
+	"manta/node/nodetest"
 	"manta/objstore"
 )
 
@@ -73,4 +76,32 @@ func TestTenThousandIdleActorsCostNoGoroutines(t *testing.T) {
 		t.Errorf("%d goroutines more for %d idle actors", n, many)
 	}
 	runtime.KeepAlive(actors)
+}
+
+func TestOnlySoManyActorsAreAskedForAtATime(t *testing.T) {
+	const actors, most = 1_000, 256
+	nodetest.Virtual(t, func(t *testing.T) {
+		c, s := clientAndHosts(t, 1), newStage(t)
+		ctx, nc := timeout(t, c.Context(0)), c.Connect()
+		asked := make(chan *nats.Msg, 2*actors)
+		if _, err := nc.ChanSubscribe("*.*.create.>", asked); err != nil {
+			t.Fatal(err)
+		}
+		if err := nc.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		c.Pause(1)
+		var said []objstore.Ref[string]
+		for range actors {
+			said = append(said, actor.Method(soloists.New(ctx, s.soloist()), (*soloist).Say).Go(ctx, "hello"))
+		}
+		time.Sleep(200 * time.Millisecond) // virtual
+		if n := len(asked); n != most {
+			t.Errorf("%d actors were asked for while there was no answer, want %d", n, most)
+		}
+		c.Resume(1)
+		if _, err := objstore.GetAll(ctx, said); err != nil {
+			t.Error(err)
+		}
+	})
 }
