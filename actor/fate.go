@@ -208,12 +208,17 @@ func (cs *callers) pingOf(c *caller) []byte {
 }
 
 func (cs *callers) pingAgain(c *caller) {
+	if c.pausing {
+		return
+	}
+	c.pausing = true
 	c.pause = min(max(2*c.pause, pingFirst), pingLast)
 	pause := c.pause
 	cs.group.Go(func(ctx context.Context) {
 		member.Pause(ctx, pause)
 		cs.mu.Lock()
 		defer cs.unlock()
+		c.pausing = false
 		if ctx.Err() == nil && c.pinging {
 			cs.ping(c)
 		}
