@@ -391,6 +391,7 @@ func (cs *callers) placed(c *caller, rec record, err error) {
 	default:
 		c.starting = rec.Birth == objstore.NewID(cs.node.ID, c.number) // else it was there already
 		c.node, c.birth, c.since = rec.Node, rec.Birth, time.Now()
+		c.origin.node = rec.Node
 		c.origin.born.Store(true)
 		if rec.State == "" && c.calls > 0 && c.node != cs.node.ID { // without a record it has one epoch; a call asks as well as a ping does
 			c.state, c.assumed = alive, true
