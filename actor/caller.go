@@ -38,6 +38,7 @@ type caller struct {
 	searches int           // how often it was sought
 
 	pinging bool          // a ping is under way, or the pause before the next one
+	pausing bool          // that pause: there is one at a time, however many pings found nobody
 	pause   time.Duration // after a ping that found nobody
 	since   time.Time     // when it was known to have been made, though no ping has found it
 

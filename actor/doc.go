@@ -20,7 +20,7 @@
 //
 // # Order
 //
-// Calls from one process to one actor run in the order they were made, one at a time, also when an argument is a ref that
+// Calls from one process to one actor, through handles that are equal, run in the order they were made, one at a time, also when an argument is a ref that
 // has no value yet: later calls of that process wait behind it. [Concurrency] drops the order and runs several at a time; [Group] gives
 // methods a line of their own, beside the others. A stop or kill waits behind no method.
 //

@@ -208,12 +208,17 @@ func (cs *callers) pingOf(c *caller) []byte {
 }
 
 func (cs *callers) pingAgain(c *caller) {
+	if c.pausing {
+		return
+	}
+	c.pausing = true
 	c.pause = min(max(2*c.pause, pingFirst), pingLast)
 	pause := c.pause
 	cs.group.Go(func(ctx context.Context) {
 		member.Pause(ctx, pause)
 		cs.mu.Lock()
 		defer cs.unlock()
+		c.pausing = false
 		if ctx.Err() == nil && c.pinging {
 			cs.ping(c)
 		}
@@ -386,6 +391,7 @@ func (cs *callers) placed(c *caller, rec record, err error) {
 	default:
 		c.starting = rec.Birth == objstore.NewID(cs.node.ID, c.number) // else it was there already
 		c.node, c.birth, c.since = rec.Node, rec.Birth, time.Now()
+		c.origin.node = rec.Node
 		c.origin.born.Store(true)
 		if rec.State == "" && c.calls > 0 && c.node != cs.node.ID { // without a record it has one epoch; a call asks as well as a ping does
 			c.state, c.assumed = alive, true

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"runtime"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -219,4 +220,35 @@ func nameAndKill(t *testing.T, ctx context.Context, s *stage) {
 	if err := soloists.New(ctx, s.soloist(), actor.Name("solo")).Kill(ctx); err != nil {
 		t.Error(err)
 	}
+}
+
+//go:noinline
+func callOneAndDrop(t *testing.T, ctx context.Context, s *stage, tag string) {
+	r := soloists.New(ctx, soloist{player{Stage: s.name, Tag: tag}})
+	if _, err := actor.Method(r, (*soloist).Say).Call(ctx, "one"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestActorsThatNobodyHasAHandleOfAreStoppedAlthoughTheirNodesConnectionIsCut(t *testing.T) {
+	const actors = 20
+	nodetest.Virtual(t, func(t *testing.T) {
+		c, s := clientAndHosts(t, 1), newStage(t)
+		cut := make(chan struct{})
+		go func() {
+			defer close(cut)
+			for range 15 {
+				blink(c, 1)
+				time.Sleep(time.Second) // virtual
+			}
+		}()
+		for i := range actors {
+			callOneAndDrop(t, c.Context(0), s, strconv.Itoa(i))
+			collectFor(370 * time.Millisecond)
+		}
+		<-cut
+		for i := range actors {
+			s.drop("close" + strconv.Itoa(i))
+		}
+	})
 }

@@ -22,6 +22,7 @@ import (
 type origin struct {
 	start bus.Value   // of one that is made of it again: what it names is kept
 	born  atomic.Bool // a node has the actor
+	node  member.ID   // that node, once it is born
 	ended atomic.Bool // the creator knows that the actor has
 }
 
@@ -64,6 +65,9 @@ func (cs *callers) letGo(c *class, id string, birth objstore.ID, o *origin) {
 	}
 	cs.group.Go(func(ctx context.Context) {
 		h := &handle{id: id, class: c, birth: birth}
+		if o.born.Load() {
+			h.lives(cs, o.node)
+		}
 		if err := cs.control(ctx, h, controlStop); err != nil && ctx.Err() == nil {
 			cs.node.Log.Warn("an actor that nobody has a handle of goes on", logs.Class(c.name), logs.Actor(id), zap.Error(err))
 		}

@@ -51,7 +51,8 @@ func (c Class[T]) New(ctx context.Context, start T, opts ...NewOption) Ref[T] {
 }
 
 // GetOrNew returns the actor of that name, or creates it; of several that try at once, one creates it. If an actor of another class has the
-// name, every call fails with ErrExists.
+// name, every call fails with ErrExists. Which actor it is, is known later, so each handle is one of its own: two are not equal, and calls through
+// them have no order among each other.
 func (c Class[T]) GetOrNew(ctx context.Context, name string, start T, opts ...NewOption) Ref[T] {
 	return Ref[T]{c.create(ctx, start, append(slices.Clip(opts), Name(name)), true)}
 }

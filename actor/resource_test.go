@@ -184,3 +184,29 @@ func TestAStartThatFailsGivesItsResourcesBack(t *testing.T) {
 type extra struct{ understudy }
 
 var extras = actor.Define[extra]("extra", actor.CPUs(1))
+
+func TestACallerAsksForAnActorThatWaitsForRoomNoMoreOftenAsTimeGoesBy(t *testing.T) {
+	nodetest.Virtual(t, func(t *testing.T) {
+		c, s := clientAndHosts(t, 1, nodetest.CPUs(1)), newStage(t)
+		ctx := c.Context(0)
+		rooms := fill(ctx, t, s, 1)
+		asker := c.Add(nodetest.Configure(func(_ int, cfg *node.Config) { cfg.ClientOnly = true }))
+		said := actor.Method(residents.New(ctx, s.resident(" late")), (*resident).Say).Go(c.Context(asker), "hello")
+		messages := func() int64 {
+			before := c.Node(asker).Stats().NATS.OutMessages
+			time.Sleep(time.Minute) // virtual
+			return c.Node(asker).Stats().NATS.OutMessages - before
+		}
+		first := messages()
+		time.Sleep(10 * time.Minute) // virtual
+		if later := messages(); later > 2*first {
+			t.Errorf("it sends %d messages a minute, and sent %d in the first one", later, first)
+		}
+		if err := rooms[0].Stop(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := said.Get(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -407,3 +407,41 @@ func TestAnActorIsMadeAgainHoweverLongTheDirectoryWasOfNoUse(t *testing.T) {
 		})
 	}
 }
+
+func TestNoCallWithRetriesFailsWhenTheNodeIsKilledUnderTwoHundred(t *testing.T) {
+	nodetest.Virtual(t, func(t *testing.T) {
+		c, s := clientAndHosts(t, 1), newStage(t)
+		ctx := timeout(t, c.Context(0))
+		r := onces.New(ctx, once{s.phoenix()})
+		count := actor.Method0(r, (*once).Count).With(task.Retries(1000))
+		hold := actor.Method(r, (*once).Hold).With(task.Retries(1000))
+		var counts []objstore.Ref[int]
+		for range 99 {
+			counts = append(counts, count.Go(ctx))
+		}
+		hundredth := hold.Go(ctx, "gate")
+		for range 100 {
+			counts = append(counts, count.Go(ctx))
+		}
+		s.await("gate begins")
+		if _, err := objstore.GetAll(ctx, counts[:99]); err != nil {
+			t.Fatal(err)
+		}
+		c.Kill(1)
+		c.Add()
+		s.awaits(2, "gate begins")
+		s.open("gate")
+		if _, err := hundredth.Get(ctx); err != nil {
+			t.Error(err)
+		}
+		got, err := objstore.GetAll(ctx, counts[99:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, n := range got {
+			if n != i+1 {
+				t.Errorf("call %d of the second life counts to %d", i+1, n)
+			}
+		}
+	})
+}

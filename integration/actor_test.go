@@ -160,7 +160,7 @@ func TestAllActorsOfAProcessThatIsKilledAreBackAndNoneTwice(t *testing.T) {
 	owner.tell(line.Command{Do: "muster", Tag: "x"})
 	owner.some(2, line.Done, "x")
 	t.Logf("%d actors were back after %v", actors, time.Since(killed))
-	if back := time.Since(killed); back > 60*time.Second {
+	if back := time.Since(killed); back > 30*time.Second {
 		t.Errorf("they were back after %v", back)
 	}
 	for _, done := range only(owner.events.all(), line.Done, "x") {
