@@ -33,7 +33,7 @@ type command struct {
 // comment behind or beneath it.
 func TestTheExamplesOfTheProtocolAreTrue(t *testing.T) {
 	blocks := readProtocol(t)
-	sections := []string{"Calling a task", "Errors", "What is there", "Streaming", "Durable tasks", "Actors", "Refs", "Objects", "Events", "Logs"}
+	sections := []string{"Calling a task", "Errors", "What is there", "Streaming", "Durable tasks", "Actors", "Writing a worker", "Refs", "Objects", "Events", "Logs"}
 	for _, section := range sections {
 		if !slices.ContainsFunc(blocks, func(b block) bool { return b.section == section }) {
 			t.Errorf("the section %q has no example", section)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nats.go/micro"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
@@ -253,6 +254,17 @@ func TestARoleMayDoWhatItsTemplateSaysAndNothingElse(t *testing.T) {
 			publish("$JS.API.STREAM.DELETE.KV_manta_default_unused", false), publish("$JS.API.STREAM.DELETE.KV_manta_other_nodes", false),
 			subscribe("manta.other.>", false), publish("manta.other.task.square", false), subscribe("_INBOX.>", false), subscribe("_INBOX.paul.>", false),
 		}},
+		"polly": {writes, others, {
+			subscribe("manta.default.worker.w1.square", true), subscribe("$SRV.INFO.manta-default-worker", true),
+			{"subscribe in the queue group", func(_ context.Context, nc *nats.Conn, _ jetstream.JetStream) error {
+				_, err := nc.QueueSubscribeSync("manta.default.task.square", "workers")
+				return err
+			}, true},
+			publish("manta.default.reply.node.x.y", true), publish("_INBOX.paul.x", true),
+			subscribe("manta.default.task.square", false), subscribe("manta.default.task.secret", false), subscribe("manta.default.worker.w1.secret", false),
+			subscribe("manta.default.work.square", false), subscribe("manta.default.>", false), subscribe("manta.default.reply.>", false), subscribe("_INBOX.>", false),
+			publish("manta.default.task.square", false), publish("$SRV.INFO.manta-default", false), readObject, readDirectory, watchNodes, readEvents, readLogs,
+		}},
 		"worker": {{
 			subscribe("manta.other.>", false), publish("manta.other.task.square", false), publish("$KV.manta_other_nodes.x", false),
 			publish("$JS.API.STREAM.DELETE.KV_manta_default_nodes", false), publish("$JS.API.STREAM.CREATE.mine", false),
@@ -298,6 +310,53 @@ func (g guarded) try(t *testing.T, role string, a attempt) {
 		t.Errorf("got %v, %v, want it permitted", err, refused)
 	case !a.may && !errors.Is(refused, nats.ErrPermissionViolation):
 		t.Errorf("got %v, %v, want it denied", err, refused)
+	}
+}
+
+func TestAWorkerInAnotherLanguageServesWithItsPermissionsAndAnswersNowhereElse(t *testing.T) {
+	g := serveTemplates(t)
+	n, ctx := start(t, node.Config{
+		URL: g.ClientURL(), Storage: jetstream.MemoryStorage, Options: g.as("worker"), Registry: task.NewRegistry(), SharedDir: "off",
+	})
+	nc, denied := g.connect(t, "polly")
+	service, err := micro.AddService(nc, micro.Config{Name: "manta-default-worker", Version: "1.0.0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := micro.HandlerFunc(func(r micro.Request) { _ = r.Respond([]byte("49")) })
+	for name, opts := range map[string][]micro.EndpointOpt{
+		"square": {micro.WithEndpointSubject("manta.default.task.square"), micro.WithEndpointQueueGroup("workers")},
+		"own":    {micro.WithEndpointSubject("manta.default.worker." + service.Info().ID + ".square")},
+	} {
+		if err := service.AddEndpoint(name, answer, opts...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := task.Declare[int, int]("square").Call(ctx, 7); v != 49 || err != nil {
+		t.Errorf("a task of a node: %d, %v", v, err)
+	}
+	alice, _ := g.connect(t, "alice")
+	if reply, err := alice.Request("manta.default.task.square", []byte("7"), patience); err != nil || string(reply.Data) != "49" {
+		t.Errorf("a caller's request: %+v, %v", reply, err)
+	}
+	select {
+	case err := <-denied:
+		t.Errorf("it is refused what it needs: %v", err)
+	default:
+	}
+	if err := alice.PublishRequest("manta.default.task.square", "$KV.manta_default_nodes."+n.ID(), []byte("7")); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-denied:
+		if !errors.Is(err, nats.ErrPermissionViolation) || !strings.Contains(err.Error(), "$KV.manta_default_nodes") {
+			t.Errorf("an answer to the bucket of nodes: %v", err)
+		}
+	case <-time.After(patience):
+		t.Error("an answer to the bucket of nodes is not refused")
 	}
 }
 

@@ -18,7 +18,7 @@ type guarded struct {
 
 // passwords are those of the users in docs/permissions/nats.conf.
 var passwords = map[string]string{
-	"worker": "wheel-7", "alice": "apple-7", "olive": "onion-7", "ada": "amber-7", "paul": "pearl-7",
+	"worker": "wheel-7", "alice": "apple-7", "olive": "onion-7", "ada": "amber-7", "paul": "pearl-7", "polly": "peach-7",
 }
 
 // serveTemplates starts a NATS server with docs/permissions/nats.conf as it is.

@@ -129,6 +129,7 @@ func (ws *workers) answered(n uint64, msg *bus.Msg, unserved bool) {
 	e, open := ws.errands[n]
 	if open && unserved {
 		ws.over(n)
+		e.peer.worker.absent = o.now()
 		e.lane.workerAbsent(e.peer, e.number, o.now())
 		o.watch(e.lane)
 	}
@@ -175,7 +176,7 @@ func (ws *workers) settle(n uint64, r result) {
 		return
 	}
 	e := ws.over(n)
-	e.peer.worker.heard = o.now()
+	e.peer.worker.heard, e.peer.worker.absent = o.now(), 0
 	e.lane.workerAnswered(e.peer, &r, o.now())
 	o.watch(e.lane)
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"manta/internal/call"
+	"manta/internal/member"
 )
 
 // hear has a lane hear from a peer what no host has said.
@@ -69,6 +70,21 @@ func TestATaskThatTookAKnockMayHaveRunWhenItsNodeDies(t *testing.T) {
 	l.remove(p)
 	if !o.failed[n] {
 		t.Error("it was taken back as if it had never arrived")
+	}
+}
+
+func TestATaskThatKnocksIsNotLostWithAWorker(t *testing.T) {
+	w := newWorld(1)
+	w.addHost(cpus(1))
+	o := w.addOwner()
+	l := o.lane(needs(1))
+	n := o.submit(l, time.Millisecond, 0)
+	p := l.join(member.ID{99}, 0, w.now)
+	p.worker = &worker{name: "w1"}
+	l.door.ruleOut(l.order[0]) // the one node does not have it
+	l.remove(p)
+	if o.losses[n] > 0 {
+		t.Error("it counts as lost with a worker that was not behind the door")
 	}
 }
 

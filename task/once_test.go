@@ -215,7 +215,7 @@ func TestAResultThatNoMessageTakesComesAsARef(t *testing.T) {
 		t.Fatalf("got % x, %v", packed.Data, packed.Header)
 	}
 	for short := 0; short < 100; short += 4 { // what the headers take decides
-		if reply := request(t, nc, "task.once_big", string(must(msgpack.Marshal(1<<20 - short))), "Content-Type", "application/msgpack"); reply.Header.Get("Manta-Error") != "" {
+		if reply := request(t, nc, "task.once_big", string(must(msgpack.Marshal(1<<20-short))), "Content-Type", "application/msgpack"); reply.Header.Get("Manta-Error") != "" {
 			t.Fatalf("%d bytes: %v", 1<<20-short, reply.Header)
 		}
 	}

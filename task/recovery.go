@@ -10,7 +10,7 @@ import (
 // bury takes back all tasks that a dead node had.
 func (l *lane) bury(p *peer) {
 	p.dead, p.window, p.told = true, 0, false
-	if l.door != nil && !l.door.ruledOut[p] {
+	if l.door != nil && !l.door.ruledOut[p] && p.worker == nil { // no worker is behind it
 		l.door.doubtful = true
 	}
 	l.takeBack(p, func(s *submission) bool { return p.cameBack(s) }, false)

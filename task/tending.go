@@ -84,7 +84,7 @@ func (o *owner) tendBacklog(l *lane, now moment) {
 	o.workers.wanted(l, now)
 	o.reconsider(l, now)
 	switch {
-	case l.closed != 0 && now-l.closed >= doorOpensWithin && l.inflight == 0 && l.door == nil:
+	case l.closed != 0 && now-l.closed >= doorOpensWithin && l.inflight == 0 && l.door == nil && !l.awaitsWorkers(now):
 		o.failUnserved(l)
 	case l.inflight > 0 || o.feasible(l): // or the node that has them could not have taken them
 		l.stuck = 0
@@ -126,8 +126,8 @@ func (o *owner) nobodyHome(l *lane) {
 	if l.closed == 0 {
 		l.closed = now
 	}
-	known := slices.ContainsFunc(l.order, func(p *peer) bool { return p.there() || p.mayReturn(now) }) || o.reconnected != 0 && now-o.reconnected < newFor || now < newFor
-	if known && now-l.closed < doorOpensWithin {
+	known := slices.ContainsFunc(l.order, (*peer).there) || o.reconnected != 0 && now-o.reconnected < newFor || now < newFor
+	if known && now-l.closed < doorOpensWithin || l.awaitsWorkers(now) {
 		l.refusals = max(l.refusals, 1) // look knocks again, or a peer takes it
 		o.watch(l)
 		return

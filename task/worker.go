@@ -19,6 +19,7 @@ type worker struct {
 	pinged  moment
 	heard   moment // when it last answered, or was first sent something
 	strikes int    // NATS's word that nobody is there, in a row
+	absent  moment // since when a task has found nobody there; 0 if it is there
 }
 
 // id is the worker's as a peer.
@@ -49,9 +50,9 @@ func (l *lane) workersAlone() bool {
 	return len(l.order) > 0 && l.hasWorkers() && !slices.ContainsFunc(l.order, func(p *peer) bool { return p.worker == nil && p.there() })
 }
 
-// mayReturn says whether a peer is a worker that was there a moment ago: its connection may have been interrupted, and it says when it is back.
-func (p *peer) mayReturn(now moment) bool {
-	return p.worker != nil && p.quit != 0 && now-p.quit < doorOpensWithin
+// awaitsWorkers says whether a worker that serves the function was there a moment ago: its connection may have been interrupted.
+func (l *lane) awaitsWorkers(now moment) bool {
+	return slices.ContainsFunc(l.order, func(p *peer) bool { return p.worker != nil && p.quit != 0 && now-p.quit < workersBackFor })
 }
 
 // workerAnswered takes in a worker's answer to one task.

@@ -21,8 +21,8 @@ const (
 	pingWorkersEvery = time.Second
 	// strikesGone is after how many pings in a row that reach nobody what a worker has is lost.
 	strikesGone = 3
-	// workersBackFor is how long workers have to come back after this process's own connection has: what broke it may have broken theirs, and NATS
-	// clients wait two seconds before they connect again.
+	// workersBackFor is how long a worker has to come back that was just there, and all of them after this process's own connection was away: NATS
+	// clients wait two seconds before they connect again, and are found a second later.
 	workersBackFor = 5 * time.Second
 	// mostWindow bounds what a worker can announce.
 	mostWindow = 4096
@@ -172,7 +172,7 @@ func (ws *workers) found(data []byte) error {
 		w = &worker{name: name}
 		ws.known[name] = w
 	}
-	w.windows = windows
+	w.windows, w.absent = windows, 0
 	for _, l := range o.lanes {
 		if w.windows[l.function] == 0 {
 			l.retire(w.id())
@@ -192,8 +192,8 @@ func (ws *workers) look(now moment) {
 			w.pinged = now
 			ws.request("PING", w.name, workerPingToken+w.name)
 		}
-		if w.has > 0 && now-w.heard >= silentFor {
-			ws.dismiss(w)
+		if w.has > 0 && now-w.heard >= silentFor || w.has == 0 && w.absent != 0 && now-w.absent >= workersBackFor {
+			ws.dismiss(w) // the next one has another id
 		}
 	}
 }

@@ -124,7 +124,7 @@ func TestTheServerInsideAsksForCredentialsOverTLSAlsoItsOwnNode(t *testing.T) {
 	cert, key := certify(t)
 	t.Setenv("MANTA_CERT", cert)
 	t.Setenv("MANTA_KEY", key)
-	for _, user := range []string{"WORKER", "ALICE", "OLIVE", "ADA", "PAUL"} {
+	for _, user := range []string{"WORKER", "ALICE", "OLIVE", "ADA", "PAUL", "POLLY"} {
 		t.Setenv(user+"_PASSWORD", "pw-of-"+strings.ToLower(user))
 	}
 	cfg := embedded.Config{
