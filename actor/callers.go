@@ -29,6 +29,7 @@ type callers struct {
 	asked     *bus.Subscription
 	watches   *call.Watches
 	some      chan struct{} // holds one: there are dirty lanes
+	leaving   turns         // of actors that are let go
 	deaf      func()        // ends what OnReconnect began
 
 	underway member.Tally // the calls without an outcome
@@ -49,7 +50,7 @@ func startCallers(ctx context.Context, node *member.Node, h *host, d *directory)
 	cs := &callers{
 		text: node.ID.String(),
 		node: node, host: h, directory: d, group: member.NewGroup(ctx),
-		waiting: make(map[uint64]*caller), watches: call.NewWatches(node.Closing), some: make(chan struct{}, 1),
+		waiting: make(map[uint64]*caller), watches: call.NewWatches(node.Closing), some: make(chan struct{}, 1), leaving: make(turns, mostAsked),
 	}
 	var err error
 	if cs.replies, err = node.Conn.Subscribe(node.Conn.Inbox("actor.*.*"), "", cs.replied); err != nil {

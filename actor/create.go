@@ -167,18 +167,17 @@ func (cs *callers) wants(c *caller) bool {
 // could live twice.
 var errNoAnswer = errors.New("no node has answered")
 
-// mostAsked is how many actors a node asks for at a time. Thousands of requests at once would wait for each other at the lock of the connection, and have
-// the node's lease wait behind them.
+// mostAsked is how many actors a node asks for at a time, and how many it lets go. Thousands of requests at once would wait for each other at the lock of
+// the connection, and have the node's lease wait behind them.
 const mostAsked = 256
 
 // ask asks the class's queue group for an actor, when its turn has come.
 func (e *Engine) ask(ctx context.Context, class string, frame []byte, patience time.Duration) (p call.Reply, err error) {
-	select {
-	case e.asking <- struct{}{}:
-		defer func() { <-e.asking }()
-	case <-ctx.Done():
-		return p, context.Cause(ctx)
+	end, err := e.asking.take(ctx)
+	if err != nil {
+		return p, err
 	}
+	defer end()
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, errNoAnswer)
 	defer cancel()
 	msg, err := e.node.Conn.Request(ctx, e.node.Conn.Create(class), frame)

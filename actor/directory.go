@@ -37,7 +37,7 @@ type directory struct {
 	members *member.Table
 	store   *objstore.Store
 	group   *member.Group // removes states that are not needed any more
-	looking chan struct{} // of room for looks
+	looking turns
 	log     *zap.Logger
 }
 
@@ -84,7 +84,7 @@ func (r *record) orphaned(ctx context.Context, members *member.Table) (bool, err
 func openDirectory(ctx context.Context, node *member.Node) (*directory, error) {
 	table, err := node.Conn.OpenTable(ctx, node.Conn.ActorsTable())
 	return &directory{
-		table: table, members: node.Members, store: objstore.StoreOf(node), group: member.NewGroup(ctx), looking: make(chan struct{}, looks), log: node.Log,
+		table: table, members: node.Members, store: objstore.StoreOf(node), group: member.NewGroup(ctx), looking: make(turns, looks), log: node.Log,
 	}, err
 }
 
@@ -222,12 +222,11 @@ func (d *directory) lookup(ctx context.Context, name string) (record, error) {
 
 // look reads a record; of an id that nobody has it has no state, and the revision to replace.
 func (d *directory) look(ctx context.Context, id string) (rec record, err error) {
-	select {
-	case d.looking <- struct{}{}:
-		defer func() { <-d.looking }()
-	case <-ctx.Done():
-		return rec, context.Cause(ctx)
+	end, err := d.looking.take(ctx)
+	if err != nil {
+		return rec, err
 	}
+	defer end()
 	ctx, cancel := context.WithTimeout(ctx, accessTimeout)
 	defer cancel()
 	entry, err := d.table.Look(ctx, recordKey(id))

@@ -19,8 +19,8 @@ type Engine struct {
 	callers   *callers
 	directory *directory
 	heir      *heir
-	host      *host         // nil on a node that only calls
-	asking    chan struct{} // holds one for each request for an actor that is under way
+	host      *host // nil on a node that only calls
+	asking    turns // for actors
 
 	infeasibleAfter time.Duration // negative: never
 }
@@ -38,7 +38,7 @@ type Config struct {
 
 // Start starts a node's engine.
 func Start(ctx context.Context, node *member.Node, cfg Config) (*Engine, error) {
-	e := &Engine{node: node, asking: make(chan struct{}, mostAsked), infeasibleAfter: cmp.Or(cfg.InfeasibleAfter, infeasibleAfter)}
+	e := &Engine{node: node, asking: make(turns, mostAsked), infeasibleAfter: cmp.Or(cfg.InfeasibleAfter, infeasibleAfter)}
 	var err error
 	if e.directory, err = openDirectory(ctx, node); err != nil {
 		return nil, err

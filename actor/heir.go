@@ -42,7 +42,7 @@ type heir struct {
 	engine  *Engine
 	group   *member.Group
 	stirred chan struct{} // holds one: there is something to do
-	asking  chan struct{} // of room for those that ask for a host
+	asking  turns         // for a host
 
 	mu       sync.Mutex
 	gone     map[member.ID]time.Time // since when
@@ -51,7 +51,7 @@ type heir struct {
 }
 
 func startHeir(ctx context.Context, e *Engine) *heir {
-	h := &heir{engine: e, group: member.NewGroup(ctx), stirred: make(chan struct{}, 1), asking: make(chan struct{}, inheriting), gone: make(map[member.ID]time.Time), remaking: make(map[string]bool)}
+	h := &heir{engine: e, group: member.NewGroup(ctx), stirred: make(chan struct{}, 1), asking: make(turns, inheriting), gone: make(map[member.ID]time.Time), remaking: make(map[string]bool)}
 	h.group.Go(h.serve)
 	e.node.Members.Watch(member.Watcher{Joined: func(member.Info) {}, Left: h.left})
 	return h
@@ -284,9 +284,7 @@ func (h *heir) drain(ctx context.Context) error {
 func (h *heir) place(ctx context.Context, id string, rec record) error {
 	p := placing{id: id, birth: rec.Birth}
 	for wait := createFirst; ctx.Err() == nil; wait = min(2*wait, createLast) {
-		h.asking <- struct{}{} // whoever has room there does not keep it
 		done, err := h.try(ctx, &p)
-		<-h.asking
 		if done {
 			return err
 		}
@@ -305,6 +303,11 @@ type placing struct {
 
 // try asks once, and returns true if the actor has a host, or needs none any more. If it is not done the bucket may have no leader for a moment.
 func (h *heir) try(ctx context.Context, p *placing) (done bool, err error) {
+	end, err := h.asking.take(ctx) // whoever has a turn there does not keep it
+	if err != nil {
+		return false, err
+	}
+	defer end()
 	d := h.engine.directory
 	now, err := d.look(ctx, p.id)
 	if err == nil && now.State == recordPending && now.Node == p.refused { // it wrote that before it found that it has none

@@ -64,6 +64,11 @@ func (cs *callers) letGo(c *class, id string, birth objstore.ID, o *origin) {
 		return
 	}
 	cs.group.Go(func(ctx context.Context) {
+		end, err := cs.leaving.take(ctx)
+		if err != nil {
+			return
+		}
+		defer end()
 		h := &handle{id: id, class: c, birth: birth}
 		if o.born.Load() {
 			h.lives(cs, o.node)
