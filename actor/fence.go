@@ -57,13 +57,18 @@ func (f *fence) signals() (opened, renewed <-chan struct{}) {
 	return f.opened, f.node.Members.Lease().Renewed()
 }
 
-// serve opens the fence for each tenure of the lease, until ctx ends. confirm looks at the records; an error has it tried again.
-func (f *fence) serve(ctx context.Context, confirm func(context.Context) error) {
+// serve opens the fence for each tenure of the lease, until ctx ends. confirm looks at the records, and hears whether the others took the node for dead
+// since it last did; an error has it tried again.
+func (f *fence) serve(ctx context.Context, confirm func(ctx context.Context, claimed bool) error) {
 	lease := f.node.Members.Lease()
+	confirmed := lease.Claims()
 	for {
 		renewed := lease.Renewed()
-		if tenure := lease.Tenure(time.Now()); tenure > 0 && tenure != f.passed.Load() && confirm(ctx) == nil {
-			f.open(tenure)
+		if tenure := lease.Tenure(time.Now()); tenure > 0 && tenure != f.passed.Load() {
+			if claims := lease.Claims(); confirm(ctx, claims != confirmed) == nil {
+				confirmed = claims
+				f.open(tenure)
+			}
 		}
 		select {
 		case <-renewed:

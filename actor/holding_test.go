@@ -233,7 +233,7 @@ func callOneAndDrop(t *testing.T, ctx context.Context, s *stage, tag string) {
 func TestActorsThatNobodyHasAHandleOfAreStoppedAlthoughTheirNodesConnectionIsCut(t *testing.T) {
 	const actors = 20
 	nodetest.Virtual(t, func(t *testing.T) {
-		c, s := clientAndHosts(t, 1), newStage(t)
+		c, s := withLongLeases(t), newStage(t)
 		cut := make(chan struct{})
 		go func() {
 			defer close(cut)

@@ -61,6 +61,7 @@ func (c *cell) called(msg *bus.Msg) {
 		c.turnAway(msg.Reply, &h, r)
 		return
 	}
+	c.meet(h.sender.owner, h.birth)
 	v := c.visitor(visitorKey{h.sender, h.lane}, msg.Reply)
 	ok, hole := v.enter(&h)
 	switch {
@@ -184,7 +185,7 @@ func (c *cell) pinged(msg *bus.Msg) {
 	if c.overhears(asked.birth) {
 		return
 	}
-	c.met = c.met || asked.sender.owner == c.creation.Owner && asked.birth == c.birth()
+	c.meet(asked.sender.owner, asked.birth)
 	c.flush()
 	p := c.pong(asked.birth)
 	inbox := "" // where its caller hears, whatever a frame in its name has said

@@ -97,7 +97,12 @@ func TestCallsAreInOrderAndOnceWhenOneMessageOfTwentyIsLost(t *testing.T) {
 	})
 }
 
-// blink breaks a node's connection for a second, which is shorter than its lease.
+// withLongLeases is clientAndHosts with one host, whose lease outlasts any blink.
+func withLongLeases(t *testing.T) *nodetest.Cluster {
+	return clientAndHosts(t, 1, nodetest.Configure(func(_ int, cfg *node.Config) { cfg.LeaseTTL = 20 * time.Second }))
+}
+
+// blink breaks a node's connection for a second.
 func blink(c *nodetest.Cluster, node int) {
 	for range 100 {
 		c.Disconnect(node)
@@ -107,7 +112,7 @@ func blink(c *nodetest.Cluster, node int) {
 
 func TestCallsSurviveACutConnectionOfTheirActorsNodeInOrderAndOnce(t *testing.T) {
 	nodetest.Virtual(t, func(t *testing.T) {
-		c, s := clientAndHosts(t, 1), newStage(t)
+		c, s := withLongLeases(t), newStage(t)
 		ctx := timeout(t, c.Context(0))
 		say := actor.Method(soloists.New(ctx, s.soloist()), (*soloist).Say)
 		if _, err := say.Call(ctx, "first"); err != nil {
@@ -137,7 +142,7 @@ func TestAnActorIsStoppedAlthoughItsNodesConnectionIsCut(t *testing.T) {
 	for word, end := range map[string]func(actor.Ref[soloist], context.Context) error{"stop": actor.Ref[soloist].Stop, "kill": actor.Ref[soloist].Kill} {
 		t.Run(word, func(t *testing.T) {
 			nodetest.Virtual(t, func(t *testing.T) {
-				c, s := clientAndHosts(t, 1), newStage(t)
+				c, s := withLongLeases(t), newStage(t)
 				ctx := timeout(t, c.Context(0))
 				server := soloists.New(ctx, s.soloist(), actor.Detached())
 				if _, err := actor.Method(server, (*soloist).Say).Call(ctx, "first"); err != nil {
@@ -161,7 +166,7 @@ func TestAnActorIsStoppedAlthoughItsNodesConnectionIsCut(t *testing.T) {
 // The first calls are made while nobody is behind the mailbox.
 func TestAnActorIsFoundAlthoughItsNodesConnectionIsCut(t *testing.T) {
 	nodetest.Virtual(t, func(t *testing.T) {
-		c, s := clientAndHosts(t, 1), newStage(t)
+		c, s := withLongLeases(t), newStage(t)
 		ctx := timeout(t, c.Context(0))
 		server := soloists.New(ctx, s.soloist(), actor.Name("found"))
 		s.await("start")

@@ -314,6 +314,54 @@ func TestANodeThatWasSilentForAMomentKeepsItsActors(t *testing.T) {
 	})
 }
 
+func TestANodeThatWasSilentForAMomentKeepsTheActorsOfItsCallers(t *testing.T) {
+	nodetest.Virtual(t, func(t *testing.T) {
+		c := clientAndHosts(t, 1)
+		ctx := timeout(t, c.Context(0))
+		r := counters.New(ctx, counter{}) // it has no record
+		if n, err := add(ctx, r, 1); err != nil || n != 1 {
+			t.Fatalf("got %d, %v", n, err)
+		}
+		c.Pause(1)
+		time.Sleep(2200 * time.Millisecond) // virtual: its lease has ended, and nobody has claimed it yet
+		c.Resume(1)
+		if n, err := add(ctx, r, 1); err != nil || n != 2 {
+			t.Errorf("got %d, %v, want 2", n, err)
+		}
+	})
+}
+
+// Its callers have been told that it is dead.
+func TestAnActorWithoutARecordEndsWhenItsNodeWasTakenForLost(t *testing.T) {
+	nodetest.Virtual(t, func(t *testing.T) {
+		c := clientAndHosts(t, 1)
+		ctx := timeout(t, c.Context(0))
+		r := counters.New(ctx, counter{})
+		if n, err := add(ctx, r, 1); err != nil || n != 1 {
+			t.Fatalf("got %d, %v", n, err)
+		}
+		if _, err := add(timeout(t, c.Context(c.Add())), r, 1); err != nil { // pings it, and so does whoever comes later
+			t.Fatal(err)
+		}
+		c.Pause(1)
+		c.AwaitMembers(0, 2)
+		if _, err := add(ctx, r, 1); !isDead(err) && !errors.Is(err, actor.ErrUnavailable) {
+			t.Errorf("got %v, want that it is lost", err)
+		}
+		c.Resume(1)
+		c.AwaitMembers(0, 1, 2)
+		time.Sleep(5 * time.Second) // virtual
+		if _, err := add(timeout(t, c.Context(c.Add())), r, 1); !isDead(err) {
+			t.Errorf("a later caller: got %v, want ErrDead", err)
+		}
+		for _, class := range c.Node(1).Stats().Actors.Residents {
+			if class.Serving > 0 {
+				t.Errorf("%d actors live on", class.Serving)
+			}
+		}
+	})
+}
+
 func TestAnActorStopsWhenItsCreatorIsGoneUnlessItIsDetached(t *testing.T) {
 	nodetest.Virtual(t, func(t *testing.T) {
 		c, s := clientAndHosts(t, 1), newStage(t)

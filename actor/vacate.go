@@ -10,6 +10,8 @@ import (
 	"go.uber.org/zap"
 
 	"manta/internal/logs"
+	"manta/internal/member"
+	"manta/objstore"
 )
 
 // lasting says whether the actor is made again when its node is lost.
@@ -59,10 +61,16 @@ func (c *cell) vacate() {
 }
 
 // confirm looks at the records of all actors that live here, because others may have taken the node for lost. It returns an error if it
-// cannot tell of one. One without a record whose creator may not have heard of it has gone: it may have been made again elsewhere.
-func (h *host) confirm(ctx context.Context) error {
+// cannot tell of one. One without a record has gone if the others took the node for dead, since they take it for dead too; or if its creator may not
+// have heard of it: it may have been made again elsewhere.
+func (h *host) confirm(ctx context.Context, claimed bool) error {
 	for _, cl := range h.residents() {
-		if cl.unmet() {
+		switch {
+		case cl.registration != nil:
+		case claimed:
+			cl.kill(nil, fmt.Errorf("actor %s: %w: its node was taken for lost", cl.id, ErrDead))
+			continue
+		case cl.unmet():
 			cl.kill(nil, fmt.Errorf("actor %s: %w: its node was silent when it was made", cl.id, ErrDead))
 			continue
 		}
@@ -78,11 +86,18 @@ func (h *host) confirm(ctx context.Context) error {
 	return nil
 }
 
-// unmet says whether a cell stands in no record, and its creator may not know that it lives here.
+// unmet says whether the actor's creator may not know that it lives here.
 func (c *cell) unmet() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.registration == nil && !c.met
+	return !c.met
+}
+
+// meet notes a sign of the actor's creator, if it is one.
+func (c *cell) meet(owner member.ID, birth objstore.ID) {
+	if !c.met {
+		c.met = owner == c.creation.Owner && birth == c.birth()
+	}
 }
 
 // residents are the cells that live here.

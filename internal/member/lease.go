@@ -27,6 +27,7 @@ type Lease struct {
 	hasty  chan struct{}
 
 	standing atomic.Pointer[standing]
+	claims   atomic.Uint64
 	answer   atomic.Pointer[Answer]
 	mu       sync.Mutex
 	renewed  chan struct{} // closed at the next renewal
@@ -208,6 +209,7 @@ func (l *Lease) look(ctx context.Context) error {
 	claimant := l.tenure.found(entry, time.Now())
 	l.standing.Store(&standing{l.tenure.deadline, l.standing.Load().tenure})
 	if claimant != "" {
+		l.claims.Add(1)
 		l.table.log.Error("the others took this node for dead: its lease was claimed, and it takes it anew", zap.String("claimant", claimant))
 	}
 	return nil
@@ -230,6 +232,10 @@ func (l *Lease) Tenure(now time.Time) uint64 {
 	}
 	return s.tenure
 }
+
+// Claims is how often the node has found that others took it for dead, once more at least for each time that they did. It is up to date when the
+// lease is held.
+func (l *Lease) Claims() uint64 { return l.claims.Load() }
 
 // Renewed is closed when the node next renews or takes its lease.
 func (l *Lease) Renewed() <-chan struct{} {
