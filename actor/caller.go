@@ -75,11 +75,11 @@ type outgoing struct {
 	sent      bool
 	moved     bool // it was sent, and did not run because the actor has moved
 	ended     bool
-	place     uint64 // in its lane
-	frame     uint64 // the message in which it was sent
-	visit     *visit // of one that was sent to a cell on this node
-	cancelled error  // the outcome, once the cell or its silence has confirmed that it is not wanted
-	patience  *time.Timer
+	place     uint64      // in its lane
+	frame     uint64      // the message in which it was sent
+	visit     *visit      // of one that was sent to a cell on this node
+	cancelled error       // the outcome, once the cell or its silence has confirmed that it is not wanted
+	patience  *time.Timer // until the cell has confirmed that, or until the call is made again
 }
 
 // lane is where the call stands.

@@ -125,10 +125,7 @@ func (cs *callers) enter(out *outgoing) {
 	if l := out.lane(); l.ordered || out.ready { // its place is where it was made; without an order it is where it became ready
 		l.push(out)
 	} else {
-		if l.unready == nil {
-			l.unready = make(map[*outgoing]struct{})
-		}
-		l.unready[out] = struct{}{}
+		l.setAside(out)
 	}
 	cs.find(c)
 	if out.ready {
@@ -171,7 +168,7 @@ func (cs *callers) end(out *outgoing, o objstore.Outcome) { cs.endWith(out, &o) 
 
 // endWith is end with an outcome that nobody changes any more.
 func (cs *callers) endWith(out *outgoing, o *objstore.Outcome) {
-	if out.ended {
+	if out.ended || o.Err != nil && cs.tryAgain(out, o.Err) {
 		return
 	}
 	out.ended = true

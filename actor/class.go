@@ -1,6 +1,7 @@
 package actor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"reflect"
@@ -27,8 +28,9 @@ type class struct {
 	starting *call.Labels
 	close    bool    // has Close
 	groups   []group // the first is of the methods that no other names
-	pending  int     // calls of one process that may have no outcome; 0: any number
-	restarts int     // when the node is lost; -1: for ever
+	options  []methodOptions
+	pending  int // calls of one process that may have no outcome; 0: any number
+	restarts int // when the node is lost; -1: for ever
 	saving   saving
 	need     member.Amounts
 
@@ -46,7 +48,8 @@ type method struct {
 	calls  sync.Pool // of *invocation
 	group  int
 
-	labels *call.Labels
+	options *call.Options // of its calls; nil: nothing was said
+	labels  *call.Labels
 }
 
 // ClassOption changes how actors of a class live.
@@ -126,7 +129,7 @@ func newClass(name string, t reflect.Type, directly func(method any) direct, opt
 	if c.idleAfter > 0 && !c.snapshots {
 		return c, fmt.Errorf("class %q: IdleAfter is for a Snapshotter: %s has no Snapshot(context.Context) ([]byte, error) and Restore(context.Context, []byte) error", name, t)
 	}
-	return c, c.assignGroups()
+	return c, cmp.Or(c.assignGroups(), c.assignOptions())
 }
 
 var (

@@ -30,6 +30,9 @@
 // again, in order. If the actor's node is lost, calls under way fail with [ErrUnavailable], which means that they may have
 // run; later ones fail with [ErrDead]. A Start that fails kills the actor, and every call fails with its error.
 //
+// With task.Retries and [task.RetryOn], at a call or in [MethodOptions], a method that failed is called again after a pause: as a later call,
+// behind those that were made meanwhile.
+//
 // A call means the same wherever the actor lives: arguments and results are copies, also on the caller's own node, where no message is
 // sent.
 //

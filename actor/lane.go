@@ -22,7 +22,7 @@ type lane struct {
 	over  int             // of sent: they have ended
 	dirty bool            // the sender will look at it
 
-	unready map[*outgoing]struct{} // of a lane without an order: those that await arguments
+	unready map[*outgoing]struct{} // those that await arguments, of a lane without an order, and those that pause before they are made again
 }
 
 // batchCalls and batchBytes bound the calls that travel in one message.
@@ -35,6 +35,33 @@ const (
 func (l *lane) push(out *outgoing) {
 	out.queued = true
 	l.queue.push(out)
+}
+
+// setAside keeps a call that is to be pushed later.
+func (l *lane) setAside(out *outgoing) {
+	if l.unready == nil {
+		l.unready = make(map[*outgoing]struct{})
+	}
+	l.unready[out] = struct{}{}
+}
+
+// retract takes a call out whose attempt has ended: it is to be pushed again, and gets another place.
+func (l *lane) retract(out *outgoing) {
+	i, _ := l.find(out.place)
+	l.sent.all()[i] = &outgoing{place: out.place, ended: true}
+	l.leaveSent()
+	out.sent, out.moved, out.visit = false, false, nil
+	l.setAside(out)
+}
+
+// leaveSent notes that a call that was sent has ended.
+func (l *lane) leaveSent() {
+	l.over++
+	for l.sent.len() > 0 && l.sent.first().ended {
+		l.sent.pop()
+		l.over--
+	}
+	closeRanks(&l.sent, &l.over)
 }
 
 // next returns the first call of the queue, nil if there is none that can be sent.
@@ -79,12 +106,7 @@ func (l *lane) settled() uint64 {
 // forget lets go of a call that has ended.
 func (l *lane) forget(out *outgoing) {
 	if out.sent {
-		l.over++
-		for l.sent.len() > 0 && l.sent.first().ended {
-			l.sent.pop()
-			l.over--
-		}
-		closeRanks(&l.sent, &l.over)
+		l.leaveSent()
 	}
 	delete(l.unready, out)
 	if out.queued {

@@ -24,6 +24,9 @@ type correspondence struct {
 	taken []uint64
 
 	forged bool // somebody else speaks in the caller's name
+
+	failing map[uint64]bool // calls that are made again when they have been answered
+	again   map[uint64]bool // those that were
 }
 
 type letters struct {
@@ -158,8 +161,15 @@ func (c *correspondence) arriveAtCaller() {
 		c.t.Fatal(err)
 	}
 	for r.Left() > 0 {
-		if place, _, _ := readAnswer(&r); c.lane.at(place) != nil {
-			c.end(c.lane.at(place))
+		place, _, _ := readAnswer(&r)
+		switch out := c.lane.at(place); {
+		case out == nil:
+		case c.failing[out.Number()] && !c.again[out.Number()]:
+			c.again[out.Number()] = true
+			c.lane.retract(out)
+			c.makeAgain(out)
+		default:
+			c.end(out)
 		}
 	}
 }
@@ -175,6 +185,11 @@ func (c *correspondence) move() {
 	c.lane.again(0)
 }
 
+func (c *correspondence) makeAgain(out *outgoing) {
+	delete(c.lane.unready, out)
+	c.lane.push(out)
+}
+
 func (c *correspondence) end(out *outgoing) {
 	if !out.ended {
 		out.ended = true
@@ -185,7 +200,7 @@ func (c *correspondence) end(out *outgoing) {
 func TestEveryCallIsTakenOnceAndInOrderWhateverGetsLost(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ordered := rapid.Bool().Draw(t, "ordered")
-		c := &correspondence{t: t, lane: &lane{stream: 1, ordered: ordered}}
+		c := &correspondence{t: t, lane: &lane{stream: 1, ordered: ordered}, failing: make(map[uint64]bool), again: make(map[uint64]bool)}
 		cancelled := make(map[uint64]bool)
 		some := rapid.IntRange(0, 1000)
 		lose := func(messages *[]any) {
@@ -194,7 +209,10 @@ func TestEveryCallIsTakenOnceAndInOrderWhateverGetsLost(t *testing.T) {
 			}
 		}
 		t.Repeat(map[string]func(*rapid.T){
-			"submit":         func(t *rapid.T) { c.submit(some.Draw(t, "ready") > 300) },
+			"submit": func(t *rapid.T) {
+				c.submit(some.Draw(t, "ready") > 300)
+				c.failing[uint64(len(c.calls))] = some.Draw(t, "fails") > 700
+			},
 			"send":           func(t *rapid.T) { c.send(1 + some.Draw(t, "most")%4) },
 			"ping":           func(t *rapid.T) { c.ping() },
 			"arriveAtCell":   func(t *rapid.T) { c.arriveAtCell() },
@@ -230,11 +248,12 @@ func TestEveryCallIsTakenOnceAndInOrderWhateverGetsLost(t *testing.T) {
 		}
 		once := make(map[uint64]bool)
 		for _, n := range c.taken {
-			if once[n] {
+			if once[n] && !c.again[n] {
 				t.Fatalf("call %d was taken twice: %v", n, c.taken)
 			}
 			once[n] = true
 		}
+		c.taken = slices.DeleteFunc(c.taken, func(n uint64) bool { return c.again[n] })
 		for _, out := range c.calls {
 			if n := out.Number(); !out.ended || !once[n] && !cancelled[n] {
 				t.Fatalf("call %d has an outcome: %v, was taken: %v", n, out.ended, once[n])

@@ -20,8 +20,9 @@ import (
 //	predict := actor.Method(server, (*ModelServer).Predict)
 //
 // The result is a task.Func: Go, On, Call, Map and With work as they do for tasks; the call runs where the actor lives, at most once. With takes
-// task.Retries, for an actor that is made again, and task.Timeout; other options, and a function that is no exported method of T, give an
-// error at the first Get.
+// task.Timeout, and task.Retries: for an actor that is made again, and with task.RetryOn and task.Backoff for the method's own errors. A call that is
+// made again after one is a later call: those that were made meanwhile may have run. Other options, and a function that is no exported method of T,
+// give an error at the first Get.
 //
 // A call fails with a *task.Error if the method did, else with ErrDead or ErrUnavailable, which say whether it may have run, with the errors of New, or
 // with those of its ctx: task.ErrCancelled and task.ErrDeadline, after which it may have run.
@@ -48,7 +49,7 @@ func (r Ref[T]) target(expression any) *call.Target {
 		return &call.Target{Name: r.handle.class.name, Err: r.handle.err}
 	}
 	m, name, err := methodOf(r.handle.class, expression)
-	t := &call.Target{Name: r.handle.class.name + "." + name, Actor: r.handle.id, Err: err, Fits: fits}
+	t := &call.Target{Name: r.handle.class.name + "." + name, Actor: r.handle.id, Err: err, Fits: fits, Options: m.defaults()}
 	t.Submit = func(ctx context.Context, t *call.Target, args call.Args) *objstore.Object {
 		scope, err := member.Unconfined(ctx)
 		if err != nil {
@@ -68,8 +69,6 @@ func fits(o call.Options) error {
 		return errors.New("an actor's call takes no resources: its actor has them, by actor.CPUs and actor.Resources of Define")
 	case o.Bundle != member.Bundle{} || !o.Placing.Anywhere():
 		return errors.New("an actor's call runs where its actor lives: Labels, OnNode, Spread, InGroup and InBundle are for tasks")
-	case o.RetryOn.Any || len(o.RetryOn.Errors) > 0 || o.Backoff != call.Backoff{}:
-		return errors.New("an actor's call is made again only when its node is lost: RetryOn and Backoff are for tasks")
 	case o.Ahead != 0 || o.AheadBytes != 0:
 		return errors.New("an actor's call has one result: Ahead and AheadBytes are for streaming tasks")
 	}

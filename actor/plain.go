@@ -102,7 +102,7 @@ func (d *plainDoor) call(msg *bus.Msg, c *class, id, method string) {
 	r.Once(func() {
 		args := call.ArgsOf(r.Arguments(values)...).Traced(call.TraceOf(r.Context()))
 		whoever := &handle{id: id, class: c} // has the name
-		r.AnswerWhenDone(d.engine.callers.submit(r.Context(), whoever, m, &call.Target{Name: m.name, Actor: id}, args, plain.Format(msg) == bus.JSON))
+		r.AnswerWhenDone(d.engine.callers.submit(r.Context(), whoever, m, &call.Target{Name: m.name, Actor: id, Options: m.defaults()}, args, plain.Format(msg) == bus.JSON))
 	})
 }
 

@@ -144,7 +144,7 @@ func (a *adopter) run(ad *adoption) {
 	if ad.deposit.deadline != 0 {
 		ctx, release = context.WithDeadline(ctx, time.Unix(0, ad.deposit.deadline))
 	}
-	s := a.owner.adopt(ctx, ad.policy.target, ad.deposit.args, uint16(min(ad.handed.attempt, lastAttempt)), ad.deposit.plain)
+	s := a.owner.adopt(ctx, ad.policy.target, ad.deposit.args, uint16(min(ad.handed.attempt, call.LastAttempt)), ad.deposit.plain)
 	a.mu.Lock()
 	ad.task = s
 	if l := s.lane; l != nil && !ad.over {

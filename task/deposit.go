@@ -123,7 +123,7 @@ func readPolicy(b []byte) (p policy, err error) {
 	r := bus.ReadFields(b)
 	flags := r.Byte()
 	p.any, p.placing.Soft, p.placing.Spread = flags&policyAny != 0, flags&policySoft != 0, flags&policySpread != 0
-	p.retries = int(min(r.Uint(), lastAttempt))
+	p.retries = int(min(r.Uint(), call.LastAttempt))
 	for _, d := range []*time.Duration{&p.backoff.First, &p.backoff.Max, &p.keep} {
 		*d = time.Duration(min(r.Uint(), math.MaxInt64))
 	}

@@ -61,7 +61,7 @@ func Timeout(d time.Duration) Option {
 // defaults are the options of a task that says nothing.
 func defaults() call.Options {
 	need, _ := member.NewAmounts(map[string]float64{member.CPU: 1}) // a valid quantity
-	return call.Options{Need: need, Retries: 3, Backoff: call.Backoff{First: backoffFirst, Max: backoffMax}}
+	return call.Options{Need: need, Retries: 3, Backoff: call.DefaultBackoff}
 }
 
 // with returns a copy of a target with options changed; what is wrong with them fails its calls.

@@ -3,7 +3,6 @@ package task
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -57,51 +56,10 @@ func Backoff(first, limit time.Duration) Option {
 	}
 }
 
-const (
-	// backoffFirst is long for a task, which takes milliseconds, and short for what makes one fail for a while: a service that restarts,
-	// or asks for fewer requests.
-	backoffFirst = 100 * time.Millisecond
-	// backoffMax bounds how much later than the cause a task may come to its end.
-	backoffMax = 10 * time.Second
-	// lastAttempt is the highest number that an attempt can have.
-	lastAttempt = math.MaxUint16
-)
-
-// again is the retry policy: it says whether a task is tried once more after an attempt, and how long it waits before. failed is the
-// function's error, nil if its node was lost. chance is from [0, 1).
-//
-//	attempt ─► node lost ─────────────► again at once ┐
-//	   │                                              ├ as long as retries are left; both kinds use them up
-//	   ├─────► failed, may be retried ► again, later  ┘
-//	   └─────► failed, else; a value; cancelled, too late, impossible ► over
+// again is the retry policy of call.Options for a function's error, nil if its node was lost.
 func again(o *call.Options, attempt int, failed *Error, chance float64) (wait time.Duration, ok bool) {
-	switch {
-	case attempt > o.Retries || attempt >= lastAttempt:
-		return 0, false
-	case failed == nil:
-		return 0, true
-	case failed.advice.Never:
-		return 0, false
-	case failed.advice.Again:
-		return failed.advice.After, true
-	case o.RetryOn.Any || slices.ContainsFunc(o.RetryOn.Errors, func(e error) bool { return errors.Is(failed, e) }):
-		return backoff(o.Backoff, attempt, chance), true
+	if failed == nil {
+		return o.Again(attempt, nil, call.Advice{}, chance)
 	}
-	return 0, false
-}
-
-// backoff is how long to wait after an attempt: between half of the full time and all of it. The half that is certain gives what
-// fails a rest, the other takes those apart that failed together.
-func backoff(b call.Backoff, attempt int, chance float64) time.Duration {
-	full := b.First
-	for range attempt - 1 {
-		if full == 0 || full >= b.Max {
-			break
-		}
-		if full *= 2; full < 0 {
-			full = b.Max
-		}
-	}
-	full = min(full, b.Max)
-	return full - time.Duration(float64(full/2)*chance)
+	return o.Again(attempt, failed, failed.advice, chance)
 }

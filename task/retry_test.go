@@ -81,7 +81,7 @@ func TestABackoffGrowsWithinItsBounds(t *testing.T) {
 		b.Max = time.Duration(rapid.Int64Range(int64(b.First), math.MaxInt64).Draw(t, "max"))
 		last := time.Duration(0)
 		for attempt := 1; attempt < 80; attempt++ {
-			full := backoff(b, attempt, 0)
+			full := b.After(attempt, 0)
 			if full < last || full > b.Max || attempt == 1 && full != b.First {
 				t.Fatalf("attempt %d waits %v after %v", attempt, full, last)
 			}
@@ -89,7 +89,7 @@ func TestABackoffGrowsWithinItsBounds(t *testing.T) {
 				t.Fatalf("attempt %d waits %v after %v", attempt, full, last)
 			}
 			last = full
-			drawn := backoff(b, attempt, rapid.Float64Range(0, 0.9999).Draw(t, "chance"))
+			drawn := b.After(attempt, rapid.Float64Range(0, 0.9999).Draw(t, "chance"))
 			if drawn < full/2 || drawn > full {
 				t.Fatalf("attempt %d waits %v of %v", attempt, drawn, full)
 			}
