@@ -40,3 +40,15 @@ func Register(ctx context.Context, id string, frame []byte) error {
 	_, err = part.Of(scope.Node).directory.register(ctx, id, rec, 0, frame)
 	return err
 }
+
+// Awaiting is how many actors the node of ctx awaits a word of.
+func Awaiting(ctx context.Context) int {
+	scope, err := member.FromContext(ctx)
+	if err != nil {
+		return -1
+	}
+	cs := part.Of(scope.Node).callers
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	return len(cs.waiting)
+}

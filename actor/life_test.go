@@ -1,9 +1,11 @@
 package actor_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"manta/actor"
 	"manta/node/nodetest"
@@ -116,4 +118,36 @@ func TestAnActorMayCallOthersInStartAndInMethods(t *testing.T) {
 			t.Errorf("got %d, %v, want 3", n, err)
 		}
 	})
+}
+
+// late is an actor whose Start takes a while.
+type late struct{ player }
+
+func (l *late) Start(ctx context.Context) error {
+	_, err := l.Hold(ctx, "gate")
+	return err
+}
+
+var lates = actor.Define[late]("late")
+
+func TestNothingIsAwaitedOfAnActorThatHasStartedAndIsNotCalled(t *testing.T) {
+	for name, caller := range map[string]int{"from another node": 0, "from its own": 1} {
+		t.Run(name, func(t *testing.T) {
+			nodetest.Virtual(t, func(t *testing.T) {
+				c, s := clientAndHosts(t, 1), newStage(t)
+				ctx := timeout(t, c.Context(caller))
+				r := lates.New(ctx, late{player{Stage: s.name}})
+				s.await("gate begins")
+				time.Sleep(time.Second) // virtual: it is known to be starting
+				s.open("gate")
+				time.Sleep(15 * time.Second) // virtual
+				if n := actor.Awaiting(ctx); n > 0 {
+					t.Errorf("%d actors are awaited", n)
+				}
+				if _, err := actor.Method(r, (*late).Say).Call(ctx, "hello"); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
 }

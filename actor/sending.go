@@ -170,7 +170,8 @@ func (cs *callers) look() {
 	cs.tick++
 	for _, c := range cs.waiting {
 		silent := cs.tick-c.heard > c.patience
-		if c.cell == nil && silent && (c.pinging || c.state == alive && c.unanswered() > 0) {
+		awaited := c.cell == nil && (c.pinging || c.state == alive && c.unanswered() > 0)
+		if silent && (awaited || c.state == alive && c.starting) {
 			c.heard, c.patience = cs.tick, min(2*c.patience, longestSilence)
 			cs.ping(c)
 		}
