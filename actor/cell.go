@@ -2,6 +2,7 @@ package actor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"runtime/debug"
@@ -27,11 +28,10 @@ import (
 //	    │          └─ moving (what runs ends) ────────│────────────────────────────┤
 //	    └──── Start fails, kill, taken over ──────────┴────────────────────────────┘
 type cell struct {
-	host     *host
-	id       string
-	class    *class
-	detached bool
-	epoch    uint64 // 0: the actor lives once
+	host  *host
+	id    string
+	class *class
+	epoch uint64 // 0: the actor lives once
 
 	registration *registration // nil: it is not in the directory
 
@@ -40,15 +40,17 @@ type cell struct {
 	instance reflect.Value // pointer to the struct
 	mailbox  *bus.Subscription
 	group    *member.Group // whose ctx is the actor's life
+	detached bool
 
 	mu      sync.Mutex
 	phase   phase
 	lines   []line     // a group of methods each
+	mail    int64      // bytes of what waits in them
 	failure error      // why Start failed
-	left    bool       // the host has let go of it
+	waiting []*bus.Msg // words to be answered once the host has let go of it
+	left    bool       // it has
 	met     bool       // its creator knows that it lives here
 	moved   bool       // when ended: the actor goes on elsewhere, in a later epoch
-	waiting []*bus.Msg // words to be answered then
 
 	saving   saving
 	keeping  sync.Mutex          // one snapshot at a time
@@ -58,10 +60,10 @@ type cell struct {
 	began    event.Time   // when it was told that it lives
 	asleep   bool         // there is no instance; written under mu, awake and state
 	deferred bool         // when starting: it is to move once it has
+	flushing bool         // the host will send the answers of those that are dirty
 
 	visitors visitors
 	dirty    []*visitor // they have answers that are not sent
-	flushing bool       // the host will send them
 
 	returned homecoming // to callers on this node, once mu is unlocked
 	counts   counts
@@ -123,14 +125,21 @@ func (c *cell) context(ctx context.Context) context.Context {
 	return context.WithValue(withEpoch(call.WithRunner(member.NewContext(ctx, c.host.scope), c), c.epoch), selfKey{}, c)
 }
 
-// protect turns a panic of user code into an error.
+// protect turns a panic of user code into an error, and the end of its goroutine, which is its own.
 func (c *cell) protect(f func() error) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
-		}
+	returned := make(chan struct{})
+	go func() {
+		defer close(returned)
+		err = errors.New("it ended its goroutine (runtime.Goexit)")
+		defer func() {
+			if r := recover(); r != nil {
+				err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+			}
+		}()
+		err = f()
 	}()
-	return f()
+	<-returned
+	return err
 }
 
 // overhears says whether a message is for the next holder of the name: a cell that has ended gets mail until the server knows

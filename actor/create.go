@@ -50,9 +50,6 @@ func (e *Engine) create(c *class, cr *creation) *handle {
 		h.id = number.String()
 	}
 	o := &origin{}
-	if c.restarts != 0 {
-		o.start = cr.start
-	}
 	if !cr.shared {
 		h.birth, h.life = number, e.bear(h, cr, number, o)
 		h.enter()

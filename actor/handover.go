@@ -35,12 +35,11 @@ func (c *cell) handOver() {
 	}
 	c.phase = moving
 	for i := range c.lines {
-		for _, v := range c.lines[i].queue.all() {
+		for _, v := range c.discard(&c.lines[i]) {
 			if v.chore == nil && !v.answered {
 				c.refuse(v, errMoved)
 			}
 		}
-		c.discard(&c.lines[i])
 	}
 	c.flush()
 	c.employAll()

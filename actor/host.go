@@ -26,7 +26,8 @@ const (
 	mailRoom = 1 << 16
 	// releaseTimeout bounds how long an ended actor's name takes to free.
 	releaseTimeout = 5 * time.Second
-	// mailBudget bounds the bytes of the calls that wait in all cells of a node. What comes beyond fails as overload.
+	// mailBudget bounds the bytes of the calls that wait in all cells of a node. One cell has as much as it leaves free at the most. What comes beyond
+	// fails as overload.
 	mailBudget = 1 << 30
 )
 
@@ -147,11 +148,12 @@ func (h *host) shutDoors() {
 	}
 }
 
-// deliver moves mail to the cells. It never blocks: what comes while the fence is closed is kept.
+// deliver moves mail to the cells. It never blocks: what comes while the fence is closed is kept, as far as there is room.
 func (h *host) deliver(ctx context.Context) {
 	var kept []*bus.Msg
 	for {
 		var opened, renewed <-chan struct{}
+		mail := h.mail
 		if len(kept) > 0 {
 			opened, renewed = h.fence.signals()
 			if h.fence.isOpen() {
@@ -161,8 +163,11 @@ func (h *host) deliver(ctx context.Context) {
 				kept = nil
 			}
 		}
+		if len(kept) == mailRoom {
+			mail = nil
+		}
 		select {
-		case msg := <-h.mail:
+		case msg := <-mail:
 			if len(kept) > 0 || !h.fence.isOpen() {
 				kept = append(kept, msg)
 			} else {

@@ -3,7 +3,9 @@ package actor_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -149,5 +151,38 @@ func TestNothingIsAwaitedOfAnActorThatHasStartedAndIsNotCalled(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// quitter ends the goroutine in which it is called.
+type quitter struct{ InStart bool }
+
+func (q *quitter) Start(context.Context) error {
+	if q.InStart {
+		runtime.Goexit()
+	}
+	return nil
+}
+
+func (q *quitter) Close() error {
+	runtime.Goexit()
+	return nil
+}
+
+func (q *quitter) Say(_ context.Context, word string) (string, error) { return word, nil }
+
+var quitters = actor.Define[quitter]("quitter")
+
+func TestAStartOrCloseThatEndsItsGoroutineFailsAndHoldsNobodyUp(t *testing.T) {
+	ctx := timeout(t, clientAndHosts(t, 1).Context(0))
+	if _, err := actor.Method(quitters.New(ctx, quitter{InStart: true}), (*quitter).Say).Call(ctx, "hello"); !isDead(err) || !strings.Contains(err.Error(), "Goexit") {
+		t.Errorf("got %v, want ErrDead, which says why", err)
+	}
+	r := quitters.New(ctx, quitter{})
+	if said, err := actor.Method(r, (*quitter).Say).Call(ctx, "hello"); err != nil || said != "hello" {
+		t.Errorf("got %q, %v", said, err)
+	}
+	if err := r.Stop(ctx); err != nil {
+		t.Error(err)
 	}
 }

@@ -100,6 +100,7 @@ func (v *visit) withdraw(cause error) bool {
 		return false
 	}
 	v.answered = true
+	c.giveUp(v)
 	v.visitor.let()
 	c.forget(v.visitor)
 	v.cancel(cause)

@@ -162,13 +162,11 @@ func (c *cell) admit(v *visit, birth objstore.ID) error {
 	if c.phase == stopping || c.phase == ended || !c.meant(birth) {
 		return fmt.Errorf("actor %s: %w", c.id, ErrDead)
 	}
-	if waiting := c.host.waiting.Add(v.size()); waiting > c.host.budget {
+	if waiting := c.host.waiting.Add(v.size()); waiting+c.mail > c.host.budget { // so what one actor leaves unread, others have room beside
 		c.host.waiting.Add(-v.size())
-		return fmt.Errorf("actor %s: %w: calls of %d bytes wait at node %s", c.id, task.ErrOverload, waiting, c.host.node.ID)
+		return fmt.Errorf("actor %s: %w: calls of %d bytes wait at node %s, of %d here", c.id, task.ErrOverload, waiting, c.host.node.ID, c.mail)
 	}
-	l := c.lineOf(v)
-	l.queue.push(v)
-	c.employ(l)
+	c.line(v)
 	return nil
 }
 
@@ -239,6 +237,7 @@ func (c *cell) refuse(v *visit, err error) { c.reply(v, &objstore.Outcome{Err: e
 func (c *cell) reply(v *visit, out *objstore.Outcome) {
 	w := v.visitor
 	v.answered = true
+	c.giveUp(v)
 	w.let()
 	if v.local != nil {
 		o := *out

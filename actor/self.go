@@ -50,12 +50,11 @@ func (c *cell) exit() {
 	}
 	c.phase = stopping
 	for i := range c.lines {
-		for _, v := range c.lines[i].queue.all() {
+		for _, v := range c.discard(&c.lines[i]) {
 			if !v.answered && v.chore == nil {
 				c.drop(v, fmt.Errorf("actor %s: %w: it has exited", c.id, ErrDead))
 			}
 		}
-		c.discard(&c.lines[i])
 	}
 	c.flush()
 }

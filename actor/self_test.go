@@ -10,6 +10,7 @@ import (
 	"manta/actor"
 	"manta/node/nodetest"
 	"manta/objstore"
+	"manta/task"
 )
 
 // hermit speaks of itself.
@@ -118,6 +119,61 @@ func TestAMethodHarmsOnlyItsOwnActor(t *testing.T) {
 			t.Errorf("another actor: got %d, %v", n, err)
 		}
 		if err := blocked.Kill(ctx); err != nil { // whatever its method does
+			t.Fatal(err)
+		}
+		if _, err := forever.Get(ctx); !isDead(err) {
+			t.Errorf("the blocked call: got %v, want ErrDead", err)
+		}
+	})
+}
+
+// A method never returns, and whoever calls its actor gives up after a while and calls again.
+func TestCallsThatWereGivenUpTakeNoRoomFromOtherActors(t *testing.T) {
+	fromBoth(t, func(t *testing.T, c *nodetest.Cluster, caller int, s *stage) {
+		actor.SetMailBudget(t, c.Context(1), 100_000)
+		ctx := timeout(t, c.Context(caller))
+		blocked, witness := hermits.New(ctx, s.hermit()), counters.New(ctx, counter{})
+		forever := actor.Method(blocked, (*hermit).Hold).Go(ctx, "never")
+		s.await("never begins")
+		for range 1_000 {
+			ending, cancel := context.WithCancel(ctx)
+			said := actor.Method(blocked, (*hermit).Say).Go(ending, "hello")
+			cancel()
+			if _, err := said.Get(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, task.ErrCancelled) {
+				t.Fatalf("got %v, want that it was cancelled", err)
+			}
+		}
+		if n, err := add(ctx, witness, 1); err != nil || n != 1 {
+			t.Errorf("another actor: got %d, %v", n, err)
+		}
+		if err := blocked.Kill(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := forever.Get(ctx); !isDead(err) {
+			t.Errorf("the blocked call: got %v, want ErrDead", err)
+		}
+		if n := actor.MailBytes(c.Context(1)); n != 0 {
+			t.Errorf("%d bytes are said to wait when nothing does", n)
+		}
+	})
+}
+
+// Nobody gives up, and the mail of one actor is as much as it may be.
+func TestAnActorThatIsStuckLeavesOthersRoomForMail(t *testing.T) {
+	fromBoth(t, func(t *testing.T, c *nodetest.Cluster, caller int, s *stage) {
+		actor.SetMailBudget(t, c.Context(1), 100_000)
+		ctx := timeout(t, c.Context(caller))
+		blocked, witness := hermits.New(ctx, s.hermit()), counters.New(ctx, counter{})
+		forever := actor.Method(blocked, (*hermit).Hold).Go(ctx, "never")
+		s.await("never begins")
+		said := actor.Method(blocked, (*hermit).Say).Map(ctx, make([]string, 1_000))
+		if _, err := said[len(said)-1].Get(ctx); !errors.Is(err, task.ErrOverload) {
+			t.Errorf("got %v, want ErrOverload", err)
+		}
+		if n, err := add(ctx, witness, 1); err != nil || n != 1 {
+			t.Errorf("another actor: got %d, %v", n, err)
+		}
+		if err := blocked.Kill(ctx); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := forever.Get(ctx); !isDead(err) {

@@ -34,7 +34,7 @@ type Residents struct {
 	// live elsewhere.
 	Starting, Serving, Asleep, Stopping, Moving int64
 
-	// Calls at this moment. Queued is the depth of all mailboxes, and counts some that were cancelled already.
+	// Calls at this moment. Queued is the depth of all mailboxes.
 	Running, Queued int64
 }
 
@@ -143,7 +143,7 @@ func (c *cell) count(r *Residents) {
 	for i := range c.lines {
 		l := &c.lines[i]
 		r.Running += int64(l.running)
-		r.Queued += int64(l.queue.len())
+		r.Queued += int64(l.queue.len() - l.gone)
 	}
 	switch {
 	case c.phase == starting:

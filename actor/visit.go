@@ -20,6 +20,7 @@ type visit struct {
 
 	chore func(context.Context) // nil for a call: something of the cell's own that has its place in the line
 
+	queued   bool // it waits in its line
 	began    bool // it runs, or has run
 	answered bool // what it returns is not wanted any more
 
@@ -45,7 +46,8 @@ func (v *visit) size() int64 { return int64(len(v.entry.Args)) + 256 }
 // line is the calls of a group of methods: those that wait, and the goroutines that run them, none when idle.
 type line struct {
 	concurrency int
-	queue       fifo[*visit] // in order, and some that were answered already
+	queue       fifo[*visit] // in order, and some that do not wait any more
+	gone        int          // of queue: those
 	running     int
 	workers     int // goroutines
 }
@@ -57,23 +59,55 @@ func (c *cell) lineOf(v *visit) *line {
 	return &c.lines[v.method.group]
 }
 
-// enqueue puts a chore into a line.
+// enqueue puts a visit into its line.
 func (c *cell) enqueue(v *visit) {
 	c.host.waiting.Add(v.size())
+	c.line(v)
+}
+
+// line is enqueue for what is among the mail that waits at the host.
+func (c *cell) line(v *visit) {
+	c.mail += v.size()
+	v.queued = true
 	l := c.lineOf(v)
 	l.queue.push(v)
 	c.employ(l)
 }
 
+// unqueue notes that a visit does not wait any more, and says whether it did.
+func (c *cell) unqueue(v *visit) bool {
+	if !v.queued {
+		return false
+	}
+	v.queued = false
+	c.mail -= v.size()
+	c.host.waiting.Add(-v.size())
+	return true
+}
+
+// giveUp lets go of a visit that was answered while it waited, at a constant cost each.
+func (c *cell) giveUp(v *visit) {
+	if !c.unqueue(v) {
+		return
+	}
+	l := c.lineOf(v)
+	if l.gone++; 2*l.gone > l.queue.len() {
+		l.queue.prune(func(v *visit) bool { return !v.queued })
+		l.gone = 0
+	}
+}
+
 // busy says whether there is something to run.
 func (l line) busy() bool { return l.workers > 0 || l.queue.len() > 0 }
 
-// discard lets go of all that wait in a line.
-func (c *cell) discard(l *line) {
-	for _, v := range l.queue.all() {
-		c.host.waiting.Add(-v.size())
+// discard lets go of all that is in a line, and returns it.
+func (c *cell) discard(l *line) []*visit {
+	all := l.queue.all()
+	for _, v := range all {
+		c.unqueue(v)
 	}
-	l.queue = fifo[*visit]{}
+	l.queue, l.gone = fifo[*visit]{}, 0
+	return all
 }
 
 // employAll is employ for all lines.
@@ -152,8 +186,8 @@ func (c *cell) work(h *hand, l *line) {
 func (c *cell) next(l *line) *visit {
 	for l.queue.len() > 0 && c.phase != ended {
 		v := l.queue.pop()
-		c.host.waiting.Add(-v.size())
-		if v.answered {
+		if !c.unqueue(v) {
+			l.gone--
 			continue
 		}
 		if v.chore == nil {
