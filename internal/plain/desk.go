@@ -24,6 +24,9 @@ const (
 	ResultRef    = "ref"
 )
 
+// PendingTimeout is how long a request waits for room, unless configured: less than the 5 s for which the nats command waits.
+const PendingTimeout = 4 * time.Second
+
 // Desk takes plain requests on, as many at a time as it is configured to, and answers them. Its node answers for them until group ends.
 type Desk struct {
 	node    *member.Node
