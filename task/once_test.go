@@ -104,6 +104,37 @@ func TestARequestWithAnIDIsMadeOnce(t *testing.T) {
 	}
 }
 
+func TestTheAnswerToARequestIsKeptAsSoonAsJetStreamTakesIt(t *testing.T) {
+	nodetest.Virtual(t, func(t *testing.T) {
+		c := nodetest.Start(t, 1)
+		nc := c.Connect()
+		js, err := jetstream.New(nc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request(t, nc, "task.once_count", `"first"`, "Manta-Id", "makes-the-bucket")
+		stream, err := js.Stream(t.Context(), "KV_manta_default_requests")
+		if err != nil {
+			t.Fatal(err)
+		}
+		bound := func(bytes int64) {
+			config := stream.CachedInfo().Config
+			config.MaxBytes = bytes
+			if _, err := js.UpdateStream(t.Context(), config); err != nil {
+				t.Fatal(err)
+			}
+		}
+		bound(20_000)
+		if first := request(t, nc, "task.once_big", "50000", "Manta-Id", "large"); len(first.Data) != 50_002 {
+			t.Fatalf("got %.100s, %v", first.Data, first.Header)
+		}
+		bound(-1)
+		if again := request(t, nc, "task.once_big", "50000", "Manta-Id", "large"); len(again.Data) != 50_002 {
+			t.Errorf("again: %.100s, %v", again.Data, again.Header)
+		}
+	})
+}
+
 func TestARequestThatHasDoneNothingMayBeMadeAgain(t *testing.T) {
 	c := nodetest.Start(t, 1)
 	nc := c.Connect()

@@ -41,7 +41,7 @@ type Desk struct {
 // NewDesk returns a desk that has up to limit requests at a time, all of one kind, a word.
 func NewDesk(node *member.Node, group *member.Group, limit int, kind string) (*Desk, error) {
 	company, err := newCompany(node, group, kind)
-	return &Desk{node: node, store: objstore.StoreOf(node), group: group, limit: int64(limit), claims: claims{node: node}, company: company}, err
+	return &Desk{node: node, store: objstore.StoreOf(node), group: group, limit: int64(limit), claims: claims{node: node, group: group}, company: company}, err
 }
 
 // Request is what a client asks for at an endpoint. It is answered or refused once.
