@@ -33,6 +33,7 @@ type Config struct {
 	Serve           bool           // it hosts actors of every class in the registry
 	Registry        *task.Registry // of the classes
 	MaxPending      int            // requests of plain clients that may wait here
+	PendingTimeout  time.Duration  // how long one for an actor may wait for room; 0: 4 s, negative: for ever
 	InfeasibleAfter time.Duration  // how long an actor that no node could ever have waits for one; 0: 10 s, negative: for ever
 }
 
@@ -51,7 +52,7 @@ func Start(ctx context.Context, node *member.Node, cfg Config) (*Engine, error) 
 	}
 	part.Set(node, e)
 	if cfg.Serve {
-		if e.host.plain, err = newPlainDoor(e, cfg.MaxPending); err != nil {
+		if e.host.plain, err = newPlainDoor(e, cfg.MaxPending, cmp.Or(cfg.PendingTimeout, plain.PendingTimeout)); err != nil {
 			return nil, err
 		}
 		e.host.depart = func(id string, rec record) { e.heir.remake(id, rec, 0) }

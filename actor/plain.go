@@ -9,10 +9,12 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"manta/bus"
 	"manta/internal/call"
 	"manta/internal/plain"
+	"manta/task"
 )
 
 // What a plain client's request for an actor may say in its headers.
@@ -26,19 +28,20 @@ const (
 type plainDoor struct {
 	engine    *Engine
 	desk      *plain.Desk
+	timeout   time.Duration              // of a request for an actor that waits for room; negative: none
 	classes   []string                   // that the node hosts: those that were defined when it started
 	makes     map[*class]*plain.Endpoint // requests for actors
 	calls     map[*class]*plain.Endpoint
 	endpoints []*plain.Endpoint // of both
 }
 
-func newPlainDoor(e *Engine, limit int) (*plainDoor, error) {
+func newPlainDoor(e *Engine, limit int, timeout time.Duration) (*plainDoor, error) {
 	desk, err := plain.NewDesk(e.node, e.host.group, limit, "actor")
 	if err != nil {
 		return nil, err
 	}
 	d := &plainDoor{
-		engine: e, desk: desk, classes: classNames(e.host.classes),
+		engine: e, desk: desk, timeout: timeout, classes: classNames(e.host.classes),
 		makes: make(map[*class]*plain.Endpoint), calls: make(map[*class]*plain.Endpoint),
 	}
 	for _, name := range d.classes {
@@ -178,7 +181,7 @@ func creationOf(r *plain.Request, c *class) (cr *creation, err error) {
 func (d *plainDoor) born(r *plain.Request, h *handle, cr *creation) {
 	err := h.err
 	if err == nil {
-		err = d.engine.callers.awaitStarted(r.Context(), h)
+		err = d.awaitStarted(r.Context(), h)
 	}
 	if err != nil && r.Context().Err() != nil {
 		r.Refuse(fmt.Errorf("actor %s of class %s has not started yet: %w", h.id, h.class.name, call.Ending(r.Context())))
@@ -200,3 +203,28 @@ func (d *plainDoor) born(r *plain.Request, h *handle, cr *creation) {
 	}
 	r.Answer(bus.Value{Format: bus.JSON, Data: answer})
 }
+
+// awaitStarted waits until an actor has started, for room no longer than the door's timeout unless the client has said how long.
+func (d *plainDoor) awaitStarted(ctx context.Context, h *handle) error {
+	cs := d.engine.callers
+	overdue := false
+	if _, says := ctx.Deadline(); !says && d.timeout > 0 {
+		bounded, cancel := context.WithTimeoutCause(ctx, d.timeout, errOverdue)
+		overdue = errors.Is(cs.awaitMade(bounded, h.at(cs), ""), errOverdue)
+		cancel()
+	}
+	if overdue {
+		cs.giveUp(ctx, h)
+	}
+	err := cs.awaitStarted(ctx, h)
+	switch {
+	case !overdue || !errors.Is(err, errUnwanted): // or a node had accepted it just then
+		return err
+	case !d.engine.feasible(h.class):
+		return fmt.Errorf("actor of class %s needs %s: %w", h.class.name, h.class.need, task.ErrInfeasible)
+	}
+	return fmt.Errorf("actor of class %s: %w: no node has had room for it in %v: try later, or say with the header Manta-Deadline how long to wait",
+		h.class.name, call.ErrOverload, d.timeout)
+}
+
+var errOverdue = errors.New("no node has had room in time")

@@ -307,6 +307,29 @@ func TestAPlainClientsCallEndsAtItsDeadline(t *testing.T) {
 	})
 }
 
+func TestAPlainClientHearsInTimeThatNoNodeHasRoomForAnActor(t *testing.T) {
+	nodetest.Virtual(t, func(t *testing.T) {
+		c := nodetest.Start(t, 2, nodetest.CPUs(1))
+		p := plain{t, c.Connect()}
+		first := p.create("resident", "")
+		p.create("resident", "")
+		begun := time.Now()
+		h := p.ask("create.resident", "", "Manta-Name", "third").Header
+		if h.Get("Manta-Error") != "overload" || h.Get("Nats-Service-Error-Code") != "429" || time.Since(begun) > 5*time.Second {
+			t.Errorf("got %v after %v", h, time.Since(begun))
+		}
+		if h := p.ask("create.painter", "").Header; h.Get("Manta-Error") != "infeasible" {
+			t.Errorf("what no node could have: %v", h)
+		}
+		p.ask("actor."+first.ID+".stop", "")
+		time.Sleep(time.Minute) // virtual
+		if h := p.ask("call.resident.third.Say", `"x"`).Header; h.Get("Manta-Error") != "actor_not_found" {
+			t.Errorf("what was refused was made: %v", h)
+		}
+		p.create("resident", "")
+	})
+}
+
 func TestANodeTakesOnlySoManyRequestsOfPlainClientsForActors(t *testing.T) {
 	c, s := nodetest.Start(t, 1, nodetest.Configure(func(_ int, cfg *node.Config) { cfg.MaxPending = 2 })), newStage(t)
 	p := plain{t, c.Connect()}

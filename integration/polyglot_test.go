@@ -12,8 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
-	"github.com/nats-io/nats.go"
 )
 
 // TestPolyglotWorkersServeWhatGoCalls runs examples/polyglot with its workers.
@@ -28,11 +26,6 @@ func TestPolyglotWorkersServeWhatGoCalls(t *testing.T) {
 	url := regexp.MustCompile(`nats://\S+`).FindString(strings.Join(owner.words.await(t, "URL", func(words []string) bool {
 		return slices.ContainsFunc(words, func(line string) bool { return strings.Contains(line, "nats://") })
 	}), "\n"))
-	nc, err := nats.Connect(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
 	var workers []*child
 	for module, function := range map[string]string{"worker.py": "mean", "worker.mjs": "hostname"} {
 		cmd := map[string]func(context.Context, *testing.T, string) *exec.Cmd{".py": python, ".mjs": nodeJS}[filepath.Ext(module)](t.Context(), t, "../examples/polyglot/"+module)
@@ -43,12 +36,9 @@ func TestPolyglotWorkersServeWhatGoCalls(t *testing.T) {
 			return slices.ContainsFunc(words, func(line string) bool { return strings.HasPrefix(line, "serving") })
 		})
 		for _, payload := range []string{`"x"`, "{"} { // from clients that want no answer
-			if err := nc.Publish("manta.default.task."+function, []byte(payload)); err != nil {
-				t.Fatal(err)
+			if out, err := exec.CommandContext(t.Context(), tool(t, "bin/nats"), "--server", url, "pub", "manta.default.task."+function, payload).CombinedOutput(); err != nil {
+				t.Fatalf("%v:\n%s", err, out)
 			}
-		}
-		if err := nc.Flush(); err != nil {
-			t.Fatal(err)
 		}
 	}
 	out := strings.Join(said.await(t, "shouts", func(lines []string) bool { return len(lines) == 4 }), "\n")

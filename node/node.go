@@ -146,7 +146,7 @@ func (n *Node) start(ctx context.Context, id member.ID, closing <-chan struct{})
 	}
 	n.onClose(n.tasks.Close)
 	if n.actors, err = actor.Start(ctx, n.self, actor.Config{
-		Serve: serve, Registry: n.config.Registry, MaxPending: n.config.MaxPending, InfeasibleAfter: n.config.InfeasibleAfter,
+		Serve: serve, Registry: n.config.Registry, MaxPending: n.config.MaxPending, PendingTimeout: n.config.PendingTimeout, InfeasibleAfter: n.config.InfeasibleAfter,
 	}); err != nil {
 		return err
 	}

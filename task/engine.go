@@ -38,7 +38,7 @@ type Config struct {
 
 // Start starts a node's engine.
 func Start(ctx context.Context, node *member.Node, cfg Config) (*Engine, error) {
-	e := &Engine{maxPending: cfg.MaxPending, pendingTimeout: cmp.Or(cfg.PendingTimeout, pendingTimeout)}
+	e := &Engine{maxPending: cfg.MaxPending, pendingTimeout: cmp.Or(cfg.PendingTimeout, plain.PendingTimeout)}
 	var err error
 	if e.owner, err = startOwner(ctx, node, cfg); err != nil {
 		return nil, err

@@ -27,22 +27,10 @@ var (
 		}
 		return n, nil
 	})
-	onceHeld = make(chan string, 10)
-	onceOpen = make(chan struct{})
-	_        = task.Define("once_never", func(ctx context.Context, _ string) (string, error) {
+	_ = task.Define("once_never", func(ctx context.Context, _ string) (string, error) {
 		<-ctx.Done()
 		return "", context.Cause(ctx)
 	})
-	_ = task.Define("once_wait", func(ctx context.Context, _ string) (string, error) {
-		me := task.Current(ctx).Node
-		onceHeld <- me
-		select {
-		case <-onceOpen:
-			return me, nil
-		case <-ctx.Done():
-			return "", context.Cause(ctx)
-		}
-	}, task.Retries(0))
 	_ = task.Define("once_big", func(_ context.Context, n int) (string, error) { return strings.Repeat("x", n), nil })
 	_ = task.Define("once_numbers", func(_ context.Context, n int) ([]float64, error) { return make([]float64, n), nil })
 )
@@ -104,6 +92,37 @@ func TestARequestWithAnIDIsMadeOnce(t *testing.T) {
 	}
 }
 
+func TestTheAnswerToARequestIsKeptAsSoonAsJetStreamTakesIt(t *testing.T) {
+	nodetest.Virtual(t, func(t *testing.T) {
+		c := nodetest.Start(t, 1)
+		nc := c.Connect()
+		js, err := jetstream.New(nc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request(t, nc, "task.once_count", `"first"`, "Manta-Id", "makes-the-bucket")
+		stream, err := js.Stream(t.Context(), "KV_manta_default_requests")
+		if err != nil {
+			t.Fatal(err)
+		}
+		bound := func(bytes int64) {
+			config := stream.CachedInfo().Config
+			config.MaxBytes = bytes
+			if _, err := js.UpdateStream(t.Context(), config); err != nil {
+				t.Fatal(err)
+			}
+		}
+		bound(20_000)
+		if first := request(t, nc, "task.once_big", "50000", "Manta-Id", "large"); len(first.Data) != 50_002 {
+			t.Fatalf("got %.100s, %v", first.Data, first.Header)
+		}
+		bound(-1)
+		if again := request(t, nc, "task.once_big", "50000", "Manta-Id", "large"); len(again.Data) != 50_002 {
+			t.Errorf("again: %.100s, %v", again.Data, again.Header)
+		}
+	})
+}
+
 func TestARequestThatHasDoneNothingMayBeMadeAgain(t *testing.T) {
 	c := nodetest.Start(t, 1)
 	nc := c.Connect()
@@ -116,20 +135,21 @@ func TestARequestThatHasDoneNothingMayBeMadeAgain(t *testing.T) {
 }
 
 func TestARequestWhoseNodeDiedIsMadeByAnother(t *testing.T) {
-	c := nodetest.Start(t, 2)
+	c, g := nodetest.Start(t, 2), newGate(t)
 	nc := c.Connect()
+	payload := fmt.Appendf(nil, "%q", g.name)
 	first := nc.NewRespInbox()
 	sub, err := nc.SubscribeSync(first)
 	if err != nil {
 		t.Fatal(err)
 	}
-	msg := nats.NewMsg("manta.default.task.once_wait")
-	msg.Data, msg.Reply = []byte(`""`), first
+	msg := nats.NewMsg("manta.default.task.pass")
+	msg.Data, msg.Reply = payload, first
 	msg.Header.Set("Manta-Id", "survivor")
 	if err := nc.PublishMsg(msg); err != nil {
 		t.Fatal(err)
 	}
-	ran := <-onceHeld
+	ran := g.await(1)[0].Node
 	taker, err := takerOf(nc, "survivor")
 	if err != nil {
 		t.Fatal(err)
@@ -141,8 +161,8 @@ func TestARequestWhoseNodeDiedIsMadeByAnother(t *testing.T) {
 	}
 	done := make(chan string, 1)
 	go func() {
-		msg := nats.NewMsg("manta.default.task.once_wait")
-		msg.Data = []byte(`""`)
+		msg := nats.NewMsg("manta.default.task.pass")
+		msg.Data = payload
 		msg.Header.Set("Manta-Id", "survivor")
 		reply, err := nc.RequestMsg(msg, patience)
 		if err != nil {
@@ -151,8 +171,8 @@ func TestARequestWhoseNodeDiedIsMadeByAnother(t *testing.T) {
 		}
 		done <- string(reply.Data)
 	}()
-	second := <-onceHeld
-	close(onceOpen)
+	second := g.await(1)[0].Node
+	g.open()
 	if got := <-done; got != fmt.Sprintf("%q", second) || second == taker {
 		t.Fatalf("the answer is %s; it ran on %s, and on %s after %s had died", got, ran, second, taker)
 	}

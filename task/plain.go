@@ -104,9 +104,6 @@ func (d *plainDoor) bound(ctx context.Context, s *submission) {
 	d.host.owner.store.When(s.Object, func(objstore.Outcome) { overdue.Stop() })
 }
 
-// pendingTimeout is how long a request waits for room, unless configured.
-const pendingTimeout = 4 * time.Second
-
 // overdue ends a task that no node has had room for, and that was never run.
 func (o *owner) overdue(s *submission, after time.Duration) {
 	o.mu.Lock()

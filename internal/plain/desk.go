@@ -24,6 +24,9 @@ const (
 	ResultRef    = "ref"
 )
 
+// PendingTimeout is how long a request waits for room, unless configured: less than the 5 s for which the nats command waits.
+const PendingTimeout = 4 * time.Second
+
 // Desk takes plain requests on, as many at a time as it is configured to, and answers them. Its node answers for them until group ends.
 type Desk struct {
 	node    *member.Node
@@ -38,7 +41,7 @@ type Desk struct {
 // NewDesk returns a desk that has up to limit requests at a time, all of one kind, a word.
 func NewDesk(node *member.Node, group *member.Group, limit int, kind string) (*Desk, error) {
 	company, err := newCompany(node, group, kind)
-	return &Desk{node: node, store: objstore.StoreOf(node), group: group, limit: int64(limit), claims: claims{node: node}, company: company}, err
+	return &Desk{node: node, store: objstore.StoreOf(node), group: group, limit: int64(limit), claims: claims{node: node, group: group}, company: company}, err
 }
 
 // Request is what a client asks for at an endpoint. It is answered or refused once.

@@ -30,15 +30,17 @@ const (
 	claimKept  = 24 * time.Hour
 	// claimLook is how often somebody who waits for another's answer looks for it.
 	claimLook = 50 * time.Millisecond
-	// claimPatience bounds a write of a record.
+	// claimPatience bounds a write of a record, and claimAgain is the pause before it is tried again.
 	claimPatience = 5 * time.Second
+	claimAgain    = time.Second
 	// recordOverhead is room for what a record has beside an answer's payload.
 	recordOverhead = 64 << 10
 )
 
 // claims is the requests that are made once, in a bucket of all nodes.
 type claims struct {
-	node *member.Node
+	node  *member.Node
+	group *member.Group
 
 	mu    sync.Mutex
 	table *bus.Table // nil until the first one
@@ -195,17 +197,30 @@ func (c *claims) release(mine *claim) {
 	})
 }
 
-// write changes a claim's record. That it could not is the loss of who asks again, not of who asks.
+// write changes a claim's record. Who asks is not to wait for long if JetStream does not take it, but who asks again waits for it: so it is tried on.
 func (c *claims) write(mine *claim, change func(context.Context, *bus.Table) error) {
-	ctx, cancel := context.WithTimeout(context.Background(), claimPatience)
+	err := c.try(context.Background(), change)
+	if err == nil || errors.Is(err, bus.ErrChanged) { // it was written after all, or the bucket was lost and made anew
+		return
+	}
+	c.node.Log.Warn("what became of a request is not kept yet for who makes it again", zap.String("request", mine.id), zap.Error(err))
+	begun := time.Now()
+	c.group.Go(func(ctx context.Context) {
+		for err != nil && !errors.Is(err, bus.ErrChanged) && ctx.Err() == nil && time.Since(begun) < answerKept {
+			member.Pause(ctx, claimAgain)
+			err = c.try(ctx, change)
+		}
+	})
+}
+
+func (c *claims) try(ctx context.Context, change func(context.Context, *bus.Table) error) error {
+	ctx, cancel := context.WithTimeout(ctx, claimPatience)
 	defer cancel()
 	table, err := c.open(ctx)
-	if err == nil {
-		err = change(ctx, table)
-	}
 	if err != nil {
-		c.node.Log.Warn("what became of a request is not kept for who makes it again", zap.String("request", mine.id), zap.Error(err))
+		return err
 	}
+	return change(ctx, table)
 }
 
 func (c *claims) open(ctx context.Context) (*bus.Table, error) {
