@@ -76,6 +76,11 @@ func (cs *callers) submit(ctx context.Context, h *handle, m *method, t *call.Tar
 	if h.err != nil {
 		return objstore.FailedObject(h.err)
 	}
+	return cs.launch(ctx, h, m, t, args, plain).Object
+}
+
+// launch is submit through a handle without an error.
+func (cs *callers) launch(ctx context.Context, h *handle, m *method, t *call.Target, args call.Args, plain bool) *outgoing {
 	if cs.node.Tracer != nil {
 		args.Begin(ctx, cs.node, t)
 	}
@@ -96,7 +101,7 @@ func (cs *callers) submit(ctx context.Context, h *handle, m *method, t *call.Tar
 			}
 		})
 	}
-	return out.Object
+	return out
 }
 
 // enter notes a call, or ends one that cannot be made.
@@ -225,6 +230,17 @@ func (cs *callers) cancel(out *outgoing, err error) {
 	}
 	cs.end(out, objstore.Outcome{Err: err})
 	cs.pump(out.caller, out.lane())
+}
+
+// overdue ends a call whose actor has been nowhere for so long.
+func (cs *callers) overdue(out *outgoing, after time.Duration) {
+	cs.mu.Lock()
+	defer cs.unlock()
+	if out.ended || out.sent || !out.ready || out.caller.state == alive {
+		return
+	}
+	cs.end(out, objstore.Outcome{Err: fmt.Errorf("actor %s: %w: no node has had it in %v, and the call did not run: try later, or say with the header Manta-Deadline how long to wait",
+		out.caller.id, call.ErrOverload, after)})
 }
 
 // sayCancelled tells the cell.

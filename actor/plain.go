@@ -14,6 +14,7 @@ import (
 	"manta/bus"
 	"manta/internal/call"
 	"manta/internal/plain"
+	"manta/objstore"
 	"manta/task"
 )
 
@@ -28,7 +29,7 @@ const (
 type plainDoor struct {
 	engine    *Engine
 	desk      *plain.Desk
-	timeout   time.Duration              // of a request for an actor that waits for room; negative: none
+	timeout   time.Duration              // of a request that waits for room for an actor, or for an actor that is made again; negative: none
 	classes   []string                   // that the node hosts: those that were defined when it started
 	makes     map[*class]*plain.Endpoint // requests for actors
 	calls     map[*class]*plain.Endpoint
@@ -105,8 +106,19 @@ func (d *plainDoor) call(msg *bus.Msg, c *class, id, method string) {
 	r.Once(func() {
 		args := call.ArgsOf(r.Arguments(values)...).Traced(call.TraceOf(r.Context()))
 		whoever := &handle{id: id, class: c} // has the name
-		r.AnswerWhenDone(d.engine.callers.submit(r.Context(), whoever, m, &call.Target{Name: m.name, Actor: id, Options: m.defaults()}, args, plain.Format(msg) == bus.JSON))
+		out := d.engine.callers.launch(r.Context(), whoever, m, &call.Target{Name: m.name, Actor: id, Options: m.defaults()}, args, plain.Format(msg) == bus.JSON)
+		d.bound(r.Context(), out)
+		r.AnswerWhenDone(out.Object)
 	})
+}
+
+// bound ends a call that waits for its actor for too long, unless the client has said how long it may.
+func (d *plainDoor) bound(ctx context.Context, out *outgoing) {
+	if _, says := ctx.Deadline(); says || d.timeout <= 0 {
+		return
+	}
+	overdue := time.AfterFunc(d.timeout, func() { d.engine.callers.overdue(out, d.timeout) })
+	objstore.StoreOf(d.engine.node).When(out.Object, func(objstore.Outcome) { overdue.Stop() })
 }
 
 // method returns the method of that name.

@@ -273,6 +273,36 @@ func TestAPlainClientsCallWaitsForAnActorThatIsMadeAgain(t *testing.T) {
 	})
 }
 
+// colonist needs room where it lives, and is made again elsewhere.
+type colonist struct{ phoenix }
+
+var colonists = actor.Define[colonist]("colonist", actor.Restarts(-1), actor.CPUs(1))
+
+func TestAPlainClientHearsInTimeThatNoNodeHasRoomToMakeAnActorAgain(t *testing.T) {
+	nodetest.Virtual(t, func(t *testing.T) {
+		c, s := clientAndHosts(t, 1, nodetest.CPUs(1)), newStage(t)
+		p := plain{t, c.Connect()}
+		colonists.New(c.Context(0), colonist{s.phoenix()}, actor.Name("ash"), actor.Detached())
+		if got := p.get("call.colonist.ash.Count", ""); got != "1" {
+			t.Errorf("got %s", got)
+		}
+		c.Add(nodetest.CPUs(1))
+		tenant := p.create("resident", "")
+		c.Kill(1)
+		for range 2 {
+			begun := time.Now()
+			h := p.ask("call.colonist.ash.Count", "").Header
+			if h.Get("Manta-Error") != "overload" || time.Since(begun) > 5*time.Second {
+				t.Errorf("got %v after %v", h, time.Since(begun))
+			}
+		}
+		p.ask("actor."+tenant.ID+".stop", "")
+		if got := p.get("call.colonist.ash.Count", ""); got != "1" {
+			t.Errorf("got %s: a call that was refused has run", got)
+		}
+	})
+}
+
 func TestAPlainClientsCallEndsAtItsDeadline(t *testing.T) {
 	nodetest.Virtual(t, func(t *testing.T) {
 		c, s := nodetest.Start(t, 2), newStage(t)

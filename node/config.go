@@ -55,7 +55,7 @@ type Config struct {
 	// MaxPending is how many requests of plain NATS clients may wait at this node, for tasks and for actors each; more are refused with an
 	// overload error. Default 1000.
 	MaxPending int
-	// PendingTimeout is how long such a request for a task, or for a new actor, may wait until a node has room for it, if it does not say with Manta-Deadline how long
+	// PendingTimeout is how long such a request for a task, for a new actor, or for one that is made again, may wait until a node has room for it, if it does not say with Manta-Deadline how long
 	// it may take; then it is refused with an overload error, too. 0 means 4 s, less than the 5 s for which the nats command waits;
 	// negative means that it waits as long as it takes.
 	PendingTimeout time.Duration
