@@ -59,9 +59,9 @@ func (cs *callers) replied(msg *bus.Msg) {
 	case wordOfPing:
 		err = cs.ponged(number, msg.Data)
 	case wordOfHost:
-		err = cs.hostWorded(number, msg.Data)
+		err = cs.worded(number, msg.Data, func(c *caller, p call.Reply) { cs.toldOfHost(c, p.Status == call.Accepted) })
 	default:
-		err = cs.worded(number, msg.Data)
+		err = cs.worded(number, msg.Data, cs.toldOfBirth)
 	}
 	if err != nil {
 		cs.node.Reject(msg, err)
@@ -82,8 +82,8 @@ func (cs *callers) ponged(number uint64, frame []byte) error {
 	return nil
 }
 
-// worded handles a word of the creator, or of the host to the creator.
-func (cs *callers) worded(number uint64, frame []byte) error {
+// worded reads a word of the creator or of the host, for whom it is about.
+func (cs *callers) worded(number uint64, frame []byte, heed func(*caller, call.Reply)) error {
 	p, err := call.ReadReply(frame)
 	if err != nil {
 		return err
@@ -91,7 +91,7 @@ func (cs *callers) worded(number uint64, frame []byte) error {
 	cs.mu.Lock()
 	defer cs.unlock()
 	if c := cs.waiting[number]; c != nil {
-		cs.toldOfBirth(c, p)
+		heed(c, p)
 	}
 	return nil
 }

@@ -65,20 +65,6 @@ func (cs *callers) askHost(c *caller) {
 	}
 }
 
-// hostWorded handles the word of an actor's node.
-func (cs *callers) hostWorded(number uint64, frame []byte) error {
-	p, err := call.ReadReply(frame)
-	if err != nil {
-		return err
-	}
-	cs.mu.Lock()
-	defer cs.unlock()
-	if c := cs.waiting[number]; c != nil {
-		cs.toldOfHost(c, p.Status == call.Accepted)
-	}
-	return nil
-}
-
 // hostUnserved handles the server's word that an actor's node is not there either. Whether it is gone membership says.
 func (cs *callers) hostUnserved(number uint64) {
 	var host member.ID
