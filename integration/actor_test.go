@@ -110,9 +110,20 @@ func TestAProcessThatWasStoppedDoesNothingForAnActorThatLivesElsewhere(t *testin
 	if epochs := lives(t, only(owner.events.all(), line.Result, "x")); epochs != 2 {
 		t.Errorf("the caller saw %d epochs", epochs)
 	}
-	if epochs := lives(t, only(c.ran("x"), line.Start, "x")); epochs != 2 {
+	if epochs := lives(t, withoutStraggler(only(c.ran("x"), line.Start, "x"), epoch)); epochs != 2 {
 		t.Errorf("there were %d epochs", epochs)
 	}
+}
+
+// withoutStraggler leaves out the first call that ran in an epoch after a later one had begun: it may have been about to when its process was stopped, and
+// nothing can keep it from that. What is behind it can be kept.
+func withoutStraggler(events []line.Event, epoch uint64) []line.Event {
+	events = slices.SortedFunc(slices.Values(events), func(a, b line.Event) int { return int(a.At - b.At) })
+	later := slices.IndexFunc(events, func(e line.Event) bool { return e.Epoch > epoch })
+	if straggler := slices.IndexFunc(events[max(later, 0):], func(e line.Event) bool { return e.Epoch == epoch }); later >= 0 && straggler >= 0 {
+		return slices.Delete(events, later+straggler, later+straggler+1)
+	}
+	return events
 }
 
 func TestARollingRestartFailsNoCallAndLosesNoUpdate(t *testing.T) {
