@@ -127,26 +127,19 @@ func TestAMethodHarmsOnlyItsOwnActor(t *testing.T) {
 	})
 }
 
-// A method never returns, and whoever calls its actor gives up after a while and calls again.
-func TestCallsThatWereGivenUpTakeNoRoomFromOtherActors(t *testing.T) {
+// besideStuck has an actor's only call never return, lets others come to it, and then wants another actor of the node to be well.
+func besideStuck(t *testing.T, others func(ctx context.Context, say task.Func[string, string])) {
 	fromBoth(t, func(t *testing.T, c *nodetest.Cluster, caller int, s *stage) {
 		actor.SetMailBudget(t, c.Context(1), 100_000)
 		ctx := timeout(t, c.Context(caller))
-		blocked, witness := hermits.New(ctx, s.hermit()), counters.New(ctx, counter{})
-		forever := actor.Method(blocked, (*hermit).Hold).Go(ctx, "never")
+		stuck, witness := hermits.New(ctx, s.hermit()), counters.New(ctx, counter{})
+		forever := actor.Method(stuck, (*hermit).Hold).Go(ctx, "never")
 		s.await("never begins")
-		for range 1_000 {
-			ending, cancel := context.WithCancel(ctx)
-			said := actor.Method(blocked, (*hermit).Say).Go(ending, "hello")
-			cancel()
-			if _, err := said.Get(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, task.ErrCancelled) {
-				t.Fatalf("got %v, want that it was cancelled", err)
-			}
-		}
+		others(ctx, actor.Method(stuck, (*hermit).Say))
 		if n, err := add(ctx, witness, 1); err != nil || n != 1 {
 			t.Errorf("another actor: got %d, %v", n, err)
 		}
-		if err := blocked.Kill(ctx); err != nil {
+		if err := stuck.Kill(ctx); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := forever.Get(ctx); !isDead(err) {
@@ -158,26 +151,25 @@ func TestCallsThatWereGivenUpTakeNoRoomFromOtherActors(t *testing.T) {
 	})
 }
 
+func TestCallsThatWereGivenUpTakeNoRoomFromOtherActors(t *testing.T) {
+	besideStuck(t, func(ctx context.Context, say task.Func[string, string]) {
+		for range 1_000 {
+			ending, cancel := context.WithCancel(ctx)
+			said := say.Go(ending, "hello")
+			cancel()
+			if _, err := said.Get(ctx); !errors.Is(err, context.Canceled) && !errors.Is(err, task.ErrCancelled) {
+				t.Fatalf("got %v, want that it was cancelled", err)
+			}
+		}
+	})
+}
+
 // Nobody gives up, and the mail of one actor is as much as it may be.
 func TestAnActorThatIsStuckLeavesOthersRoomForMail(t *testing.T) {
-	fromBoth(t, func(t *testing.T, c *nodetest.Cluster, caller int, s *stage) {
-		actor.SetMailBudget(t, c.Context(1), 100_000)
-		ctx := timeout(t, c.Context(caller))
-		blocked, witness := hermits.New(ctx, s.hermit()), counters.New(ctx, counter{})
-		forever := actor.Method(blocked, (*hermit).Hold).Go(ctx, "never")
-		s.await("never begins")
-		said := actor.Method(blocked, (*hermit).Say).Map(ctx, make([]string, 1_000))
+	besideStuck(t, func(ctx context.Context, say task.Func[string, string]) {
+		said := say.Map(ctx, make([]string, 1_000))
 		if _, err := said[len(said)-1].Get(ctx); !errors.Is(err, task.ErrOverload) {
 			t.Errorf("got %v, want ErrOverload", err)
-		}
-		if n, err := add(ctx, witness, 1); err != nil || n != 1 {
-			t.Errorf("another actor: got %d, %v", n, err)
-		}
-		if err := blocked.Kill(ctx); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := forever.Get(ctx); !isDead(err) {
-			t.Errorf("the blocked call: got %v, want ErrDead", err)
 		}
 	})
 }
