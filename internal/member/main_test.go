@@ -15,10 +15,7 @@ import (
 	"manta/bus"
 )
 
-// A server that is shut down while it makes a stream leaves the clock of its streams running.
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/nats-io/nats-server/v2/server/ats.Register.func1"))
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // runServer starts a NATS server that opens no port.
 func runServer(t *testing.T) *server.Server {
